@@ -2,7 +2,7 @@
 
 A bug in the text of a module must fail the tests that mirror it; a behaviour planted in the running bot must break an
 invariant of a simulated run within ``--most`` seeds. ``--only TEXT`` takes bugs whose name contains a text, ``--kind``
-those of one kind; ``--check`` only says whether every text is still there to be changed.
+those of one kind; ``--check`` only says whether everything that they change is still there.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from msgspec import Struct
 from hedgerow.app.simulation.run import play_seed
 from hedgerow.clock import SystemClock
 from planted import PATCHED, PLAYED
-from planted.kinds import PACKAGE, Patched, Played, SourceTree
+from planted.kinds import PACKAGE, ROOT, Patched, Played, SourceTree
 
 MISSED, FAILED = "SURVIVED", "FAILED"
 
@@ -101,13 +101,25 @@ def _all(patched: Sequence[Patched], played: Sequence[Played], given: argparse.N
 
 
 def _stale() -> list[str]:
-    """Return what keeps patches from being applied."""
+    """Return which texts are not there to be changed, and which test files are not there to notice it."""
     found: list[str] = []
     for bug in PATCHED:
+        found += [f"{bug.name}: no tests/{test}" for test in bug.tests if not (ROOT / "tests" / test).is_file()]
         try:
             bug.applied((PACKAGE / bug.file).read_text())
         except (ValueError, OSError) as error:
             found.append(str(error))
+    return found
+
+
+def _without_place() -> list[str]:
+    """Plant every behaviour in this process; returns which ones change a name that is not there."""
+    found: list[str] = []
+    for bug in PLAYED:
+        try:
+            bug.plant()
+        except (AttributeError, LookupError) as error:
+            found.append(f"{bug.name}: {error}")
     return found
 
 
@@ -116,7 +128,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="bugs whose name contains this")
     parser.add_argument("--kind", choices=("text", "played"), help="bugs of one kind")
-    parser.add_argument("--check", action="store_true", help="only tell which texts are not there any more")
+    parser.add_argument("--check", action="store_true", help="only tell what is not there any more to be changed")
     parser.add_argument("--hunt", choices=[bug.name for bug in PLAYED], help=argparse.SUPPRESS)
     parser.add_argument("--days", type=float, default=14.0, help="days of each run")
     parser.add_argument("--most", type=int, default=60, help="seeds after which a bug counts as missed")
@@ -125,7 +137,7 @@ def main() -> int:
     if given.hunt:
         print(hunt(next(bug for bug in PLAYED if bug.name == given.hunt), given.days, given.most))
         return 0
-    stale = _stale()
+    stale = [*_stale(), *(_without_place() if given.check else ())]
     print("\n".join(stale) if stale else f"{len(PATCHED)} texts and {len(PLAYED)} behaviours can be planted")
     if given.check:
         return 1 if stale else 0

@@ -1,4 +1,4 @@
-"""Profiles of Hypothesis, the mark ``slow``, and the order of the tests.
+"""Profiles of Hypothesis, the mark ``slow``, the order of the tests, and databases that a test leaves open.
 
 Profiles: ``quick`` draws a tenth of the examples of each property (``make quick``), ``nightly`` ten times as many
 (``make nightly``). Without a choice, a CI machine (``CI`` is set) has ``ci``, the same examples at each run; any other
@@ -7,6 +7,9 @@ machine has ``local``, new ones at each run.
 
 import os
 import signal
+import sqlite3
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,37 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell script's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+OPENED: list[sqlite3.Connection] = []
+"""Connections to databases that the running test opened."""
+
+
+def _on_audit(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "sqlite3.connect/handle" and isinstance(arguments[0], sqlite3.Connection):
+        OPENED.append(arguments[0])
+
+
+sys.addaudithook(_on_audit)
+
+
+def _is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.total_changes  # noqa: B018 - it asks whether the connection is closed
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _no_database_is_left_open() -> Iterator[None]:
+    """Fail a test after which a database is open; Python warns of that from 3.13 on, at some later moment."""
+    OPENED.clear()
+    yield
+    left = sum(map(_is_open, OPENED))
+    OPENED.clear()
+    if left:
+        pytest.fail(f"{left} databases are still open after the test", pytrace=False)
+
 
 TESTS = Path(__file__).parent
 SLOW_FOLDERS = ("simulation", "processes", "terminal", "cli", "engine", "conformance")

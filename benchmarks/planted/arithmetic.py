@@ -18,7 +18,7 @@ def _of(file: str, tests: str, *changes: Change) -> Iterator[Patched]:
 ARITHMETIC: Sequence[Patched] = (
     *_of(
         "strategy/rules.py",
-        "unit/strategy/test_rules.py unit/strategy/test_exits.py unit/strategy/test_health.py",
+        "unit/strategy/test_rules.py unit/strategy/evaluation/test_exits.py unit/strategy/evaluation/test_health.py",
         (
             "funding is annualised by intervals of an hour",
             "rate_sum / (hours_sum / 8.0) * 1095.0",
@@ -86,15 +86,19 @@ ARITHMETIC: Sequence[Patched] = (
             "is TradingStatus.TRADING and self.perp",
             "is TradingStatus.TRADING or self.perp",
         ),
-        ("the fee in coin is not bought", "net_quantity / (ONE - self.spot.fees.taker)", "net_quantity"),
+        ("the fee in coin is not bought", "net_quantity / (ONE - self.coin_fee_rate)", "net_quantity"),
     ),
     *_of(
         "domain/order.py",
         "unit/domain/test_order.py",
         ("a fee in coin does not reduce what is held", "- fee_in_coin", ""),
         ("a fee in coin is its number of dollars", "return self.fee * self.price", "return self.fee"),
-        ("an auto-deleveraging is a trade by hand", '("autoclose-", "adl_autoclose", ', '("autoclose-", '),
         ("an order that filled in part is done", "OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}", "OrderStatus.NEW}"),
+    ),
+    *_of(
+        "aster/rules.py",
+        "unit/aster/account/test_user_streams.py",
+        ("an auto-deleveraging is a manual trade", '    "adl_autoclose": ForcedTrade.AUTO_DELEVERAGING,\n', ""),
     ),
     *_of(
         "strategy/hedge_result.py",
@@ -113,7 +117,7 @@ ARITHMETIC: Sequence[Patched] = (
     ),
     *_of(
         "domain/funding.py",
-        "unit/domain/test_schedule.py",
+        "unit/domain/test_funding_times.py",
         (
             "a settlement is its own next one",
             "last_settlement(at, interval_hours) + timedelta(hours=interval_hours)",
@@ -123,7 +127,7 @@ ARITHMETIC: Sequence[Patched] = (
     ),
     *_of(
         "domain/ledger/books.py",
-        "unit/domain/test_books.py",
+        "unit/domain/ledger/test_books.py",
         (
             "coins bought are booked as sold",
             "(Wallet.SPOT, base, BookLine(trades=fill.side.sign * fill.quantity))",
@@ -147,11 +151,11 @@ ARITHMETIC: Sequence[Patched] = (
     ),
     *_of(
         "strategy/evaluation/rebalancing.py",
-        "unit/strategy/test_rebalancing.py unit/strategy/test_sizing.py",
+        "unit/strategy/evaluation/test_rebalancing.py unit/strategy/evaluation/test_sizing.py",
         ("the whole difference of the wallets is moved", "(abs(difference) / 2)", "abs(difference)"),
         (
             "margin leaves under an open short",
-            "if any(position.quantity for position in account.positions.values()):",
+            "if any(row.symbol not in hedged or row.quantity > 0 or row.leverage != LEVERAGE for row in open_rows):",
             "if False:",
         ),
         ("more is moved than lies idle", "min(account.spot_usdt, max(ZERO, needed))", "max(ZERO, needed)"),
@@ -159,7 +163,7 @@ ARITHMETIC: Sequence[Patched] = (
     ),
     *_of(
         "strategy/evaluation/sizing.py",
-        "unit/strategy/test_sizing.py property/test_sizing.py",
+        "unit/strategy/evaluation/test_sizing.py property/test_sizing.py",
         ("the larger wallet is used", "    smaller = min(spot, perp)", "    smaller = max(spot, perp)"),
         (
             "the maximum is that of one leg",
@@ -174,13 +178,13 @@ ARITHMETIC: Sequence[Patched] = (
     ),
     *_of(
         "strategy/evaluation/daily_loss.py",
-        "unit/strategy/test_daily_loss.py",
+        "unit/strategy/evaluation/test_daily_loss.py",
         ("a gain is a loss", "max(ZERO, day.result - result)", "max(ZERO, result - day.result)"),
         ("the higher one of two limits counts", "return min((limit", "return max((limit"),
     ),
     *_of(
         "aster/http/rate_limits.py",
-        "unit/aster/test_limits.py",
+        "unit/aster/http/test_rate_limits.py",
         ("a scan leaves no room for orders", "share = SCAN_SHARE if priority is Priority.SCAN else 1.0", "share = 1.0"),
         ("requests are never forgotten", "now - self.limit.window_seconds:", "now - 2 * self.limit.window_seconds:"),
         ("what others use is not counted", "if missing > 0:", "if False:"),
@@ -192,7 +196,7 @@ ARITHMETIC: Sequence[Patched] = (
     ),
     *_of(
         "aster/http/nonces.py",
-        "unit/aster/test_nonces.py",
+        "unit/aster/http/test_nonces.py",
         ("the offset is measured at sending", "sent + (received - sent) / 2", "sent"),
         (
             "the offset is subtracted",

@@ -25,17 +25,12 @@ from hedgerow.strategy.hedging import orders as hedging_orders
 from hedgerow.strategy.hedging import quantities as hedging_quantities
 from hedgerow.strategy.observation import HealthLevel, Hold, HoldReason
 from hedgerow.strategy.policies import volume_farming
-from planted.kinds import Played, played_bugs, wrapped
+from planted.kinds import Played, changed, played_bugs, wrapped
 
 __all__ = ["BEHAVIOURS"]
 
 ZERO = Decimal(0)
 HOUR_SECONDS = 3600.0
-
-
-def changed(owner: Any, name: str, value: object) -> None:
-    """Put a value in the place of another one that the module may not offer."""
-    setattr(owner, name, value)
 
 
 # --- naked ------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hedgerow.simulation.scenario import Transport
 
-__all__ = ["PACKAGE", "ROOT", "Patched", "Played", "SourceTree", "played_bugs", "wrapped"]
+__all__ = ["PACKAGE", "ROOT", "Patched", "Played", "SourceTree", "changed", "played_bugs", "wrapped"]
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "hedgerow"
@@ -55,6 +55,16 @@ class Played(Struct, frozen=True, kw_only=True):
     days: float | None = None
     """Of each run, where the usual ones are too short."""
     transport: Transport = Transport.PROCESS
+
+
+def changed(owner: Any, name: str, value: object) -> None:
+    """Put a value in the place of another one that the module may not offer.
+
+    Raises:
+        AttributeError: there is nothing of this name, so nothing would change.
+    """
+    getattr(owner, name)
+    setattr(owner, name, value)
 
 
 def wrapped(owner: Any, name: str, around: Callable[..., Any]) -> None:

@@ -31,7 +31,7 @@ from hedgerow.strategy.hedging import actions as hedging_moves
 from hedgerow.strategy.hedging import machine as hedging
 from hedgerow.strategy.hedging import maker as hedging_resting
 from hedgerow.strategy.observation import HealthLevel
-from planted.kinds import Played, played_bugs, wrapped
+from planted.kinds import Played, changed, played_bugs, wrapped
 
 __all__ = ["PLAYED"]
 
@@ -161,7 +161,7 @@ def intents_are_not_logged() -> None:
 
 def intents_are_logged_but_not_synced() -> None:
     """An intent would not survive a power cut."""
-    setattr(journal, "CommandIssued", type(None))  # noqa: B010 - a name that the module does not offer
+    changed(journal, "CommandIssued", type(None))
 
 
 def an_order_without_an_answer_is_sent_again() -> None:
@@ -292,7 +292,7 @@ def jobs_are_not_taken_up_again() -> None:
     async def resume(*_: Any) -> None:
         return None
 
-    execute.Executor.resume = resume  # type: ignore[assignment,method-assign] # the bug
+    changed(execute.Executor, "resume", resume)
 
 
 def the_last_words_are_lost() -> None:
@@ -308,7 +308,7 @@ def the_last_words_are_lost() -> None:
 def halts_are_not_looked_at() -> None:
     """Openings go on while they are halted."""
     wrapped(openings, "openings_blocked", lambda real, o, ledger, p: real(o, replace(ledger, halt=None), p))
-    setattr(cycle, "openings_blocked", openings.openings_blocked)  # noqa: B010 - as above
+    changed(cycle, "openings_blocked", openings.openings_blocked)
 
 
 def a_closing_lifts_the_halt() -> None:

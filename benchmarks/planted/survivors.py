@@ -13,7 +13,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a closing trades all it may of the account's equity at once",
         old="price, _at_most(equity * limits.max_naked_equity_fraction, limits.max_order_usd)",
         new="price, _at_most(equity, limits.max_order_usd)",
-        tests=("unit/strategy/test_sizing.py",),
+        tests=("unit/strategy/evaluation/test_sizing.py",),
     ),
     Patched(
         name="a short surplus below the spot minimum is tolerated",
@@ -21,7 +21,7 @@ SURVIVORS: Sequence[Patched] = (
         does="the tolerance of coins, which cannot be sold below the minimum, is given to the short as well",
         old="residue_tolerance(hedge.pair, price) if surplus > 0 else hedge.pair.lot_step",
         new="residue_tolerance(hedge.pair, price)",
-        tests=("unit/strategy/test_health.py",),
+        tests=("unit/strategy/evaluation/test_health.py",),
     ),
     Patched(
         name="coins locked in an order count as gone",
@@ -29,7 +29,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a leg whose coins rest in an order looks as if they had been sold",
         old="else account.coin(base).total",
         new="else account.coin(base).free",
-        tests=("unit/strategy/test_health.py",),
+        tests=("unit/strategy/evaluation/test_health.py",),
     ),
     Patched(
         name="a new day is another day of the month",
@@ -37,7 +37,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a day a month later is the same day, and a clock set back begins a new one",
         old="at.astimezone(UTC).date() > day.begun_at.astimezone(UTC).date()",
         new="at.astimezone(UTC).day != day.begun_at.astimezone(UTC).day",
-        tests=("unit/strategy/test_daily_loss.py",),
+        tests=("unit/strategy/evaluation/test_daily_loss.py",),
     ),
     Patched(
         name="the dead mans switch is left armed",
@@ -45,7 +45,7 @@ SURVIVORS: Sequence[Patched] = (
         does="the exchange cancels orders of later jobs when the switch of an earlier one runs out",
         old="        if job.dead_man_at is not None:\n            await self.issue(ArmDeadMan(",
         new="        if job.dead_man_at is None:\n            await self.issue(ArmDeadMan(",
-        tests=("unit/engine/test_execute.py",),
+        tests=("unit/engine/execution/test_executor.py",),
     ),
     Patched(
         name="attempts are counted and not read",
@@ -53,7 +53,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a client id is used again where an attempt left no order behind",
         old="    return max(numbers, default=0)",
         new="    return len(numbers)",
-        tests=("unit/engine/test_execute.py",),
+        tests=("unit/engine/execution/test_executor.py",),
     ),
     Patched(
         name="the refusal of a repeated transfer is believed",
@@ -61,7 +61,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a transfer that landed before a crash counts as refused when its repetition is refused",
         old="            await self._doubt_transfer()\n            await self._send(pending)",
         new="            await self._send(pending)",
-        tests=("unit/engine/test_execute.py",),
+        tests=("unit/engine/execution/test_executor.py",),
     ),
     Patched(
         name="the back off never forgets old failures",
@@ -75,9 +75,9 @@ SURVIVORS: Sequence[Patched] = (
         name="verdicts are acted on without a second reading",
         file="engine/reconciliation.py",
         does="a leg that one reading lacks is booked as gone",
-        old="        agreed = None if again.account is None else agreement(verdict, present)",
-        new="        agreed = present = verdict",
-        tests=("unit/engine/test_settle.py",),
+        old="        agreed = ((agreement(verdict, each), each) for each in present)",
+        new="        agreed = ((verdict, verdict),)",
+        tests=("unit/engine/test_reconciliation.py",),
     ),
     Patched(
         name="late funding rows with an older stamp are lost",
@@ -85,7 +85,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a payment that is listed after a newer one is never booked",
         old="knows(p.tran_id, p.at) and p.at > opened]",
         new="knows(p.tran_id, p.at) and p.at > (ledger.funding_until or opened)]",
-        tests=("unit/engine/test_bookkeeping.py",),
+        tests=("unit/engine/accounting/test_bookkeeping.py",),
     ),
     Patched(
         name="fees of trades without a client id are never booked",
@@ -93,7 +93,7 @@ SURVIVORS: Sequence[Patched] = (
         does="trades are recognised by a client id that the exchange's rows do not carry",
         old="fill.client_id if fill.client_id in ours else by_order.get(fill.order_id)",
         new="fill.client_id if fill.client_id in ours else None",
-        tests=("unit/engine/test_bookkeeping.py",),
+        tests=("unit/engine/accounting/test_bookkeeping.py",),
     ),
     Patched(
         name="the statement is read from the beginning of the log",
@@ -115,7 +115,7 @@ SURVIVORS: Sequence[Patched] = (
         name="the statement takes all room",
         file="aster/account/history.py",
         does="the account cannot be read while a long statement is",
-        old="patient = AccountHistory(self._client.giving_way(), self._own)",
+        old="patient = AsterAccountHistory(self._client.giving_way(), self._own)",
         new="patient = self",
         tests=("engine/test_statement_over_months.py",),
     ),
@@ -125,7 +125,7 @@ SURVIVORS: Sequence[Patched] = (
         does="the board is one settlement old where the venue lists hundreds of perpetuals",
         old="            if page.count < ROWS:\n",
         new="            if page.count <= ROWS:\n",
-        tests=("unit/aster/test_funding_history.py",),
+        tests=("unit/aster/market/test_funding_history.py",),
     ),
     Patched(
         name="rows of the statement are never forgotten",
@@ -149,7 +149,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a trade by hand explains every later loss as well",
         old=" and not seen.knows(fill.key, fill.at)",
         new="",
-        tests=("unit/engine/test_elsewhere.py",),
+        tests=("unit/engine/test_external_trades.py",),
     ),
     Patched(
         name="marks are judged on the account of an older cycle",
@@ -171,8 +171,8 @@ SURVIVORS: Sequence[Patched] = (
         name="a hedge is reopened on the observation from before the close",
         file="engine/cycle.py",
         does="the next hedge is sized by money that was still in the last one",
-        old="        if await self._turn(observation):\n            observation = await self._observe()\n",
-        new="        if await self._turn(observation):\n",
+        old="            if closed:\n                observation = await self._observe()\n",
+        new="            if closed:\n                pass\n",
         tests=("unit/engine/test_cycle.py",),
     ),
     Patched(
@@ -181,7 +181,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a fee burnt in another coin is booked as USDT",
         old="(Wallet.PERP, fill.fee_asset, BookLine(fees=-fill.fee))",
         new="(Wallet.PERP, QUOTE_ASSET, BookLine(fees=-fill.fee))",
-        tests=("unit/domain/test_books.py",),
+        tests=("unit/domain/ledger/test_books.py",),
     ),
     Patched(
         name="trades are keyed without their symbol",
@@ -197,7 +197,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a late row makes the bot read all later payments again",
         old="funding_until=newest,",
         new="funding_until=payment.at,",
-        tests=("unit/domain/test_folding_rows.py",),
+        tests=("unit/domain/ledger/test_account_reducers.py",),
     ),
     Patched(
         name="microseconds survive in settlements",
@@ -205,7 +205,7 @@ SURVIVORS: Sequence[Patched] = (
         does="the settlement before a time has that time's fractions of a second",
         old="    return at - (at - EPOCH) % interval",
         new="    past = (at - EPOCH) % interval\n    return at - timedelta(seconds=past // timedelta(seconds=1))",
-        tests=("unit/domain/test_schedule.py",),
+        tests=("unit/domain/test_funding_times.py",),
     ),
     Patched(
         name="replaced files are not synced",
@@ -229,7 +229,7 @@ SURVIVORS: Sequence[Patched] = (
         does="two processes sign with the same nonce",
         old="            _lock(handle)\n",
         new="",
-        tests=("unit/aster/test_nonces.py",),
+        tests=("unit/aster/http/test_nonces.py",),
     ),
     Patched(
         name="the smaller of two minimum notionals counts",
@@ -245,7 +245,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a fill that was reported is forgotten again",
         old="_standing(row) < _standing(known)",
         new="row is known",
-        tests=("unit/aster/test_account_cache.py",),
+        tests=("unit/aster/account/test_stream_cache.py",),
     ),
     Patched(
         name="a short block replaces a long ban",
@@ -253,7 +253,7 @@ SURVIVORS: Sequence[Patched] = (
         does="a banned client asks again at once, and is banned for longer",
         old="self._blocked_until = max(self._blocked_until, until)",
         new="self._blocked_until = until",
-        tests=("unit/aster/test_limits.py",),
+        tests=("unit/aster/http/test_rate_limits.py",),
     ),
     Patched(
         name="the first row of an amount is taken for our transfer",
@@ -277,7 +277,7 @@ SURVIVORS: Sequence[Patched] = (
         does="every stream is deaf once a day until it is connected again",
         old="ROTATE_SECONDS = 23 * 3600.0",
         new="ROTATE_SECONDS = 25 * 3600.0",
-        tests=("unit/aster/test_stream_link.py",),
+        tests=("unit/aster/http/test_reconnecting_stream.py",),
     ),
     Patched(
         name="a short gains what prices gain",
@@ -285,7 +285,7 @@ SURVIVORS: Sequence[Patched] = (
         does="unrealised profit of a short has the sign of a long",
         old="value += position.quantity * ((price or",
         new="value += abs(position.quantity) * ((price or",
-        tests=("unit/dashboard/test_books.py",),
+        tests=("unit/dashboard/books/test_report.py",),
     ),
     Patched(
         name="an asset that differs is matched",
@@ -293,7 +293,7 @@ SURVIVORS: Sequence[Patched] = (
         does="five coins in the log and five dollars at the exchange are the same",
         old='            ("asset", log.asset, venue.asset),\n',
         new="",
-        tests=("unit/dashboard/test_audit.py",),
+        tests=("unit/dashboard/books/test_matching.py",),
     ),
     Patched(
         name="the perpetuals profit is its loss",
@@ -301,6 +301,6 @@ SURVIVORS: Sequence[Patched] = (
         does="the statement shows what the short made with the wrong sign",
         old="return self.perp_sold - self.perp_bought",
         new="return self.perp_bought - self.perp_sold",
-        tests=("unit/dashboard/test_statement.py",),
+        tests=("unit/dashboard/books/test_statement.py",),
     ),
 )

@@ -73,11 +73,7 @@ class Session(Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: the exchange does not know these credentials, or they do not suffice.
         """
-        try:
-            policy = load_policy(self.settings.parameters.policy, self.settings.parameters)
-        except BaseException:
-            await self.store.close()
-            raise
+        policy = load_policy(self.settings.parameters.policy, self.settings.parameters)
         notified: tuple[Observer, ...] = (*observers, *self.connection.observers, self.state_file)
         clock: Clock = self.clock
         mailbox: Mailbox = self.mailbox
@@ -174,7 +170,7 @@ async def read_ledger(home: Home) -> Ledger | None:
 
 @contextmanager
 def open_session(home: Home, settings: Settings, access: VenueAccess) -> Generator[Session]:
-    """Open a home for trading: sole holder of its account until the context ends.
+    """Open a home for trading: sole holder of its account until the context ends, which releases its log.
 
     Raises:
         ConfigError: the folder cannot be used, or another bot trades this account.
@@ -182,11 +178,16 @@ def open_session(home: Home, settings: Settings, access: VenueAccess) -> Generat
     """
     home.prepare()
     with AccountLock(access.account), LogLock(home.events):
-        yield _session(home, settings, access.connect())
+        connection = access.connect()
+        store = SqliteStore(home.events, SystemClock())
+        try:
+            yield _session(home, settings, connection, store)
+        finally:
+            store.release()
 
 
-def _session(home: Home, settings: Settings, connection: VenueConnection) -> Session:
-    clock, store = connection.clock, SqliteStore(home.events, SystemClock())
+def _session(home: Home, settings: Settings, connection: VenueConnection, store: SqliteStore) -> Session:
+    clock = connection.clock
     mailbox = FolderMailbox(home.requests, SystemClock())
     old = guide_state.read(home.state, at=clock.now())
     corrupt = old if isinstance(old, guide_state.CorruptState) else None

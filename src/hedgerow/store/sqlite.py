@@ -64,8 +64,8 @@ class SqliteStore(SqliteLog):
             with self._guarded("open"):
                 self._prepare()
                 self._count = self._counted()
-        except StoreError:
-            self._connection.close()
+        except BaseException:
+            self.release()
             raise
 
     def report_to(self, report: Callable[[str], None]) -> None:

@@ -71,6 +71,10 @@ class SqliteLog:
 
     async def close(self) -> None:
         """Release the file; may be called twice."""
+        self.release()
+
+    def release(self) -> None:
+        """Release the file, outside of an event loop too; may be called twice."""
         self._connection.close()
 
     def _is_empty(self) -> bool:
@@ -190,16 +194,12 @@ class SqliteReader(SqliteLog):
             finally:
                 copy.close()
 
-    async def close(self) -> None:
-        """Release the file; may be called twice."""
-        self.release()
-
     def _read(self, *, after: int) -> Iterator[Event]:
         return iter(()) if self._empty else super()._read(after=after)
 
     def release(self) -> None:
         """Release the file, outside of an event loop too; may be called twice."""
-        self._connection.close()
+        super().release()
         if self._copy is not None:
             self._copy.cleanup()
             self._copy = None
@@ -219,7 +219,11 @@ class SqliteReader(SqliteLog):
     def _connected(self, path: Path, how: str) -> sqlite3.Connection:
         address = f"file:{quote(str(path.absolute()))}?{how}"
         connection = sqlite3.connect(address, uri=True, timeout=OPEN_TIMEOUT_SECONDS, isolation_level=None)
-        connection.execute("PRAGMA query_only = ON")
+        try:
+            connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

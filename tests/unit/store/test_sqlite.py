@@ -6,8 +6,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -294,16 +297,27 @@ def test_a_start_does_not_count_the_events_of_a_log_with_a_snapshot(tmp_path: Pa
 # --- a file that another process holds -------------------------------------------------------------------------------
 
 
-def _held(path: Path) -> sqlite3.Connection:
-    """Return a connection that holds the file, as a backup or a database browser does."""
-    other = sqlite3.connect(path, isolation_level=None, timeout=0)
-    other.execute("BEGIN IMMEDIATE")
-    return other
+class Held(NamedTuple):
+    """A log that another connection holds, as a backup or a database browser does."""
+
+    path: Path
+    clock: VirtualClock
+    store: SqliteStore
+    other: sqlite3.Connection
 
 
-def test_a_log_that_another_process_holds_is_waited_for_while_other_tasks_go_on(tmp_path: Path) -> None:
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Held]:
     clock, path = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), tmp_path / "hedgerow.db"
-    store, other = SqliteStore(path, clock), _held(path)
+    store = SqliteStore(path, clock)
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield Held(path, clock, store, other)
+    store.release()
+
+
+def test_a_log_that_another_process_holds_is_waited_for_while_other_tasks_go_on(held: Held) -> None:
+    path, clock, store, other = held
     ticks: list[float] = []
 
     async def guard() -> None:
@@ -324,11 +338,8 @@ def test_a_log_that_another_process_holds_is_waited_for_while_other_tasks_go_on(
 
 
 @pytest.mark.parametrize(("seconds", "reports"), [(3, 0), (60, 1)])
-def test_a_wait_for_a_held_log_is_reported_once_and_a_short_one_never(
-    tmp_path: Path, seconds: float, reports: int
-) -> None:
-    clock, path = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), tmp_path / "hedgerow.db"
-    store, other = SqliteStore(path, clock), _held(path)
+def test_a_wait_for_a_held_log_is_reported_once_and_a_short_one_never(held: Held, seconds: float, reports: int) -> None:
+    path, clock, store, other = held
     said: list[str] = []
     store.report_to(said.append)
 
@@ -347,9 +358,8 @@ def test_a_wait_for_a_held_log_is_reported_once_and_a_short_one_never(
     assert _load(path).events == 2
 
 
-def test_a_log_that_is_never_released_is_unavailable_and_not_damaged(tmp_path: Path) -> None:
-    clock, path = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), tmp_path / "hedgerow.db"
-    store, other = SqliteStore(path, clock), _held(path)
+def test_a_log_that_is_never_released_is_unavailable_and_not_damaged(held: Held) -> None:
+    path, clock, store, other = held
     with pytest.raises(LogUnavailable, match="locked"):
         run_virtual(clock, store.append(_cycles(1, 1), durable=True))
     assert clock.monotonic() >= 300
@@ -360,19 +370,16 @@ def test_a_log_that_is_never_released_is_unavailable_and_not_damaged(tmp_path: P
     assert _load(path).events == 1
 
 
-def test_appends_that_wait_for_the_file_keep_their_order(tmp_path: Path) -> None:
-    clock, path = VirtualClock(datetime(2026, 1, 5, tzinfo=UTC)), tmp_path / "hedgerow.db"
-    store, other = SqliteStore(path, clock), _held(path)
-
+def test_appends_that_wait_for_the_file_keep_their_order(held: Held) -> None:
     async def both() -> None:
-        first = asyncio.ensure_future(store.append(_cycles(1, 1), durable=True))
-        second = asyncio.ensure_future(store.append(_cycles(2, 3), durable=True))
-        await clock.sleep(5)
-        other.execute("ROLLBACK")
+        first = asyncio.ensure_future(held.store.append(_cycles(1, 1), durable=True))
+        second = asyncio.ensure_future(held.store.append(_cycles(2, 3), durable=True))
+        await held.clock.sleep(5)
+        held.other.execute("ROLLBACK")
         await asyncio.gather(first, second)
 
-    run_virtual(clock, both())
-    assert asyncio.run(store.events()) == tuple(_cycles(1, 3))
+    run_virtual(held.clock, both())
+    assert asyncio.run(held.store.events()) == tuple(_cycles(1, 3))
 
 
 def test_a_file_system_without_a_write_ahead_journal_is_refused(

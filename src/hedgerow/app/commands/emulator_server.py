@@ -131,6 +131,15 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, Excha
         HistoryError: the history cannot be read.
     """
     file = None if plan.state is None else ExchangeStateFile(plan.state)
+    try:
+        return _built(plan, real, file), file
+    except BaseException:
+        if file is not None:
+            file.close()
+        raise
+
+
+def _built(plan: EmulatorPlan, real: SystemClock, file: ExchangeStateFile | None) -> WireVenue:
     found = None if file is None else file.load()
     terms = _terms(plan, real.now()) if found is None else msgspec.json.decode(found.terms, type=_Terms)
     captures = _captures(terms)
@@ -158,7 +167,7 @@ def build_venue(plan: EmulatorPlan, real: SystemClock) -> tuple[WireVenue, Excha
     clock = ExchangeClock(real, max(real.now(), exchange.now) if catches_up else exchange.now, speed=plan.speed)
     venue = WireVenue(exchange, clock, save=None if file is None else file.save, seed=plan.seed)
     venue.tick()
-    return venue, file
+    return venue
 
 
 async def serve(plan: EmulatorPlan, announce: Callable[[WireServer], None]) -> None:

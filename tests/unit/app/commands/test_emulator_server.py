@@ -1,6 +1,9 @@
 """The exchange that ``hedgerow emulator`` serves: its market, its accounts, its file."""
 
 import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +20,15 @@ DAY = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
 
 def client_of(plan: EmulatorPlan) -> WireClient:
     return WireClient(build_venue(plan, SystemClock())[0])
+
+
+@contextmanager
+def kept(plan: EmulatorPlan) -> Iterator[WireClient]:
+    """Serve an exchange that is in a file."""
+    venue, file = build_venue(plan, SystemClock())
+    assert file is not None
+    with closing(file):
+        yield WireClient(venue)
 
 
 def test_two_accounts_are_open_with_their_money_in_both_wallets() -> None:
@@ -47,35 +59,28 @@ def test_a_start_moves_the_exchange_there_and_lets_any_nonce_pass() -> None:
 
 def test_a_file_keeps_the_exchange_and_its_market_whatever_is_asked_later(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    venue, file = build_venue(EmulatorPlan(pairs=2, seed=3, start=DAY, speed=0, state=state), SystemClock())
-    first = WireClient(venue)
-    order = first.order(symbol="BTCUSDT", quantity="0.001").json
-    prices = first.public("/fapi/v3/ticker/price").json
-    assert file is not None
-    file.close()
-    again = client_of(EmulatorPlan(pairs=5, seed=9, speed=0, state=state, balance=Decimal(7)))
-    again._nonce = first._nonce
-    assert again.perp("GET", "order", symbol="BTCUSDT", orderId=order["orderId"]).json["status"] == "FILLED"
-    assert again.public("/fapi/v3/ticker/price").json == prices
-    assert again.venue.clock.now() == DAY
+    with kept(EmulatorPlan(pairs=2, seed=3, start=DAY, speed=0, state=state)) as first:
+        order = first.order(symbol="BTCUSDT", quantity="0.001").json
+        prices = first.public("/fapi/v3/ticker/price").json
+    with kept(EmulatorPlan(pairs=5, seed=9, speed=0, state=state, balance=Decimal(7))) as again:
+        again._nonce = first._nonce
+        assert again.perp("GET", "order", symbol="BTCUSDT", orderId=order["orderId"]).json["status"] == "FILLED"
+        assert again.public("/fapi/v3/ticker/price").json == prices
+        assert again.venue.clock.now() == DAY
 
 
 def test_a_file_keeps_prices_that_stand_still_and_funding_that_was_changed(tmp_path: Path) -> None:
-    plan = EmulatorPlan(pairs=1, start=DAY, speed=0, state=tmp_path / "state", still=True)
-    venue, file = build_venue(plan, SystemClock())
-    first = WireClient(venue)
-    first.admin("POST", "funding", symbol="BTCUSDT", rate="0.002", interval_hours=4)
-    first.admin("POST", "price", symbol="BTCUSDT", price="50000")
-    first.admin("POST", "advance", seconds=86_400)
-    reported = first.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
-    assert reported["lastFundingRate"] == "0.00200000"
-    assert float(first.public("/fapi/v3/ticker/price", symbol="BTCUSDT").json["price"]) == 50_000
-    assert file is not None
-    file.close()
-    again = client_of(EmulatorPlan(speed=0, state=tmp_path / "state"))
-    assert again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json == reported
-    again.advance_time(86_400)
-    later = again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
+    with kept(EmulatorPlan(pairs=1, start=DAY, speed=0, state=tmp_path / "state", still=True)) as first:
+        first.admin("POST", "funding", symbol="BTCUSDT", rate="0.002", interval_hours=4)
+        first.admin("POST", "price", symbol="BTCUSDT", price="50000")
+        first.admin("POST", "advance", seconds=86_400)
+        reported = first.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
+        assert reported["lastFundingRate"] == "0.00200000"
+        assert float(first.public("/fapi/v3/ticker/price", symbol="BTCUSDT").json["price"]) == 50_000
+    with kept(EmulatorPlan(speed=0, state=tmp_path / "state")) as again:
+        assert again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json == reported
+        again.advance_time(86_400)
+        later = again.public("/fapi/v3/premiumIndex", symbol="BTCUSDT").json
     assert (later["markPrice"], later["lastFundingRate"]) == (reported["markPrice"], "0.00200000")
 
 
@@ -116,3 +121,14 @@ def test_old_keys_come_with_the_accounts() -> None:
     client = client_of(EmulatorPlan(pairs=1))
     reply = client.send("POST", "/fapi/v1/listenKey", **{"x-mbx-apikey": key.api_key})
     assert len(reply.json["listenKey"]) == 64
+
+
+def test_the_file_is_released_when_the_exchange_in_it_cannot_be_served(tmp_path: Path) -> None:
+    with kept(EmulatorPlan(pairs=1, start=DAY, speed=0, state=tmp_path / "state")):
+        pass
+    with closing(sqlite3.connect(tmp_path / "state")) as base:
+        base.execute("DELETE FROM parts WHERE name = 'format'")
+        base.commit()
+    # That no database stays open is checked after every test (tests/conftest.py).
+    with pytest.raises(StoreError, match="another version"):
+        build_venue(EmulatorPlan(state=tmp_path / "state"), SystemClock())

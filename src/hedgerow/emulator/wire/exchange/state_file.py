@@ -54,11 +54,7 @@ class ExchangeStateFile:
         """By account."""
         self._revisions: tuple[int, ...] | None = None
         try:
-            self._base = sqlite3.connect(path, isolation_level=None)
-            # A killed process loses nothing that was committed; only a power cut could take the last moments.
-            self._base.execute("PRAGMA journal_mode = WAL")
-            self._base.execute("PRAGMA synchronous = NORMAL")
-            self._base.execute(CREATE)
+            self._base = _opened(path)
         except sqlite3.Error as error:
             raise StoreError(f"--state {path} cannot be used: {error}") from error
 
@@ -117,6 +113,19 @@ class ExchangeStateFile:
             self._base.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(f"{self._path} cannot be written: {error}") from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    base = sqlite3.connect(path, isolation_level=None)
+    try:
+        # A killed process loses nothing that was committed; only a power cut could take the last moments.
+        base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = NORMAL")
+        base.execute(CREATE)
+    except BaseException:
+        base.close()
+        raise
+    return base
 
 
 class _Histories:

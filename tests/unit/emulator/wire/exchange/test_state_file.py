@@ -1,6 +1,8 @@
 """An exchange in a file: everything comes back, little is written at a time."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,26 +17,32 @@ from support.wire import WireClient, make_wired
 from support.worlds import START, ScriptedMarketData
 
 
-def kept(path: Path) -> WireClient:
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[WireClient]:
     """An exchange that is written to a file before each answer."""
-    client = make_wired()
-    file = ExchangeStateFile(path)
-    file.begin(b"terms")
+    made = make_wired()
+    with closing(ExchangeStateFile(tmp_path / "state")) as file:
+        file.begin(b"terms")
+        save_to(file, made)
+        yield made
+
+
+def save_to(file: ExchangeStateFile, client: WireClient) -> None:
     exchange = client.venue.exchange
     client.venue = WireVenue(exchange, ExchangeClock(VirtualClock(START), START, speed=0), save=file.save)
-    return client
 
 
 def reopened(path: Path, last_nonce: int) -> WireClient:
-    saved = ExchangeStateFile(path).load()
+    with closing(ExchangeStateFile(path)) as file:
+        saved = file.load()
     assert saved is not None
     assert saved.terms == b"terms"
     exchange = Exchange(ScriptedMarketData(), start=START, rules=ExchangeRules(), state=saved.exchange)
     for exchange_account in saved.exchange_accounts:
         exchange.restore(exchange_account)
-    client = make_wired(state=exchange)
-    client._nonce = last_nonce
-    return client
+    again = make_wired(state=exchange)
+    again._nonce = last_nonce
+    return again
 
 
 def everything(client: WireClient) -> list[object]:
@@ -42,8 +50,7 @@ def everything(client: WireClient) -> list[object]:
     return [exchange.state(), *(exchange_account.state() for exchange_account in exchange.exchange_accounts.values())]
 
 
-def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
-    client = kept(tmp_path / "state")
+def test_everything_comes_back_as_it_was(client: WireClient, tmp_path: Path) -> None:
     client.order(quantity="2")
     client.buy_spot()
     client.order(type="LIMIT", price="104", timeInForce="GTC", newClientOrderId="rests")
@@ -62,24 +69,21 @@ def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
     assert again.perp("GET", "openOrders").json == []
 
 
-def test_an_answer_that_was_given_is_in_the_file(tmp_path: Path) -> None:
-    client = kept(tmp_path / "state")
+def test_an_answer_that_was_given_is_in_the_file(client: WireClient, tmp_path: Path) -> None:
     for number in range(5):
         made = client.order(quantity="0.1").json
         again = reopened(tmp_path / "state", client._nonce + 1000 * number)
         assert again.perp("GET", "order", symbol="AAAUSDT", orderId=made["orderId"]).json["status"] == "FILLED"
 
 
-def test_a_used_nonce_stays_used(tmp_path: Path) -> None:
-    client = kept(tmp_path / "state")
+def test_a_used_nonce_stays_used(client: WireClient, tmp_path: Path) -> None:
     query = client.query({})
     assert client.send("GET", "/fapi/v3/balance", query).status == 200
     again = reopened(tmp_path / "state", client._nonce)
     assert again.send("GET", "/fapi/v3/balance", query).code == -4225
 
 
-def test_a_long_history_is_written_in_parts(tmp_path: Path) -> None:
-    client = kept(tmp_path / "state")
+def test_a_long_history_is_written_in_parts(client: WireClient, tmp_path: Path) -> None:
     client.venue.exchange.limits.clear()
     client.venue.exchange.limits.update(make_wired().venue.exchange.limits)
     for _ in range(CHUNK + 5):
@@ -92,8 +96,7 @@ def test_a_long_history_is_written_in_parts(tmp_path: Path) -> None:
     assert everything(reopened(tmp_path / "state", client._nonce)) == everything(client)
 
 
-def test_an_old_order_that_ends_late_is_written_as_ended(tmp_path: Path) -> None:
-    client = kept(tmp_path / "state")
+def test_an_old_order_that_ends_late_is_written_as_ended(client: WireClient, tmp_path: Path) -> None:
     client.order(type="LIMIT", price="104", timeInForce="GTC", newClientOrderId="rests")
     client.order("BUY", type="STOP_MARKET", stopPrice="104", newClientOrderId="armed")
     client.venue.exchange.limits.update(make_wired().venue.exchange.limits)
@@ -107,19 +110,18 @@ def test_an_old_order_that_ends_late_is_written_as_ended(tmp_path: Path) -> None
     assert again.perp("GET", "openOrders").json == []
 
 
-def test_a_file_that_was_opened_again_is_written_on_from_where_it_was(tmp_path: Path) -> None:
-    client = kept(tmp_path / "state")
+def test_a_file_that_was_opened_again_is_written_on_from_where_it_was(client: WireClient, tmp_path: Path) -> None:
     client.order(quantity="2")
     again = reopened(tmp_path / "state", client._nonce)
-    file = ExchangeStateFile(tmp_path / "state")
-    exchange = again.venue.exchange
-    again.venue = WireVenue(exchange, ExchangeClock(VirtualClock(START), START, speed=0), save=file.save)
-    again.order(quantity="3")
+    with closing(ExchangeStateFile(tmp_path / "state")) as file:
+        save_to(file, again)
+        again.order(quantity="3")
     assert everything(reopened(tmp_path / "state", again._nonce)) == everything(again)
 
 
 def test_a_new_file_holds_nothing_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
-    assert ExchangeStateFile(tmp_path / "new").load() is None
+    with closing(ExchangeStateFile(tmp_path / "new")) as file:
+        assert file.load() is None
     (tmp_path / "text").write_text("no database, but long enough to be looked at " * 10)
     with pytest.raises(StoreError, match="cannot be used"):
         ExchangeStateFile(tmp_path / "text")
@@ -127,10 +129,10 @@ def test_a_new_file_holds_nothing_and_a_wrong_one_is_refused(tmp_path: Path) -> 
         ExchangeStateFile(tmp_path / "missing" / "file")
 
 
-def test_a_damaged_part_is_told_not_guessed(tmp_path: Path) -> None:
-    kept(tmp_path / "state").order()
+def test_a_damaged_part_is_reported_and_not_guessed(client: WireClient, tmp_path: Path) -> None:
+    client.order()
     base = sqlite3.connect(tmp_path / "state", isolation_level=None)
     base.execute("UPDATE parts SET value = '{}' WHERE name = 'exchange'")
     base.close()
-    with pytest.raises(StoreError, match="damaged"):
-        ExchangeStateFile(tmp_path / "state").load()
+    with closing(ExchangeStateFile(tmp_path / "state")) as file, pytest.raises(StoreError, match="damaged"):
+        file.load()
