@@ -64,6 +64,8 @@ _agrees, _fees_covered, _pair_fee = _RULES.agrees, _RULES.fees_covered, _RULES.p
 _first_admitted: Any = _RULES.first_admitted
 NOTHING, COVERED, IRREGULAR = 0, 3, 9
 """What the remembered walk from an entry met first."""
+MOST_KEPT = {"signals": 2, "next": 2, "walks": 8}
+"""How many tables of each kind are kept: some are 40 MB at 16 symbols and five years."""
 Kept = TypeVar("Kept")
 
 
@@ -142,9 +144,12 @@ class Chain:
         return self._keep(key, lambda: _empty_walks(self._market))
 
     def _keep(self, key: tuple[object, ...], make: Callable[[], Kept]) -> Kept:
-        if key not in self._kept:
-            self._kept[key] = make()
-        kept: Kept = self._kept[key]
+        """Return what was computed for a key; of each kind, what was used longest ago is forgotten."""
+        kept: Kept = self._kept.pop(key) if key in self._kept else make()
+        same_kind = [other for other in self._kept if other[0] == key[0]]
+        if len(same_kind) >= MOST_KEPT[str(key[0])]:
+            del self._kept[same_kind[0]]
+        self._kept[key] = kept
         return kept
 
 
@@ -214,7 +219,7 @@ def _step_from(market: Market, rows: _Rows, following: Ints, step: int, never: i
     found = following[row]
     if found < 0:
         return never
-    return step if found == row else market.step[found]
+    return step if found == row else int(market.step[found])
 
 
 @inlined

@@ -289,20 +289,37 @@ def _may_enter(market: Market, rules: Rules, row: int, symbol: int, mean: float,
 def _fill_signals(market: Market, rules: Rules, signals: Signals, means: Floats, before: Ints) -> None:
     rows, symbols = market.seen.shape[:2]
     for row in range(rows):
+        same = rules.average and row > 0
         for symbol in range(symbols):
             if rules.average and market.state[row, symbol, KNOWN] == before[symbol] and row > 0:
                 signals.apr[row, symbol] = signals.apr[row - 1, symbol]
             else:
+                same = False
                 means[symbol], signals.apr[row, symbol] = _signal(market, rules, row, symbol)
             before[symbol] = market.state[row, symbol, KNOWN]
-        _rank_row(market, rules, signals, row, means)
+        if same:
+            _rank_as_before(signals, row)
+        else:
+            _rank_row(signals, row)
+        for place in range(signals.ranked[row]):
+            symbol, apr = signals.order[row, place], signals.aprs[row, place]
+            signals.admitted[row, place] = _may_enter(market, rules, row, symbol, float(means[symbol]), apr)
 
 
 @inlined
-def _rank_row(market: Market, rules: Rules, signals: Signals, row: int, means: Floats) -> None:
+def _rank_as_before(signals: Signals, row: int) -> None:
+    signals.ranked[row] = signals.ranked[row - 1]
+    for place in range(signals.apr.shape[1]):
+        signals.order[row, place] = signals.order[row - 1, place]
+        signals.aprs[row, place] = signals.aprs[row - 1, place]
+        signals.rank[row, place] = signals.rank[row - 1, place]
+
+
+@inlined
+def _rank_row(signals: Signals, row: int) -> None:
     """Sort a row best first; ties keep the order of the symbols."""
     count = 0
-    for symbol in range(market.seen.shape[1]):
+    for symbol in range(signals.apr.shape[1]):
         apr = signals.apr[row, symbol]
         if not np.isfinite(apr):
             continue
@@ -316,10 +333,7 @@ def _rank_row(market: Market, rules: Rules, signals: Signals, row: int, means: F
         count += 1
     signals.ranked[row] = count
     for place in range(count):
-        symbol = signals.order[row, place]
-        signals.rank[row, symbol] = place
-        apr = signals.aprs[row, place]
-        signals.admitted[row, place] = _may_enter(market, rules, row, symbol, float(means[symbol]), apr)
+        signals.rank[row, signals.order[row, place]] = place
 
 
 @inlined
