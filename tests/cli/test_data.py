@@ -61,7 +61,9 @@ def test_a_downloaded_folder_is_played_by_the_demo(shell: Shell) -> None:
     said = shell(*ASKED)
     assert said.code == 0, said.err
     assert "2024-11-20 00:00 to 2025-01-01 00:00 UTC; 10 series read" in said.out
-    played = shell("demo", "--data", "history", "--start", "2024-12-10", "--days", "2")
+    command = said.out.partition("Play it with: hedgerow ")[2].split()
+    assert command == ["demo", "--data", "history", "--start", "2024-12-11"]
+    played = shell(*command, "--days", "2")
     assert played.code == 0, played.err
     assert "Books difference          0" in played.out
 
@@ -287,9 +289,10 @@ def test_what_a_folder_holds_is_listed(shell: Shell, place: Path) -> None:
     write_archive(place, hours(48), [*prints(6), *prints(12, venue="aster", interval=4)])
     said = shell("data", "list", "--data", place)
     assert said.code == 0
-    assert "prices_hourly.parquet  binance   BTCUSDT  2025-03-01 00:00  2025-03-02 23:00    48" in said.out
-    assert "funding.parquet        aster     BTCUSDT  2025-03-01 00:00  2025-03-02 20:00    12" in said.out
+    assert "prices   binance   BTCUSDT  2025-03-01  2025-03-02    48    48    48    48\n" in said.out
+    assert "funding  aster     BTCUSDT  2025-03-01  2025-03-02    12\n" in said.out
     document = shell("data", "list", "--data", place, "--json", "-").document
+    assert document["files"][0]["last"] == "2025-03-02T23:00:00Z"
     assert document["files"][0]["values"] == {"spot_close": 48, "perp_close": 48, "mark_close": 48}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from hedgerow.dashboard.progress import SeriesProgress
 from hedgerow.domain.errors import ConfigError, VenueError
 from hedgerow.domain.formats import utc_minute
 from hedgerow.history.checks import Finding, Inventory, check_folder, inventory
+from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE
 from hedgerow.history.recording import recorded_days
 from hedgerow.history.series import at_ms
 
@@ -37,13 +39,16 @@ HELD = (
     Column(title="File"),
     Column(title="Exchange"),
     Column(title="Symbol"),
-    Column(title="First (UTC)"),
-    Column(title="Last (UTC)"),
+    Column(title="First day"),
+    Column(title="Last day"),
     Column(title="Rows", number=True),
-    Column(title="Spot", number=True, drop=2),
-    Column(title="Perp", number=True, drop=3),
-    Column(title="Mark", number=True, drop=4),
+    Column(title="Spot", number=True, drop=1),
+    Column(title="Perp", number=True, drop=2),
+    Column(title="Mark", number=True, drop=3),
 )
+WARM_UP = timedelta(days=30)
+"""History before a start, from which the first check has its moving average of funding rates."""
+SHORT_NAMES = {PRICES_FILE: "prices", FUNDING_FILE: "funding"}
 RECORDED = (
     Column(title="Recording"),
     Column(title="First day"),
@@ -102,13 +107,14 @@ def _say_result(folder: Path, result: DownloadResult) -> ExitCode:
     count = f"{len(result.symbols)} symbol{'' if len(result.symbols) == 1 else 's'}"
     what = f"{result.read} series read" if result.read else "nothing was missing"
     say(f"{folder}: {count}, {reach}; {what}")
-    say(f"Play it with: hedgerow demo --data {folder} --start {result.start:%Y-%m-%d}")
+    first = result.start + min(WARM_UP, (result.end - result.start) / 2)
+    say(f"Play it with: hedgerow demo --data {folder} --start {first:%Y-%m-%d}")
     return ExitCode.FAILED if result.failed else ExitCode.DONE
 
 
 @data.command("list", short_help="What a folder holds.")
 def list_history(folder: DataOption = DEFAULT_FOLDER, json: JsonOption = None) -> ExitCode:
-    """Show what a folder holds: by file, exchange and symbol the first and last row, and how many values.
+    """Show what a folder holds: by file, exchange and symbol the first and last day, and how many rows.
 
     ``Spot``, ``Perp`` and ``Mark`` are hours with a close of these. Recordings are shown by day.
     """
@@ -157,8 +163,8 @@ def _held_cells(each: Inventory) -> Sequence[str]:
     counts = [
         f"{each.known[name]:,}" if name in each.known else "" for name in ("spot_close", "perp_close", "mark_close")
     ]
-    times = [utc_minute(at_ms(stamp)) for stamp in (each.first_ms, each.last_ms)]
-    return [each.file, each.exchange, each.symbol, *times, f"{each.rows:,}", *counts]
+    days = [f"{at_ms(stamp):%Y-%m-%d}" for stamp in (each.first_ms, each.last_ms)]
+    return [SHORT_NAMES[each.file], each.exchange, each.symbol, *days, f"{each.rows:,}", *counts]
 
 
 def _held_json(each: Inventory) -> dict[str, Any]:
