@@ -164,6 +164,18 @@ def test_an_exchange_that_does_not_answer_is_said_once_and_asked_again(
     assert sum("cannot be read" in line for line in said.lines) == 1
 
 
+def test_a_second_signal_ends_a_reading_that_hangs(aster: LocalAster, place: Path, kept: Path) -> None:
+    running = process(COMMAND, *ASKED, home=place)
+    wait_until(lambda: lines(kept) >= 4)
+    aster.inject("silent_before", path="depth", times=0)
+    waited = len(aster.requests("depth"))
+    wait_until(lambda: len(aster.requests("depth")) > waited)
+    running.send_signal(signal.SIGINT)
+    code, _, err = ended(running, signal.SIGTERM)
+    assert (code, err.splitlines()[-1]) == (1, "hedgerow: interrupted")
+    assert len(rows(kept, "books")) == 4
+
+
 def test_a_book_that_cannot_be_read_does_not_stop_the_others(aster: LocalAster, shell: Shell, kept: Path) -> None:
     aster.inject(
         "reject", path="/api/v3/depth", contains="symbol=ETHUSDT", times=0, code=-1121, message="Invalid symbol."

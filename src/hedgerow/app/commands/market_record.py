@@ -112,8 +112,15 @@ class _Recorder:
         """The reading from which on finished days are turned into files, after this could not be done."""
 
     async def run(self) -> RecordResult:
-        stop = StopSignal()
-        on_stop_signals(stop.set)
+        stop, task = StopSignal(), asyncio.current_task()
+
+        def on_signal() -> None:
+            """End after the present reading; the second signal ends it at once."""
+            if stop() and task is not None:
+                task.cancel()
+            stop.set()
+
+        on_stop_signals(on_signal)
         listed = await listed_symbols(self._client)
         symbols = listed.chosen(self._plan.symbols)
         for symbol in symbols:
@@ -127,6 +134,8 @@ class _Recorder:
         )
         try:
             return await self._rounds(stop, frozenset(symbols), books)
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
         finally:
             self._finish(None)
 
