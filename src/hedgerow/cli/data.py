@@ -90,6 +90,8 @@ def download_history(
     environment = environment_of(home_of(home))
     try:
         with SeriesProgress() as progress:
+            for warning in environment.warnings:
+                progress.say(warning)
             result = asyncio.run(download(plan, environment, progress.say, progress.show))
     except KeyboardInterrupt:
         echo("hedgerow: interrupted; what was read is kept, and the same command goes on from there", err=True)

@@ -42,7 +42,10 @@ def record(
     if rounds < 0:
         raise ConfigError(f"--rounds {rounds}: allowed is 0 or a positive number")
     plan = RecordPlan(folder=data, symbols=symbols_option(symbols), every_seconds=every, depth=depth, rounds=rounds)
-    result = asyncio.run(record_market(plan, environment_of(home_of(home)), lambda text: echo(text, err=True)))
+    environment = environment_of(home_of(home))
+    for warning in environment.warnings:
+        echo(warning, err=True)
+    result = asyncio.run(record_market(plan, environment, lambda text: echo(text, err=True)))
     lost = f", {result.lost} lost" if result.lost else ""
     say(f"{data}: {result.rounds} reading{'' if result.rounds == 1 else 's'} kept{lost}")
     return ExitCode.FAILED if rounds and not result.rounds else ExitCode.DONE
