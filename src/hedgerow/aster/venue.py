@@ -78,7 +78,7 @@ class AsterVenue:
             clock, self.account_cache, self.market_cache, self._markets.interval, report=self.report
         )
         self._notifications.subscribe(self._heed_market)
-        self._history = AsterAccountHistory(client, self._own)
+        self._history = AsterAccountHistory(client, clock, self._own)
         self._reservations = Reservations(client, self._own, clock)
         self._orders = OrderClient(client, clock, self._own, cache=self.account_cache, reservations=self._reservations)
         self._settings = AccountCommands(client, clock, self._own, reservations=self._reservations)

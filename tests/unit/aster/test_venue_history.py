@@ -19,7 +19,7 @@ from hedgerow.domain.events import (
     Wallet,
 )
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.order import OrderRequest
+from hedgerow.domain.order import ForcedTrade, OrderRequest
 from support.account_harness import MOVE, TRANSFER, AccountHarness
 from support.scripted_aster import (
     HTML_500,
@@ -97,6 +97,29 @@ def test_a_full_page_is_continued_at_its_last_time_and_no_row_counts_twice(harne
     fills = harness.run(harness.venue.fills(PERP, SYMBOL, NOW - DAY * 2))
     assert [fill.trade_id for fill in fills] == list(range(2500))
     assert {fill.client_id for fill in fills} == {""}
+
+
+def test_the_order_of_a_new_trade_that_is_not_listed_yet_is_no_order_of_the_owners(harness: AccountHarness) -> None:
+    rows = [trade(1, NOW)]
+    harness.aster.on(PERP_TRADES, windowed(rows))
+    harness.aster.on("GET /fapi/v3/order", error(-2013))
+    with pytest.raises(VenueError, match="order 7 of AAAUSDT has traded and is not listed yet"):
+        harness.run(harness.venue.fills(PERP, SYMBOL, NOW - DAY))
+    harness.aster.on("GET /fapi/v3/order", order_row("adl_autoclose", orderId=7))
+    (fill,) = harness.run(harness.venue.fills(PERP, SYMBOL, NOW - DAY))
+    assert fill.forced_trade is ForcedTrade.AUTO_DELEVERAGING
+
+
+def test_an_order_that_is_not_found_for_ten_seconds_keeps_no_trade_from_being_read(harness: AccountHarness) -> None:
+    harness.aster.on(PERP_TRADES, windowed([trade(1, NOW)]))
+    harness.aster.on("GET /fapi/v3/order", error(-2013))
+    with pytest.raises(VenueError):
+        harness.run(harness.venue.fills(PERP, SYMBOL, NOW - DAY))
+    harness.run(harness.clock.sleep(10))
+    (fill,) = harness.run(harness.venue.fills(PERP, SYMBOL, NOW - DAY))
+    assert (fill.client_id, fill.forced) == ("", False)
+    assert harness.run(harness.venue.fills(PERP, SYMBOL, NOW - DAY)) == (fill,)
+    assert len(harness.aster.sent("GET /fapi/v3/order")) == 2
 
 
 def test_more_rows_at_one_time_than_a_page_holds_are_an_error_rather_than_lost(harness: AccountHarness) -> None:

@@ -11,12 +11,12 @@ from hedgerow.aster.schema.account_rows import IncomeRow, TradeRow, TransactionR
 from hedgerow.aster.schema.convert import fill_of
 from hedgerow.aster.schema.market_rows import from_millis
 from hedgerow.domain.account import QUOTE_ASSET
-from hedgerow.domain.errors import OrderNotFound
+from hedgerow.domain.errors import OrderNotFound, OutcomeUnknown
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import Fill
-from hedgerow.ports import AccountHistory, StatementRow
+from hedgerow.ports import AccountHistory, Clock, StatementRow
 from hedgerow.tasks import all_of
 
 __all__ = ["AsterAccountHistory"]
@@ -26,6 +26,10 @@ LONG = timedelta(days=21)
 TRADE_SLACK = timedelta(minutes=1)
 """A trade's report and the rows of its fee and profit carry nearly the same time."""
 FUNDING, COMMISSION, REALIZED = "FUNDING_FEE", "COMMISSION", "REALIZED_PNL"
+RECENT = timedelta(minutes=15)
+"""An older trade whose order is not found is one of an order that the venue does not keep any more."""
+LISTED_WITHIN_SECONDS = 10.0
+"""How long look-ups may not find the order of a recent trade before it counts as not kept."""
 _INCOME_KINDS = {
     "TRANSFER": FlowKind.USER_TRANSFER,
     "INSURANCE_CLEAR": FlowKind.LIQUIDATION_FEE,
@@ -54,14 +58,20 @@ _SPOT_TRADES = {"TRADE_TARGET", "TRADE_SOURCE"}
 class AsterAccountHistory:
     """What the venue wrote down about the account."""
 
-    def __init__(self, client: AsterClient, own: OwnActivity) -> None:
+    def __init__(self, client: AsterClient, clock: Clock, own: OwnActivity) -> None:
         self._client = client
+        self._clock = clock
         self._own = own
 
     async def fills(
         self, market: Market, symbol: str | None, since: datetime, until: datetime | None = None
     ) -> tuple[Fill, ...]:
-        """Return our trades with the client ids of their orders, as far as the venue still knows them."""
+        """Return our trades with the client ids of their orders, as far as the venue still knows them.
+
+        Raises:
+            OutcomeUnknown: the order behind a trade is not listed yet; whose trade it is, or whether the venue forced
+                it, cannot be known before.
+        """
         rows = await all_pages(
             lambda start, end: self._client.trades(market, symbol, start=start, end=end),
             since=since,
@@ -75,7 +85,7 @@ class AsterAccountHistory:
     async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
         """Return the funding payments; orders and reads that safety needs go before those of a long time."""
         long = self._client.rest.time.now() - since > LONG
-        reader = AsterAccountHistory(self._client.giving_way(), self._own) if long else self
+        reader = AsterAccountHistory(self._client.giving_way(), self._clock, self._own) if long else self
         return _payments(await reader.income(since, FUNDING))
 
     async def statement(self, since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
@@ -84,7 +94,7 @@ class AsterAccountHistory:
         Trades the venue forced (liquidation, ADL) are not here: they are fills of their own. Orders and reads that
         safety needs go first.
         """
-        patient = AsterAccountHistory(self._client.giving_way(), self._own)
+        patient = AsterAccountHistory(self._client.giving_way(), self._clock, self._own)
         rows: Iterable[StatementRow] = (await patient.record(since, until)).rows
         for wallet in Wallet:
             rows = _without_own(rows, wallet, self._own.transfers(wallet))
@@ -144,17 +154,27 @@ class AsterAccountHistory:
 
     async def _client_ids(self, market: Market, rows: Iterable[TradeRow]) -> dict[int, str]:
         """Return the client id of each trade's order; trades do not carry it, so unknown orders are looked up."""
-        orders = {row.order_id: row.symbol for row in rows}
+        orders = {row.order_id: row for row in rows}
         unknown = [order_id for order_id in orders if self._own.client_id(order_id) is None]
-        found = await all_of(*(self._look_up(market, orders[order_id], order_id) for order_id in unknown))
+        found = await all_of(*(self._look_up(market, orders[order_id]) for order_id in unknown))
         for order_id, client_id in zip(unknown, found, strict=True):
             self._own.accepted(client_id, order_id)
         return {order_id: self._own.client_id(order_id) or "" for order_id in orders}
 
-    async def _look_up(self, market: Market, symbol: str, order_id: int) -> str:
+    async def _look_up(self, market: Market, row: TradeRow) -> str:
+        """Return the client id of the order behind a trade; empty for one that the venue does not know any more.
+
+        Raises:
+            OutcomeUnknown: it does not know it yet: look-ups may lag behind trades.
+        """
         try:
-            return (await self._client.order(market, symbol, order_id=order_id)).client_order_id
-        except OrderNotFound:
+            return (await self._client.order(market, row.symbol, order_id=row.order_id)).client_order_id
+        except OrderNotFound as missing:
+            recent = abs(self._client.rest.time.now() - from_millis(row.time)) < RECENT
+            seconds = self._own.missing_for(row.order_id, self._clock.monotonic())
+            if recent and seconds < LISTED_WITHIN_SECONDS:
+                text = f"order {row.order_id} of {row.symbol} has traded and is not listed yet"
+                raise OutcomeUnknown(text) from missing
             return ""
 
 

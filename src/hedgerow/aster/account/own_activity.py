@@ -49,6 +49,8 @@ class OwnActivity:
     def __init__(self) -> None:
         self._sent: dict[str, Sent] = {}
         self._client_ids: dict[int, str] = {}
+        self._missing_since: dict[int, float] = {}
+        """When look-ups began not to find orders that have traded, seconds of the monotonic clock."""
         self._transfers: dict[str, OwnTransfer] = {}
         self._transfers_sent: dict[str, datetime] = {}
         self.complete = False
@@ -89,6 +91,14 @@ class OwnActivity:
     def accepted(self, client_id: str, order_id: int) -> None:
         """Note the venue's id of an order, ours or looked up."""
         self._client_ids[order_id] = client_id
+        self._missing_since.pop(order_id, None)
+
+    def missing_for(self, order_id: int, now: float) -> float:
+        """Note that a look-up did not find an order that has traded; return for how many seconds none has.
+
+        ``now`` is on the monotonic clock.
+        """
+        return now - self._missing_since.setdefault(order_id, now)
 
     def transferring(self, transfer_id: str, at: datetime) -> None:
         """Note that a transfer is about to be sent; the first time counts."""

@@ -324,16 +324,17 @@ class Executor:
         return None if account is None else disturbance(self._journal.ledger, account)
 
     def _is_look_due(self, job: HedgeExecution, event: Happening) -> bool:
-        """Return whether to look before the next slice: always where slices rest, else while an opening has to wait."""
+        """Return whether to look before the next slice: always where slices rest, else while the job has to wait."""
         waits = job.working is None and job.state is ExecutionState.LEADING
         if job.limits.style is ExecutionStyle.MAKER:
             followed = isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
             return followed if job.working else waits
-        traded_at = self._journal.ledger.traded_at
-        if not waits or job.kind is not ExecutionKind.OPEN or not job.net_perp or traded_at is None:
+        if not waits or self._clock.monotonic() - self._looked_at < GRACE.total_seconds():
             return False
-        rested = self._clock.now() - traded_at >= GRACE
-        return rested and self._clock.monotonic() - self._looked_at >= GRACE.total_seconds()
+        if job.kind is not ExecutionKind.OPEN:
+            return job.stage_since > self._time.now()  # a settlement is too close for the next slice
+        traded_at = self._journal.ledger.traded_at
+        return bool(job.net_perp) and traded_at is not None and self._clock.now() - traded_at >= GRACE
 
     async def _is_short_gone(self, symbol: str) -> bool:
         """Return whether account and position endpoint both show no short; one that is unreadable may still have it."""

@@ -153,10 +153,12 @@ def _lead(job: HedgeExecution, around: Surroundings, price: Decimal, slice_quant
     if blocked > 0:
         return _wait_for_hosts(job, around, blocked)
     pause = settlement_pause(job, around.at)
-    exposed = naked_quantity(job) > tolerance(job, price)
+    # What others took of a leg is a matter of the check that follows, which does not wait for a settlement.
+    exposed = naked_quantity(job) > tolerance(job, price) or around.leg_taken
     if pause and not exposed:
         patient = replace(job, stage_since=around.at + timedelta(seconds=pause), resting_since=None)
-        return Step(job=patient, pause_seconds=min(pause, WATCHED_PAUSE_SECONDS) if job.net_perp else pause)
+        holds = job.net_perp or job.kind is not ExecutionKind.OPEN
+        return Step(job=patient, pause_seconds=min(pause, WATCHED_PAUSE_SECONDS) if holds else pause)
     if not pause and not exposed and resting.may_rest(job, around, slice_quantity):
         return resting.rest(job, around, slice_quantity)
     job = resting.given_over(job, around.at)

@@ -226,7 +226,7 @@ def test_no_slice_is_led_within_a_minute_of_a_settlement(seconds: int, pause: in
     at = datetime(2026, 1, 5, 16, tzinfo=UTC) + timedelta(seconds=seconds)
     harness = HedgingHarness(new_job(CLOSE, spot="10", at=at)).after(0)
     assert harness.command is None
-    assert harness.taken.pause_seconds == pause
+    assert harness.taken.pause_seconds == min(pause, 10), "others may trade its legs meanwhile"
     assert harness.after(pause).order.market is Market.SPOT, "waiting for a settlement uses up no patience"
 
 
@@ -247,6 +247,14 @@ def test_safety_exits_and_a_guard_of_zero_do_not_wait_for_a_settlement() -> None
     assert HedgingHarness(new_job(CLOSE, spot="10", at=at, urgent=True)).after(0).command is not None
     unguarded = ExecutionLimits(settlement_guard_seconds=0)
     assert HedgingHarness(new_job(CLOSE, spot="10", at=at, limits=unguarded)).after(0).command is not None
+
+
+def test_a_closing_whose_leg_others_took_does_not_wait_for_a_settlement() -> None:
+    at = datetime(2026, 1, 5, 16, tzinfo=UTC)
+    harness = HedgingHarness(new_job(CLOSE, spot="10", at=at)).after(0)
+    harness.leg_taken = True
+    assert harness.after(10).job.state is HEDGED
+    assert harness.job.detail == "a settlement is too close"
 
 
 def test_a_fill_is_followed_in_the_middle_of_a_settlement() -> None:
