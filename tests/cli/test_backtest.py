@@ -49,7 +49,9 @@ def test_a_replay_makes_the_decisions_of_the_kernel(market: Path, tmp_path: Path
         options = ("--data", str(market), *WINDOW, "--cost-bps", "4", "--set", "funding_ma_periods=3")
         done = shell("backtest", *options, "--via", via, "--json", str(result))
         assert done.code == 0, done.err
-        hashes.add(json.loads(result.read_text())["decisions_sha256"])
+        found = json.loads(result.read_text())
+        hashes.add(found["decisions_sha256"])
+        assert found["failed_checks"] == 0
     assert len(hashes) == 1
 
 

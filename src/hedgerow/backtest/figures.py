@@ -196,6 +196,8 @@ def attribution_of(
 ) -> dict[str, float]:
     """Split the gap to the bound; ``held`` is what the policy is paid for at each stamp, -1 = nothing.
 
+    ``cost`` is what its trades cost by the bound's own measure, ``net`` what it really earned.
+
     missed_carry: paid to the bound while the policy holds nothing. wrong_symbol: what the bound is paid more while both
     hold something, or the policy alone does. turnover: costs of the policy less those of the bound. execution: the
     rest.

@@ -14,10 +14,11 @@ from hedgerow.backtest.study import END, PRICES_ENDED, Result, Study
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.events import CycleCompleted, Event, FundingReceived, HedgeClosed, HedgeOpened, HedgeRolled
+from hedgerow.domain.execution_quality import ExecutionQuality, LegQuality
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.money import BPS, ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator.core.snapshot import WorldOptions
 from hedgerow.emulator.core.world import World
@@ -125,6 +126,14 @@ class _Ended(Struct, frozen=True, kw_only=True):
     hedge: HedgedPosition
     at: datetime
     reason: Reason
+    quality: ExecutionQuality | None = None
+    """Of the closing."""
+
+    @property
+    def legs(self) -> list[LegQuality]:
+        """Every leg of both jobs, against the middle of its book when the job began."""
+        jobs = (self.hedge.opening_quality, self.quality)
+        return [leg for job in jobs if job is not None for leg in (job.spot, job.perp)]
 
 
 class _Record:
@@ -160,7 +169,7 @@ class _Record:
             self.actions.append((event.at, "roll", hedge.symbol, Reason.FEES_COVERED))
         else:
             self.actions.append((event.at, "close", hedge.symbol, event.reason))
-            self.hedges.append(_Ended(hedge=hedge, at=event.at, reason=event.reason))
+            self.hedges.append(_Ended(hedge=hedge, at=event.at, reason=event.reason, quality=event.quality))
 
     async def events(self, *, after: int = 0) -> tuple[Event, ...]:
         del after
@@ -195,7 +204,8 @@ def replay(study: Study, policy: Policy, build: BotBuilder) -> Result:
     """Play a window through the engine; ``policy`` has the parameters of ``replay_parameters``."""
     record = _played(study, policy, build)
     _end_what_is_held(study, record)
-    return study.judged(_trades(study, record), tuple(_decisions(study, record)))
+    result = study.judged(_trades(study, record), tuple(_decisions(study, record)))
+    return replace(result, failed_checks=max(0, study.grid.steps - record.checks))
 
 
 def _played(study: Study, policy: Policy, build: BotBuilder) -> _Record:
@@ -271,7 +281,8 @@ def _trade(study: Study, ended: _Ended, payments: Sequence[FundingReceived]) -> 
         ZERO,
     )
     entry = tally.spot_bought or hedge.entry_notional
-    basis = (tally.spot_cash + tally.perp_cash + _left(study, hedge)) / entry if entry else ZERO
+    spread = sum((leg.shortfall for leg in ended.legs if leg.shortfall is not None), ZERO)
+    basis = (tally.spot_cash + tally.perp_cash + _left(study, hedge) + spread) / entry if entry else ZERO
     return Trade(
         symbol=hedge.symbol,
         opened_at=hedge.opened_at,
@@ -279,10 +290,16 @@ def _trade(study: Study, ended: _Ended, payments: Sequence[FundingReceived]) -> 
         reason=_word(ended.reason, ended=ended.at >= study.market_data.end - JITTER),
         rates=sum(float(p.amount / short) / _mark(study, hedge.symbol, p.at) for p in own) if short else 0.0,
         basis=float(basis),
-        cost=_cost(hedge) * (2 if hedge.short else 1),
+        cost=_cost(hedge) * (2 if hedge.short else 1) + _slippage(ended),
         funding_usd=float(sum((p.amount for p in own), ZERO)),
         fees_usd=float(tally.fees),
     )
+
+
+def _slippage(ended: _Ended) -> float:
+    """Return what trading at the books' prices cost against their middles, each leg a fraction of what was traded."""
+    found = (leg.shortfall_bps for leg in ended.legs)
+    return sum(float(bps * BPS) for bps in found if bps is not None)
 
 
 def _left(study: Study, hedge: HedgedPosition) -> Decimal:

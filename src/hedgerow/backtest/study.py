@@ -81,6 +81,8 @@ class Result(Struct, frozen=True, kw_only=True):
     figures: Figures
     trades: tuple[Trade, ...]
     decisions: tuple[Decision, ...]
+    failed_checks: int = 0
+    """Checks of the window that the engine did not complete; of the kernel none."""
 
 
 class Stretch(Struct, frozen=True, kw_only=True):
@@ -234,7 +236,8 @@ class Study:
     def judged(self, trades: Sequence[Trade], decisions: Sequence[Decision]) -> Result:
         """Return the figures of what was done, beside *hold* and the bound."""
         years, bound = self.grid.years, self.bounds[0]
-        net, cost = sum(t.rates - t.cost for t in trades), sum(t.cost for t in trades)
+        net = sum(trade.rates - trade.cost for trade in trades)
+        cost = sum(self._cost(self.symbols.index(trade.symbol)) for trade in trades)
         paid = self._paid(trades)
         parts = attribution_of(self.opportunities, bound, paid, cost=cost, net=net, years=years)
         figures = figures_of(

@@ -11,6 +11,7 @@ from hedgerow.backtest.figures import decisions_sha256
 from hedgerow.backtest.replay import HoldFirst, replay, replay_parameters
 from hedgerow.backtest.study import END, Study, StudyPlan
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies import VolumeFarming
 from support.backtest_markets import FIRST, Coin, write_market
 from support.backtest_windows import built, differences, generated_window, real_window
 
@@ -61,6 +62,20 @@ def test_a_hedge_that_cannot_be_closed_at_the_end_is_valued_at_its_last_prices(t
     theirs = replay(study, policy, built)
     assert [trade.reason for trade in theirs.trades] == [END]
     assert theirs.trades[0].rates == pytest.approx(ours.trades[0].rates, abs=1e-3)
+
+
+def test_on_declared_books_what_execution_costs_more_is_a_part_of_the_gap(tmp_path: Path) -> None:
+    write_market(tmp_path, 3, [Coin(level=1e-3, noise=1e-5)], days=4)
+    study = Study.load(StudyPlan(data=tmp_path, start=FIRST, end=FIRST + timedelta(days=4)))
+    patient = StrategyParameters()
+    theirs = replay(study, VolumeFarming(replay_parameters(study, patient)), built).figures
+    ours = study.run(patient).figures
+    assert theirs.entries == ours.entries > 0
+    assert ours.costs < theirs.costs < 1.5 * ours.costs
+    assert theirs.attribution["execution"] > 0
+    gap = theirs.bound_apr - theirs.net_apr_on_notional
+    assert sum(theirs.attribution.values()) == pytest.approx(gap, abs=1e-9)
+    assert theirs.basis_apr == pytest.approx(ours.basis_apr, abs=0.01 / study.grid.years)
 
 
 def test_the_hash_of_decisions_is_that_of_their_lines(tmp_path: Path) -> None:

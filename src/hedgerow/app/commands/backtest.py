@@ -180,7 +180,7 @@ def window_json(study: Study) -> dict[str, Any]:
 def result_json(result: Result) -> dict[str, Any]:
     """Return figures and trades."""
     figures = {name: getattr(result.figures, name) for name in result.figures.__struct_fields__}
-    return {**figures, "trades": list(result.trades)}
+    return {**figures, "failed_checks": result.failed_checks, "trades": list(result.trades)}
 
 
 def bound_lines(study: Study, best: Best) -> list[str]:
