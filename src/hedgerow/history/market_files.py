@@ -175,6 +175,10 @@ class MarketFiles:
         metadata: Mapping[bytes, bytes] = schema.metadata or {}
         if SOURCE in metadata:
             self._refuse_other(metadata[SOURCE].decode())
+        elif any(exchange == self._exchange for exchange, _ in _groups(path)):
+            raise HistoryError(
+                f"{path}: has rows of {self._exchange} and does not say where they were read: use another folder"
+            )
         covered: Coverage = json.loads(metadata.get(COVERAGE, b"{}"))
         return covered
 

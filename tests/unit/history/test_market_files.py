@@ -142,6 +142,12 @@ def test_rows_of_other_exchanges_stay_as_they_are(tmp_path: Path) -> None:
     assert len(rows(tmp_path, FUNDING_FILE)) == 2 + 1
 
 
+def test_rows_of_the_same_exchange_from_an_unknown_place_are_refused(tmp_path: Path) -> None:
+    write_archive(tmp_path, hours(5), prints(2, venue="aster"))
+    with pytest.raises(HistoryError, match="has rows of aster and does not say where they were read"):
+        opened(tmp_path)
+
+
 def test_a_column_that_would_be_lost_is_refused(tmp_path: Path) -> None:
     write_archive(tmp_path, hours(5), prints(2))
     table = parquet.read_table(tmp_path / PRICES_FILE)
