@@ -47,6 +47,12 @@ def lines(folder: Path, day: str = TODAY) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+def is_finished(folder: Path) -> bool:
+    """Return whether the first day is a file and has no journal any more."""
+    day = folder / "books" / TODAY
+    return day.with_suffix(".parquet").exists() and not day.with_suffix(".jsonl").exists()
+
+
 def wait_until(is_so: Callable[[], bool]) -> None:
     clock = SystemClock()
 
@@ -110,10 +116,9 @@ def test_a_day_that_is_over_becomes_a_file_while_the_recording_runs(aster: Local
     running = process(COMMAND, *ASKED, home=place)
     wait_until(lambda: lines(kept) >= 4)
     aster.advance(hours=13)
-    wait_until((kept / "books" / f"{TODAY}.parquet").exists)
+    wait_until(lambda: is_finished(kept))
     wait_until(lambda: lines(kept, TOMORROW) >= 4)
     assert {row["time"] // 86_400_000 for row in rows(kept, "books")} == {20_089}
-    assert not (kept / "books" / f"{TODAY}.jsonl").exists()
     assert ended(running)[0] == 0
     assert {row["time"] // 86_400_000 for row in rows(kept, "books", TOMORROW)} == {20_090}
 
@@ -125,7 +130,7 @@ def test_a_clock_of_the_exchange_that_is_set_back_loses_nothing(aster: LocalAste
     aster.skew_clock(-7200)
     wait_until(lambda: lines(kept) >= 4)
     aster.skew_clock(0)
-    wait_until((kept / "books" / f"{TODAY}.parquet").exists)
+    wait_until(lambda: is_finished(kept))
     assert ended(running)[0] == 0
     assert len(rows(kept, "books", TOMORROW)) == len(rows(kept, "books")) == 4
 
