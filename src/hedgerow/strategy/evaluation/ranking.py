@@ -1,6 +1,6 @@
 """Signals: funding of every pair over its window, ranked; recomputed only when a rate has changed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
 
 from msgspec import Struct, field
@@ -36,16 +36,6 @@ class Ranking(Struct, frozen=True, kw_only=True):
     def by(self, score: Callable[[FundingSignal], float]) -> "Ranking":
         """Return the same signals ordered by another score, highest first."""
         return replace(self, ordered=tuple(sorted(self.ordered, key=score, reverse=True)))
-
-    def above(self, held_apr: float, gain: float, *, age: float = 0.0, min_age: float = 0.0) -> Iterator[FundingSignal]:
-        """Yield the signals that are better by the rule than ``held_apr``, best first; none before ``min_age``.
-
-        Of a ranking by APR: the first signal that is not better ends it.
-        """
-        for signal in self.ordered:
-            if not rules.better_pair(held_apr, signal.apr, gain, age, min_age):
-                return
-            yield signal
 
 
 class Ranker:

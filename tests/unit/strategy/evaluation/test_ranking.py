@@ -80,14 +80,6 @@ def test_an_unreadable_predicted_rate_is_said_when_it_is_the_signal() -> None:
     assert rank(market, FundingRateStrategy(use_funding_ma=False)).missing == {"AAAUSDT": "predicted rate unreadable"}
 
 
-def test_only_pairs_that_are_better_by_the_rule_are_looked_at() -> None:
-    ranking = rank(three_pairs(), GUIDE)
-    held = ranking.ordered[-1]
-    assert [signal.symbol for signal in ranking.above(held.apr, 0.10)] == ["BBBUSDT", "CCCUSDT"]
-    assert [signal.symbol for signal in ranking.above(held.apr, 0.20)] == ["BBBUSDT"]
-    assert list(ranking.above(held.apr, 0.10, age=3.0, min_age=4.0)) == []
-
-
 def test_a_ranking_is_kept_until_a_new_board_or_pair_appears() -> None:
     market, ranker = three_pairs(), Ranker(GUIDE)
     first = ranker.rank(market)
