@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -40,6 +41,7 @@ __all__ = [
     "refuse_unwritable",
     "say",
     "write_json",
+    "write_json_rows",
     "write_text",
 ]
 
@@ -136,6 +138,37 @@ def write_json(target: Path | None, document: Any, identity: RunIdentity, *, pre
         sys.stdout.write(text)
     else:
         write_text("--json", target, text)
+
+
+def write_json_rows(
+    target: Path | None, document: Any, identity: RunIdentity, *, name: str, rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Write a result whose rows are too many to be held at once: as ``write_json``, the rows last, one a line.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    if target is None:
+        return
+    head = msgspec.json.format(msgspec.json.encode(_named(document, identity, "")), indent=2).decode()
+    parts = _with_rows(head.removesuffix("}").rstrip(), name, rows)
+    if is_stdout(target):
+        sys.stdout.writelines(parts)
+        return
+    try:
+        with target.open("w", encoding="utf-8") as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise ConfigError(f"--json {target} cannot be written: {error.strerror or error}") from error
+
+
+def _with_rows(head: str, name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    yield f'{head},\n  "{name}": ['
+    between = "\n    "
+    for row in rows:
+        yield between + msgspec.json.encode(row).decode()
+        between = ",\n    "
+    yield "\n  ]\n}\n"
 
 
 def _named(document: Any, identity: RunIdentity, prefix: str) -> object:

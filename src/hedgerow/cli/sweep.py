@@ -1,0 +1,125 @@
+"""``hedgerow sweep``: many parameter sets over market history, and what of the best one is more than luck."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from hedgerow.app.identity import history_identity
+from hedgerow.cli.codes import ExitCode
+from hedgerow.cli.common import JsonOption, echo, is_stdout, refuse_unwritable, say, write_json_rows
+from hedgerow.cli.searching import (
+    ByOption,
+    GridOption,
+    RayOption,
+    ResultsOption,
+    SearchProgress,
+    SeedOption,
+    TrialsOption,
+    WorkersOption,
+    asked_of,
+    results_path,
+)
+from hedgerow.cli.window import (
+    CapitalOption,
+    CashOption,
+    CostOption,
+    CycleOption,
+    DataOption,
+    EndOption,
+    ExchangeOption,
+    LeverageOption,
+    StartOption,
+    SymbolsOption,
+    Window,
+)
+
+__all__ = ["sweep"]
+
+
+def sweep(  # noqa: PLR0913, PLR0917 - one parameter per option
+    data: DataOption,
+    start: StartOption,
+    end: EndOption,
+    grid: GridOption = None,
+    trials: TrialsOption = None,
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="NAME", help="volume_farming, or the dotted path of a class.")
+    ] = "volume_farming",
+    exchange: ExchangeOption = None,
+    symbols: SymbolsOption = None,
+    cost_bps: CostOption = None,
+    cash_apr: CashOption = 4.0,
+    leverage: LeverageOption = 1.0,
+    capital: CapitalOption = "10000",
+    cycle: CycleOption = 300.0,
+    via: Annotated[
+        str, typer.Option("--via", metavar="kernel|replay", help="The compiled rules, or the engine that trades live.")
+    ] = "kernel",
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting that every set has; may be repeated."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Configuration file; without it the guide's.")
+    ] = None,
+    by: ByOption = "net_apr_on_capital",
+    workers: WorkersOption = 1,
+    ray: RayOption = None,
+    seed: SeedOption = 0,
+    results: ResultsOption = None,
+    json: JsonOption = None,
+) -> ExitCode:
+    """Play every combination of settings' values over history; after Ctrl-C the same command goes on."""
+    for option, target in (("--json", json), ("--results", results)):
+        refuse_unwritable(option, target)
+    window = Window(
+        data=data,
+        start=start,
+        end=end,
+        exchange=exchange,
+        symbols=symbols,
+        cost_bps=cost_bps,
+        cash_apr=cash_apr,
+        leverage=leverage,
+        capital=capital,
+        cycle=cycle,
+    )
+    window.require()
+    asked = asked_of(
+        grid,
+        policy=policy,
+        via=via,
+        config=config,
+        changes=change or [],
+        by=by,
+        workers=workers,
+        ray=ray,
+        trials=trials,
+        seed=seed,
+    )
+    from hedgerow.app.commands import search as command  # noqa: PLC0415 - needs an extra, and is heavy
+    from hedgerow.app.commands import search_text as text  # noqa: PLC0415 - as above
+    from hedgerow.app.commands.backtest import window_json, window_text  # noqa: PLC0415 - as above
+
+    search = command.Search(asked, window.load(command.longest_average(asked.space)))
+    for note in search.study.notes:
+        echo(note, err=True)
+    with TemporaryDirectory(prefix="hedgerow-sweep-") as folder:
+        path = results_path(results, json, None, Path(folder))
+        with command.open_results(search, path) as kept:
+            progress = SearchProgress("sets", kept.path if path.parent != Path(folder) else None)
+            try:
+                search.run(kept, progress)
+            except KeyboardInterrupt:
+                return progress.interrupted()
+            judgement = search.judgement(kept)
+            head = {**window_json(search.study), **command.sweep_json(search, judgement)}
+            identity = history_identity(asked.space.base, config)
+            write_json_rows(json, head, identity, name="rows", rows=command.rows_of(search, kept))
+            if not is_stdout(json):
+                say(f"Sweep of {policy}: {window_text(search.study)}")
+                for line in text.sweep_lines(search, judgement):
+                    say(line)
+    return ExitCode.DONE
