@@ -30,7 +30,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_market(tmp_path_factory.mktemp("market"), 7, [Coin(level=5e-4), Coin(level=4e-4)], days=DAYS)
 
 
-def told(path: Path) -> dict[str, Any]:
+def document_of(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text())
     del found["time"]
     return found
@@ -42,7 +42,7 @@ def test_every_set_is_a_row_with_the_keys_of_a_backtest(market: Path, tmp_path: 
     unused = ("--grid", "min_volume_usd=1,2")
     done = shell("sweep", *options, *GRID, *unused, "--json", str(result))
     assert done.code == 0, done.err
-    found = told(result)
+    found = document_of(result)
     assert len(found["rows"]) == found["played"] == 12
     assert found["dead_parameters"] == ["funding_rate_strategy.min_volume_usd"]
     assert all(DEFINITIONS.keys() <= row.keys() for row in found["rows"])
@@ -68,10 +68,10 @@ def test_a_second_run_plays_nothing_again(market: Path, tmp_path: Path, shell: S
     result = tmp_path / "sweep.json"
     options = ("sweep", "--data", str(market), *WINDOW, *GRID, "--json", str(result))
     assert shell(*options).code == 0
-    first = told(result)
+    first = document_of(result)
     again = shell(*options)
     assert again.code == 0
-    assert told(result) == first
+    assert document_of(result) == first
     assert "6 of 6" not in again.err
     other = shell(*options, "--grid", "min_volume_usd=1,2")
     assert other.code == 2
@@ -85,7 +85,7 @@ def test_a_replay_makes_the_decisions_of_the_kernel_for_every_set(market: Path, 
         window = ("--start", f"{FIRST:%Y-%m-%d}", "--end", f"{FIRST + timedelta(days=4):%Y-%m-%d}", "--cost-bps", "4")
         done = shell("sweep", "--data", str(market), *window, *GRID[:2], "--via", via, "--json", str(result))
         assert done.code == 0, done.err
-        hashes.append([row["decisions_sha256"] for row in told(result)["rows"]])
+        hashes.append([row["decisions_sha256"] for row in document_of(result)["rows"]])
     assert hashes[0] == hashes[1]
 
 
@@ -134,8 +134,8 @@ def test_a_sweep_that_is_killed_in_the_middle_goes_on_and_ends_with_the_same_byt
     assert shell(*options, "--json", str(cut)).code == 0
     assert shell(*options, "--json", str(whole)).code == 0
     assert kept.read_bytes() == (tmp_path / "whole.json.results").read_bytes()
-    assert told(cut) == told(whole)
-    assert len(told(whole)["rows"]) == 640
+    assert document_of(cut) == document_of(whole)
+    assert len(document_of(whole)["rows"]) == 640
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -223,7 +223,7 @@ def test_settings_are_judged_where_they_were_not_chosen(market: Path, tmp_path: 
     result = tmp_path / "walk.json"
     done = shell("walkforward", "--data", str(market), *WINDOW, *GRID, *FOLDS, "--json", str(result))
     assert done.code == 0, done.err
-    found = told(result)
+    found = document_of(result)
     assert len(found["folds"]) == 3
     for fold in found["folds"]:
         assert fold["parameters"].keys() == found["grid"].keys()
@@ -242,7 +242,7 @@ def test_what_comes_after_a_choice_does_not_change_it(tmp_path: Path, shell: She
         result = tmp_path / f"{name}.json"
         done = shell("walkforward", "--data", str(folder), *WINDOW, *GRID, *FOLDS, "--json", str(result))
         assert done.code == 0, done.err
-        folds = told(result)["folds"]
+        folds = document_of(result)["folds"]
         chosen.append([(fold["parameters"], fold["train"]) for fold in folds])
         assert len(folds) == 3
     assert chosen[0][0] == chosen[1][0]

@@ -32,6 +32,7 @@ from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = [
     "Asked",
+    "ReplayPlayer",
     "Search",
     "Tested",
     "Walked",
@@ -39,6 +40,7 @@ __all__ = [
     "longest_average",
     "open_results",
     "play_fold",
+    "replay_player",
     "rows_of",
     "score_option",
     "space_option",

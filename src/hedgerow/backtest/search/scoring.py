@@ -24,6 +24,7 @@ __all__ = [
     "SCORES",
     "WEEK_MS",
     "YEAR_MS",
+    "DecisionWriter",
     "Records",
     "Scorer",
     "Trades",
