@@ -156,7 +156,7 @@ def test_a_cut_between_the_two_files_is_finished_by_the_next_download(shell: She
     (place / "cut").mkdir()
     running = process(COMMAND, *ASKED[:3], "cut", *ASKED[4:], home=place)
     parts = place / "cut" / ".download"
-    wait_until(lambda: len(list(parts.glob("*.parquet"))) >= 9)
+    wait_until(lambda: len(list(parts.glob("*.parquet"))) >= 9 or running.poll() is not None)
     running.kill()
     running.communicate(timeout=60)
     (place / "cut" / ".prices_hourly.parquet.tmp").write_bytes(whole[FILES[0]][:1000])
