@@ -108,7 +108,7 @@ def test_before_the_first_run_nothing_is_held_and_nothing_is_made(shell: Shell, 
 def test_init_writes_what_run_then_reads(shell: Shell, place: Path) -> None:
     said = shell("init", "--home", "new home")
     assert said.code == 0
-    assert said.out.splitlines()[0] == "Wrote new home/config_volume_farming_strategy.json"
+    assert said.out.startswith("Wrote new home/config_volume_farming_strategy.json: preset guide, the guide's defaults")
     written = json.loads((place / "new home" / CONFIG).read_text(encoding="utf-8"))
     assert written["funding_rate_strategy"] == {"min_funding_apr": 15, "use_funding_ma": True, "funding_ma_periods": 10}
     assert "not found" not in shell("config", "--home", "new home").out

@@ -18,6 +18,7 @@ from hedgerow.domain.instrument import BasisPair, Instrument, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import OperatorRequest
 from hedgerow.domain.order import OrderRequest
+from hedgerow.store.old_events import migrated
 
 __all__ = ["EVENT_TYPES", "any_event", "any_ledger", "any_value"]
 
@@ -59,8 +60,8 @@ BOUNDED: Mapping[type, Mapping[str, st.SearchStrategy[Any]]] = {
 
 
 def any_event(kind: type[msgspec.Struct] | None = None) -> st.SearchStrategy[Any]:
-    """Return events of one kind, or of any."""
-    return any_value(kind) if kind else st.sampled_from(EVENT_TYPES).flatmap(any_value)
+    """Return events of one kind, or of any, as they are written now: what older logs hold in words is a field."""
+    return (any_value(kind) if kind else st.sampled_from(EVENT_TYPES).flatmap(any_value)).map(migrated)
 
 
 def any_ledger() -> st.SearchStrategy[Ledger]:
@@ -86,11 +87,17 @@ def _composed(origin: Any, arguments: tuple[Any, ...]) -> st.SearchStrategy[Any]
     builders: Mapping[Any, Callable[[], st.SearchStrategy[Any]]] = {
         Union: lambda: st.one_of(*map(any_value, arguments)),
         UnionType: lambda: st.one_of(*map(any_value, arguments)),
-        tuple: lambda: st.lists(any_value(arguments[0]), max_size=2).map(tuple),
+        tuple: lambda: _tuples(arguments),
         frozenset: lambda: st.frozensets(any_value(arguments[0]), max_size=3),
         Mapping: lambda: st.dictionaries(any_value(arguments[0]), any_value(arguments[1]), max_size=2),
     }
     return builders[origin]()
+
+
+def _tuples(arguments: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    if arguments[-1] is Ellipsis:
+        return st.lists(any_value(arguments[0]), max_size=2).map(tuple)
+    return st.tuples(*map(any_value, arguments))
 
 
 def _structs(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
