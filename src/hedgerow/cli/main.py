@@ -25,7 +25,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "scan": "Every pair, its funding, and why it is refused.",
     "backtest": "A policy over market history, beside hold, cash and the bound.",
     "sweep": "Many parameter sets over history, judged against luck.",
-    "walkforward": "Parameters chosen on one stretch of history, judged on the next.",
+    "walkforward": "Parameters chosen on past history, judged on what follows.",
     "bound": "The best that hindsight could have done over history.",
     "status": "Hedged or not, result, whether a bot runs, what is next.",
     "books": "Profit per hedge; the log compared with the exchange.",
