@@ -13,6 +13,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
+from hedgerow.emulator.core.market_changes import Redenomination
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from hedgerow.simulation.checks.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Invariant, check_exposure
 from hedgerow.simulation.checks.monitor import Monitor
@@ -67,6 +68,25 @@ def test_a_match_that_was_over_before_it_could_be_known_leaves_the_cap_wide() ->
     harness.advance_time(10).shorts("5").look()
     harness.advance_time(4).buys("5").look()
     assert harness.leaves(order("50")) == []
+
+
+@pytest.mark.parametrize(("seconds", "guilty"), [(4, False), (6, True)])
+def test_whether_legs_matched_is_seen_by_the_grids_of_a_redenominated_coin(seconds: float, *, guilty: bool) -> None:
+    harness = LegHarness(price="100")
+    harness.world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(1000)))
+    pair = harness.advance_time(300).world.pair(SYMBOL)
+    assert pair is not None
+    job = new_job(ExecutionKind.OPEN, pair=pair, spot="0.01", perp="0.01", at=harness.now)
+    harness.holds(Ledger(execution=job)).buys("0.0005").look()
+    harness.advance_time(10).shorts("0.0005").look()
+    harness.advance_time(seconds).buys("0.0005").look()
+    touch = harness.world.depth(Market.PERP, SYMBOL).touch(Side.SELL)
+    assert touch is not None
+    price, quantity = touch * Decimal("0.995"), Decimal("0.0005")
+    late = OrderRequest(
+        client_id="h1-1", market=Market.PERP, symbol=SYMBOL, side=Side.SELL, quantity=quantity, price=price
+    )
+    assert harness.leaves(late) == ([Invariant.SETTINGS] if guilty else [])
 
 
 # --- what a bot logs last --------------------------------------------------------------------------------------------

@@ -1,17 +1,25 @@
 """What the judge takes for the work of others when the legs of a hedge differ, and how little that excuses."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.app.simulation.run import play_whole
 from hedgerow.domain import events as ev
+from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.position import DustLot
 from hedgerow.emulator.core.market_changes import Redenomination, TickerCollision
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.checks.invariants import Exposure, Invariant, check_exposure
+from hedgerow.simulation.faults.alterations import Alteration, AlterationKind
+from hedgerow.simulation.generators.execution_style import Style
+from hedgerow.simulation.generators.scenarios import draw_plan
 from support.judging import LegHarness
 from support.toy_venue import new_job
 from support.views import NOW, hedge, ledger_of
@@ -169,6 +177,26 @@ def test_coins_may_wait_a_quarter_of_an_hour_for_a_price_that_the_index_supports
     for _ in range(minutes):
         found += harness.advance_time(60).look()
     assert (Invariant.EXPLAINED in found) is guilty
+
+
+def test_a_resting_order_that_a_wick_fills_is_no_trade_of_the_owner() -> None:
+    plan = draw_plan(1, 0.5, style=Style.MAKER, faults=False)
+    _, log, world = play_whole(plan)
+    orders = [e.command.order for e in log if isinstance(e, ev.CommandIssued) and isinstance(e.command, PlaceOrder)]
+    resting = next(order for order in orders if order.time_in_force is TimeInForce.GTX)
+    accepted = next(e.at for e in log if isinstance(e, ev.OrderAccepted) and e.client_id == resting.client_id)
+    wick = Alteration(
+        at=accepted + timedelta(milliseconds=10),
+        kind=AlterationKind.WICK_DOWN,
+        market=Market.SPOT,
+        seconds=60.0,
+        pair=[pair.symbol for pair in world.market_data.pairs].index(resting.symbol),
+    )
+    result, log, _ = play_whole(replace(plan, drawn_faults=(wick,)))
+    filled = next(e for e in log if isinstance(e, ev.OrderEnded) and e.client_id == resting.client_id)
+    assert (resting.market, resting.side, filled.at) == (Market.SPOT, Side.BUY, wick.at)
+    assert filled.filled_quantity == resting.quantity
+    assert result.violation is None
 
 
 # --- dust ------------------------------------------------------------------------------------------------------------

@@ -432,13 +432,12 @@ class _Run:
         before = self.world.account()
         following = self._harness.inject(fault)
         after = self.world.account()
-        # A jump may fill what the bot has resting: that is no act of the owner.
         if isinstance(fault, PriceJump):
             self._monitor.note_cause(Cause.PRICES)
         if isinstance(fault, Alteration) and fault.kind in REDENOMINATED:
             self._monitor.redenominated(altered_pair(fault, self.world.market_data.pairs, before), NEW_UNITS)
-            before = after  # no leg of it was taken; what was settled is known as a forced trade
-        self._monitor.note_incident(after if isinstance(fault, PriceJump) else before, after)
+        # The market trades nothing for the owner: it may fill what the bot has resting, and forced trades are known.
+        self._monitor.note_incident(after if isinstance(fault, PriceJump | Alteration) else before, after)
         return following
 
     def _arm(self, crash: Crash) -> None:

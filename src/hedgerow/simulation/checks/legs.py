@@ -246,13 +246,13 @@ class LegWatch:
         if before is not None and not self._dead:
             self._worsen(before, now)
         price, dust = prices_of(self._world, pair.symbol).spot, self.ledger.dust.get(pair.base)
+        pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
         self._note_apart(pair, apart=abs(own - short) > own_tolerance(pair, price, max(own, short)))
         if own == short == 0:
             self._taken.pop(pair.symbol, None)
             self._unknown.discard(pair.symbol)
             self._note_even(pair)
             return
-        pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
         least = own_tolerance(pair, price, ZERO)
         own -= min(dust.quantity, max(least, self._dust.kept.get(pair.base, ZERO))) if dust else ZERO
         swept = min(unsold_dust(self.ledger, pair, self._dust.swept.get(pair.base, ZERO)), least)
@@ -305,7 +305,7 @@ class LegWatch:
         return left
 
     def _note_apart(self, pair: BasisPair, *, apart: bool) -> None:
-        """Take note of whether legs are apart, by the grids that the pair had at first."""
+        """Take note of whether legs are apart."""
         now, known = self._world.now, self._apart.get(pair.symbol)
         if not apart:
             if known and known[1] is None:
