@@ -263,6 +263,23 @@ def test_folds_that_do_not_fit_are_refused(market: Path, options: tuple[str, ...
     assert line in done.err
 
 
+def test_the_report_of_a_sweep_shows_every_pair_of_settings(market: Path, tmp_path: Path, shell: Shell) -> None:
+    page, single = tmp_path / "sweep.html", tmp_path / "single.html"
+    options = ("--data", str(market), *WINDOW)
+    assert shell("sweep", *options, *GRID, "--report", str(page)).code == 0
+    text = page.read_text()
+    assert "funding_ma_periods (rows) and max_position_age_hours (columns)" in text
+    assert "Best set" in text
+    assert "Rates shuffled" in text
+    assert (tmp_path / "sweep.html.results").exists()
+    result = tmp_path / "single.json"
+    assert shell("backtest", *options, "--report", str(single), "--json", str(result)).code == 0
+    found = json.loads(result.read_text())
+    assert len(found["daily"]) == DAYS + 1
+    assert sum(each["rate"] for each in found["payments"]) == pytest.approx(sum(t["rates"] for t in found["trades"]))
+    assert "Earned on capital" in single.read_text()
+
+
 def test_a_market_without_trades_is_judged_too(tmp_path: Path, shell: Shell) -> None:
     write_archive(tmp_path, *flat())
     options = ("--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-03")

@@ -55,10 +55,13 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
     decisions: Annotated[
         Path | None, typer.Option("--decisions", metavar="FILE", help="Write every decision as a line of JSON.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Write the report as one HTML page.")
+    ] = None,
     json: JsonOption = None,
 ) -> ExitCode:
     """Play a policy over history, with the rules that trade live, and show what it would have earned."""
-    for option, target in (("--decisions", decisions), ("--json", json)):
+    for option, target in (("--decisions", decisions), ("--report", report), ("--json", json)):
         refuse_unwritable(option, target)
     window = Window(
         data=data,
@@ -88,7 +91,14 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
     if decisions is not None:
         write_text("--decisions", decisions, "".join(f"{line}\n" for line in decision_lines(result.decisions)))
     about = {"policy": policy, "via": chosen.value, **command.window_json(study)}
-    write_json(json, {**about, **command.result_json(result)}, history_identity(parameters, config))
+    found = {**command.result_json(result), **command.days_json(study, result)}
+    write_json(json, {**about, **found}, history_identity(parameters, config))
+    if report is not None:
+        from hedgerow.backtest.report.page import backtest_page  # noqa: PLC0415 - as above
+
+        title = f"Backtest of {policy}"
+        page = backtest_page(study, result, title=title, about=command.window_text(study))
+        write_text("--report", report, page)
     if not is_stdout(json):
         say(f"Backtest of {policy}: {command.window_text(study)}")
         show_table("Figures", COLUMNS, command.figure_rows(result.figures))

@@ -8,7 +8,7 @@ import typer
 
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, echo, is_stdout, refuse_unwritable, say, write_json_rows
+from hedgerow.cli.common import JsonOption, echo, is_stdout, refuse_unwritable, say, write_json_rows, write_text
 from hedgerow.cli.searching import (
     ByOption,
     GridOption,
@@ -69,10 +69,13 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter per option
     ray: RayOption = None,
     seed: SeedOption = 0,
     results: ResultsOption = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Write the report as one HTML page.")
+    ] = None,
     json: JsonOption = None,
 ) -> ExitCode:
     """Play every combination of settings' values over history; after Ctrl-C the same command goes on."""
-    for option, target in (("--json", json), ("--results", results)):
+    for option, target in (("--json", json), ("--report", report), ("--results", results)):
         refuse_unwritable(option, target)
     window = Window(
         data=data,
@@ -107,7 +110,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter per option
     for note in search.study.notes:
         echo(note, err=True)
     with TemporaryDirectory(prefix="hedgerow-sweep-") as folder:
-        path = results_path(results, json, None, Path(folder))
+        path = results_path(results, json, report, Path(folder))
         with command.open_results(search, path) as kept:
             progress = SearchProgress("sets", kept.path if path.parent != Path(folder) else None)
             try:
@@ -118,6 +121,10 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter per option
             head = {**window_json(search.study), **command.sweep_json(search, judgement)}
             identity = history_identity(asked.space.base, config)
             write_json_rows(json, head, identity, name="rows", rows=command.rows_of(search, kept))
+            if report is not None:
+                from hedgerow.app.commands.search_page import sweep_page  # noqa: PLC0415 - as above
+
+                write_text("--report", report, sweep_page(search, judgement, kept.records()))
             if not is_stdout(json):
                 say(f"Sweep of {policy}: {window_text(search.study)}")
                 for line in text.sweep_lines(search, judgement):

@@ -13,6 +13,7 @@ from hedgerow.app.bot import Bot, build_bot
 from hedgerow.backtest.figures import DEFINITIONS, Figures
 from hedgerow.backtest.kernel import not_compiled
 from hedgerow.backtest.replay import HoldFirst, replay, replay_parameters
+from hedgerow.backtest.report.curves import curves_of, days_of, payments_of
 from hedgerow.backtest.study import Best, Result, Study
 from hedgerow.config import config_table, decode_config, load_settings, render_config
 from hedgerow.domain.errors import ConfigError
@@ -29,6 +30,7 @@ __all__ = [
     "Via",
     "backtest_parameters",
     "bound_lines",
+    "days_json",
     "figure_rows",
     "play_policy",
     "refuse_unplayable",
@@ -181,6 +183,11 @@ def result_json(result: Result) -> dict[str, Any]:
     """Return figures and trades."""
     figures = {name: getattr(result.figures, name) for name in result.figures.__struct_fields__}
     return {**figures, "failed_checks": result.failed_checks, "trades": list(result.trades)}
+
+
+def days_json(study: Study, result: Result) -> dict[str, Any]:
+    """Return sums day by day beside *hold*, cash and hindsight, and every settlement that was paid."""
+    return {"daily": list(days_of(curves_of(study, result))), "payments": list(payments_of(study, result))}
 
 
 def bound_lines(study: Study, best: Best) -> list[str]:

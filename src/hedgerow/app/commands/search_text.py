@@ -11,7 +11,7 @@ from hedgerow.backtest.search.stress import Stress
 from hedgerow.config import in_words
 from hedgerow.domain.formats import utc_minute
 
-__all__ = ["scored", "settings_text", "sweep_lines", "verdict_lines", "walkforward_lines"]
+__all__ = ["scored", "settings_text", "sweep_lines", "verdict_facts", "verdict_lines", "walkforward_lines"]
 
 
 def sweep_lines(search: Search, judgement: Judgement) -> Iterator[str]:
@@ -49,24 +49,28 @@ def sweep_lines(search: Search, judgement: Judgement) -> Iterator[str]:
 
 def verdict_lines(verdict: Verdict, different: int) -> Iterator[str]:
     """Yield what is known of one set."""
+    yield f"  {'Settings':<20}{settings_text(verdict.parameters)}"
+    for name, text in verdict_facts(verdict, different).items():
+        yield f"  {name:<20}{text}"
+
+
+def verdict_facts(verdict: Verdict, different: int) -> dict[str, str]:
+    """Return what is known of one set, by name; ``different`` sets with decisions of their own were played."""
     figures = verdict.figures
-    yield f"  Settings            {settings_text(verdict.parameters)}"
-    yield (
-        f"  Net                 {figures['net_apr_on_capital']:.2%} a year on capital, "
-        f"{figures['net_apr_on_notional']:.2%} on notional, {figures['entries']:,} openings, "
-        f"largest drawdown {figures['max_drawdown']:.2%} of notional"
-    )
-    for name, interval in (("cash", verdict.over_cash), ("hold", verdict.over_hold)):
-        yield f"  Over {name}           {_interval(interval, name)}"
+    found = {
+        "Net": f"{figures['net_apr_on_capital']:.2%} a year on capital, {figures['net_apr_on_notional']:.2%} on "
+        f"notional, {figures['entries']:,} openings, largest drawdown {figures['max_drawdown']:.2%} of notional",
+        "Over cash": _interval(verdict.over_cash, "cash"),
+        "Over hold": _interval(verdict.over_hold, "hold"),
+    }
     if verdict.deflated_sharpe is None:
-        yield "  Luck of the draw    unknown: too few weeks, or nothing varies"
+        found["Luck of the draw"] = "unknown: too few weeks, or nothing varies"
     else:
-        yield (
-            f"  Luck of the draw    {verdict.deflated_sharpe:.0%} that it is better over cash than the luckiest of "
-            f"{different:,} different sets without merit (deflated Sharpe ratio; 95% is usual)"
+        found["Luck of the draw"] = (
+            f"{verdict.deflated_sharpe:.0%} that it is better over cash than the luckiest of {different:,} "
+            "different sets without merit (deflated Sharpe ratio; 95% is usual)"
         )
-    if verdict.stress is not None:
-        yield from _stress_lines(verdict.stress)
+    return found if verdict.stress is None else {**found, **_stress_facts(verdict.stress)}
 
 
 def _interval(interval: Interval | None, name: str) -> str:
@@ -78,21 +82,22 @@ def _interval(interval: Interval | None, name: str) -> str:
     )
 
 
-def _stress_lines(stress: Stress) -> Iterator[str]:
-    yield (
-        f"  At twice the cost   {stress.doubled_cost:.2%} on notional with the same decisions, "
-        f"{stress.doubled_cost_decided:.2%} decided anew"
+def _stress_facts(stress: Stress) -> dict[str, str]:
+    twice = (
+        f"{stress.doubled_cost:.2%} on notional with the same decisions, {stress.doubled_cost_decided:.2%} decided anew"
     )
     if stress.best_symbol is None:
-        yield "  Best symbol         none: nothing was opened"
+        name, text = "Best symbol", "none: nothing was opened"
     elif stress.without_best_symbol is None:
-        yield f"  Best symbol         {stress.best_symbol} is the only one: nothing is left without it"
+        name, text = "Best symbol", f"{stress.best_symbol} is the only one: nothing is left without it"
     else:
-        yield f"  Without {stress.best_symbol:<12}{stress.without_best_symbol:.2%} on notional: it had earned most"
-    yield (
-        f"  Rates shuffled      {stress.shuffled_median:.2%} on notional (median of {stress.shuffles}); as good as the "
-        f"real order in {stress.shuffled_beats:.0%}: the higher, the less of it is timing"
+        name = f"Without {stress.best_symbol}"
+        text = f"{stress.without_best_symbol:.2%} on notional: it had earned most"
+    shuffled = (
+        f"{stress.shuffled_median:.2%} on notional (median of {stress.shuffles}); as good as the real order in "
+        f"{stress.shuffled_beats:.0%}: the higher, the less of it is timing"
     )
+    return {"At twice the cost": twice, name: text, "Rates shuffled": shuffled}
 
 
 def settings_text(parameters: Mapping[str, Any]) -> str:

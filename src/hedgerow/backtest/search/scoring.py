@@ -240,7 +240,10 @@ def sharpe_of(results: Floats) -> float:
 
 
 def buckets_of(chances: Opportunities, trades: Trades, bucket_ms: int) -> tuple[Floats, Floats]:
-    """Return net (a fraction of notional) and share of time held, in whole buckets of time from the start."""
+    """Return net (a fraction of notional) and share of time held, in whole buckets of time from the start.
+
+    What is paid, or closed, when a bucket ends belongs to it.
+    """
     count = int((chances.end_ms - chances.start_ms) // bucket_ms)
     pnl, held = np.zeros(count + 1), np.zeros(count + 1)
     cost = np.ascontiguousarray(trades.numbers[:, 1])
@@ -356,7 +359,7 @@ def _bucket(  # noqa: PLR0913, PLR0917 - as above
     row, stamps = 0, chances.stamp_ms
     for trade in range(len(symbol)):
         first = min((opened[trade] - chances.start_ms) // length, last)
-        final = min((closed[trade] - chances.start_ms) // length, last)
+        final = min((closed[trade] - chances.start_ms - 1) // length, last)
         pnl[first] -= cost[trade] / 2
         pnl[final] -= cost[trade] / 2
         for bucket in range(first, final + 1):
@@ -366,7 +369,7 @@ def _bucket(  # noqa: PLR0913, PLR0917 - as above
         while row < len(stamps) and stamps[row] <= opened[trade]:
             row += 1
         while row < len(stamps) and stamps[row] <= closed[trade]:
-            pnl[min((stamps[row] - chances.start_ms) // length, last)] += chances.reward[row, symbol[trade]]
+            pnl[min((stamps[row] - chances.start_ms - 1) // length, last)] += chances.reward[row, symbol[trade]]
             row += 1
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from html import escape
-from importlib.resources import files
 
 from hedgerow.dashboard.report.charts import Bar, ChartLine, line_chart, timeline
+from hedgerow.dashboard.report.parts import card, legend, nothing, page_of, panel
 from hedgerow.dashboard.report.report import (
     HedgeRow,
     RunReport,
@@ -31,17 +31,7 @@ __all__ = ["html_page"]
 
 def html_page(report: RunReport) -> str:
     """Return the whole page."""
-    style = files("hedgerow.dashboard").joinpath("report.css").read_text(encoding="utf-8")
-    title = escape(report.title)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(_sections(report))
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    return page_of(report.title, _sections(report))
 
 
 def _sections(report: RunReport) -> Iterator[str]:
@@ -92,30 +82,25 @@ def _cards(report: RunReport) -> str:
 
 
 def _each_card(report: RunReport) -> Iterator[str]:
-    yield _card("Equity", _exact(report.equity_end), f"from {amount(report.equity_start)}")
-    yield _card("If held instead", *hold_texts(report))
-    yield _card("Cash instead", *cash_texts(report))
+    yield card("Equity", _exact(report.equity_end), f"from {amount(report.equity_start)}")
+    yield card("If held instead", *hold_texts(report))
+    yield card("Cash instead", *cash_texts(report))
     opened = f"{report.positions_opened:,} opened"
-    yield _card("Positions", opened, f"{report.positions_closed:,} closed")
-    yield _card("Largest drawdown", *drawdown_texts(report))
-    yield _card("Time in market", percent(report.time_in_market, 1), "of the run a hedge was held")
+    yield card("Positions", opened, f"{report.positions_closed:,} closed")
+    yield card("Largest drawdown", *drawdown_texts(report))
+    yield card("Time in market", percent(report.time_in_market, 1), "of the run a hedge was held")
     naked = f"longest {seconds(report.max_naked_seconds)} with unequal legs"
-    yield _card("Largest exposure", _exact(report.max_naked_usd), naked)
+    yield card("Largest exposure", _exact(report.max_naked_usd), naked)
     differing = ", ".join(f"{name} {plain(value)}" for name, value in report.books_lines.items())
     difference = plain(report.books_difference) if differing else amount(report.books_difference)
     remark = escape(differing) or "the books agree with the exchange"
-    yield _card("Books difference", difference, remark, alarm=bool(report.books_lines))
-
-
-def _card(name: str, value: str, remark: str, *, alarm: bool = False) -> str:
-    style = "card alarm" if alarm else "card"
-    return f'<div class="{style}"><h2>{name}</h2><p class="figure">{value}</p><p class="remark">{remark}</p></div>'
+    yield card("Books difference", difference, remark, alarm=bool(report.books_lines))
 
 
 def _equity(report: RunReport) -> str:
     line = ChartLine(name="Equity", style="equity", points=report.equity, filled=True)
     chart = line_chart([line], title="Equity", start=report.started_at, end=report.ended_at, formatted=amount)
-    return _panel("Equity", "What the strategy owns, in USDT.", chart or _nothing("No equity was sampled."))
+    return panel("Equity", "What the strategy owns, in USDT.", chart or nothing("No equity was sampled."))
 
 
 def _funding_and_fees(report: RunReport) -> str:
@@ -125,9 +110,9 @@ def _funding_and_fees(report: RunReport) -> str:
     ]
     booked = [line for line in lines if any(value for _, value in line.points)]
     chart = line_chart(booked, title="Funding and fees", start=report.started_at, end=report.ended_at, formatted=amount)
-    legend = _legend(("funding", "funding received"), ("fees", "fees paid"))
+    styles = legend(("funding", "funding received"), ("fees", "fees paid"))
     lead = "Both since the start; what lies between the lines is left before the basis."
-    return _panel("Funding against fees", lead, legend + chart if chart else _nothing("Nothing was booked."))
+    return panel("Funding against fees", lead, styles + chart if chart else nothing("Nothing was booked."))
 
 
 def _positions(report: RunReport) -> str:
@@ -144,8 +129,8 @@ def _positions(report: RunReport) -> str:
         for row in report.hedges
     ]
     chart = timeline(bars, title="Positions", start=report.started_at, end=report.ended_at)
-    legend = _legend(("gain", "net gain"), ("loss", "net loss (outlined)"), ("open", "still open (dashed)"))
-    return _panel("Positions over time", "", legend + chart if chart else _nothing("No hedge was opened."))
+    styles = legend(("gain", "net gain"), ("loss", "net loss (outlined)"), ("open", "still open (dashed)"))
+    return panel("Positions over time", "", styles + chart if chart else nothing("No hedge was opened."))
 
 
 def _hedges(report: RunReport) -> str:
@@ -202,7 +187,7 @@ def _settings(report: RunReport) -> str:
         for name, value in ordered
     )
     lead = f"{len(report.changed)} of {len(report.settings)} are not at their defaults."
-    return _panel("Settings", lead, f'<dl class="facts">{rows}</dl>')
+    return panel("Settings", lead, f'<dl class="facts">{rows}</dl>')
 
 
 def _origin(report: RunReport) -> str:
@@ -215,21 +200,7 @@ def _origin(report: RunReport) -> str:
     rows.append(("ended", f"{utc_second(report.ended_at)} UTC"))
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
-    return _panel("Origin", "", (f"<ul>{notes}</ul>" if notes else "") + f'<dl class="facts">{facts}</dl>')
-
-
-def _panel(title: str, lead: str, body: str) -> str:
-    paragraph = f'<p class="remark">{lead}</p>' if lead else ""
-    return f'<section class="panel"><h2>{title}</h2>{paragraph}{body}</section>'
-
-
-def _legend(*entries: tuple[str, str]) -> str:
-    items = "".join(f'<li><span class="swatch {style}"></span>{name}</li>' for style, name in entries)
-    return f'<ul class="legend">{items}</ul>'
-
-
-def _nothing(text: str) -> str:
-    return f'<p class="nothing">{text}</p>'
+    return panel("Origin", "", (f"<ul>{notes}</ul>" if notes else "") + f'<dl class="facts">{facts}</dl>')
 
 
 def _style(row: HedgeRow) -> str:
