@@ -20,7 +20,17 @@ from hedgerow.dashboard.report.parts import card, legend, nothing, page_of, pane
 from hedgerow.domain.formats import duration, percent, signed_percent, utc_minute
 from hedgerow.history.series import at_ms, to_ms
 
-__all__ = ["STYLE", "backtest_page", "backtest_sections", "cells_of", "heat_sections"]
+__all__ = [
+    "STYLE",
+    "backtest_page",
+    "backtest_sections",
+    "cells_of",
+    "definitions",
+    "facts",
+    "heading",
+    "heat_sections",
+    "origin",
+]
 
 STYLE: Final = """
 .scroll { overflow-x: auto; margin-top: 10px; }
