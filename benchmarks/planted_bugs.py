@@ -48,7 +48,7 @@ def hunt(bug: Played, days: float, most: int) -> str:
     """Plant a bug in this process and play seeds; returns what noticed it."""
     bug.plant()
     for seed in range(most):
-        found = play_seed(seed, bug.days or days, transport=bug.transport).violation
+        found = play_seed(seed, bug.days or days, transport=bug.transport, hedges=bug.hedges).violation
         if found is not None:
             return f"seed {seed}: {found.rule.value}"
     return f"{MISSED} {most} seeds"

@@ -55,6 +55,8 @@ class Played(Struct, frozen=True, kw_only=True):
     days: float | None = None
     """Of each run, where the usual ones are too short."""
     transport: Transport = Transport.PROCESS
+    hedges: int = 1
+    """How many positions the bot of a run may hold at most."""
 
 
 def changed(owner: Any, name: str, value: object) -> None:

@@ -19,6 +19,8 @@ _FORCED: Final = {
 """How the client ids of the exchange's own orders begin (docs/aster-api.md 10.2)."""
 _ACCOUNT_CODES: Final = -2000
 """Codes above it refuse the request (too many, too late), codes below it what it asks for (docs/aster-api.md 9)."""
+_KEY_CODES: Final = frozenset({-2014, -2015})
+"""Codes of a key, an address or a right that is refused: nothing else of the request is looked at."""
 
 
 def forced_trade(client_id: str) -> ForcedTrade | UnsetType:
@@ -28,4 +30,4 @@ def forced_trade(client_id: str) -> ForcedTrade | UnsetType:
 
 def is_before_execution(code: int) -> bool | UnsetType:
     """Return True for the code of a request that was not looked at, as ``CommandRefused`` holds it; else UNSET."""
-    return True if code > _ACCOUNT_CODES else UNSET
+    return True if code > _ACCOUNT_CODES or code in _KEY_CODES else UNSET

@@ -31,6 +31,7 @@ __all__ = ["simulate"]
 
 MOST_RUNS = 1_000_000
 MOST_WORKERS = 256
+MOST_HEDGES = 20
 MOST_RUN_SECONDS = 1e8
 DAYS = {Transport.PROCESS: 14.0, Transport.WIRE: 0.25}
 """Of a run, where nothing else is asked; through the wire hedges live for minutes, and every hour is full of them."""
@@ -72,6 +73,10 @@ def simulate(  # noqa: PLR0913 - one parameter per option
         ),
     ] = None,
     *,
+    hedges: Annotated[
+        int,
+        typer.Option("--hedges", metavar="N", help="Positions that a bot may hold: each seed draws from 1 to N."),
+    ] = 1,
     style: Annotated[Style, typer.Option("--style", help="How leading orders are placed.")] = Style.DRAWN,
     faults: Annotated[FaultChoice, typer.Option("--faults", help="What goes wrong.")] = FaultChoice.DRAWN,
     transport: Annotated[
@@ -87,11 +92,17 @@ def simulate(  # noqa: PLR0913 - one parameter per option
     days_option(days)
     _within("--runs", runs, MOST_RUNS)
     _within("--workers", workers, MOST_WORKERS)
+    _within("--hedges", hedges, MOST_HEDGES)
     refuse_unwritable("--json", json)
     if run_seconds is not None and not 0 < run_seconds <= MOST_RUN_SECONDS:
         raise ConfigError(f"--run-seconds {run_seconds:g}: allowed are more than 0, at most {MOST_RUN_SECONDS:g}")
     asked = Asked(
-        days=days, style=style, faults=faults is FaultChoice.DRAWN, transport=transport, run_seconds=run_seconds
+        days=days,
+        style=style,
+        faults=faults is FaultChoice.DRAWN,
+        transport=transport,
+        hedges=hedges,
+        run_seconds=run_seconds,
     )
     seeds = range(first_seed, first_seed + runs) if seed is None else range(seed, seed + 1)
     results = _one(seed, asked, quiet=is_stdout(json)) if seed is not None else _many(seeds, asked, workers)
@@ -111,6 +122,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     style: Style
     faults: bool
     transport: Transport
+    hedges: int
     run_seconds: float | None
 
     def allowed_seconds(self) -> float:
@@ -124,7 +136,14 @@ def _within(name: str, value: int, most: int) -> None:
 
 
 def _one(seed: int, asked: Asked, *, quiet: bool) -> list[RunResult]:
-    plan = draw_plan(seed, asked.days, style=asked.style, faults=asked.faults, transport=asked.transport)
+    plan = draw_plan(
+        seed,
+        asked.days,
+        style=asked.style,
+        faults=asked.faults,
+        transport=asked.transport,
+        hedges=asked.hedges,
+    )
     result = play(plan, asked.allowed_seconds())
     for line in () if quiet else result_lines(plan, result):
         say(line)
@@ -139,6 +158,7 @@ def _many(seeds: range, asked: Asked, workers: int) -> list[RunResult]:
         style=asked.style,
         faults=asked.faults,
         transport=asked.transport,
+        hedges=asked.hedges,
         run_seconds=asked.allowed_seconds(),
     )
     return list(_shown(playing, len(seeds)))
@@ -170,6 +190,7 @@ def _explain(seed: int, asked: Asked) -> None:
         style=asked.style,
         faults=asked.faults,
         transport=asked.transport,
+        hedges=asked.hedges,
         run_seconds=asked.allowed_seconds(),
     )
     for line in failure_lines(failure) if failure else ():

@@ -32,6 +32,7 @@ class Cause(StrEnum):
     FALSE = "venue shows what is not so"
     PRICES = "prices jumped"
     TAKEN = "the owner or the venue traded"
+    BUSY = "another hedge was traded"
     DEAD = "no bot alive"
 
 

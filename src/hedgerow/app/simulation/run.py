@@ -26,6 +26,7 @@ from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import Event, ExecutionStarted
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.operator_requests import OperatorRequest
 from hedgerow.emulator.core.snapshot import WorldOptions
 from hedgerow.emulator.core.world import World
 from hedgerow.engine.notices import Notice, Recorded
@@ -72,17 +73,18 @@ CHUNK = 4
 """Seeds handed to a worker at a time."""
 
 
-def play_seed(
+def play_seed(  # noqa: PLR0913 - what a run is drawn from, by name
     seed: int,
     days: float,
     *,
     style: Style = Style.DRAWN,
     faults: bool = True,
     transport: Transport = Transport.PROCESS,
+    hedges: int = 1,
     run_seconds: float | None = None,
 ) -> RunResult:
     """Play the run of a seed; ``run_seconds`` as in ``play``."""
-    return play(draw_plan(seed, days, style=style, faults=faults, transport=transport), run_seconds)
+    return play(draw_plan(seed, days, style=style, faults=faults, transport=transport, hedges=hedges), run_seconds)
 
 
 def play(plan: RunPlan, run_seconds: float | None = None) -> RunResult:
@@ -135,10 +137,19 @@ def play_seeds(  # noqa: PLR0913 - what runs are drawn from, by name
     style: Style = Style.DRAWN,
     faults: bool = True,
     transport: Transport = Transport.PROCESS,
+    hedges: int = 1,
     run_seconds: float | None = None,
 ) -> Iterator[RunResult]:
     """Play many seeds at once; the results come in the order of the seeds."""
-    playing = partial(play_seed, days=days, style=style, faults=faults, transport=transport, run_seconds=run_seconds)
+    playing = partial(
+        play_seed,
+        days=days,
+        style=style,
+        faults=faults,
+        transport=transport,
+        hedges=hedges,
+        run_seconds=run_seconds,
+    )
     if workers <= 1:
         yield from map(playing, seeds)
         return
@@ -146,26 +157,28 @@ def play_seeds(  # noqa: PLR0913 - what runs are drawn from, by name
         yield from pool.map(playing, seeds, chunksize=CHUNK)
 
 
-def explain(
+def explain(  # noqa: PLR0913 - as above
     seed: int,
     days: float,
     *,
     style: Style = Style.DRAWN,
     faults: bool = True,
     transport: Transport = Transport.PROCESS,
+    hedges: int = 1,
     run_seconds: float | None = None,
 ) -> Failure | None:
     """Play a seed again and return its failure with the smallest plan that still fails; None when it does not fail.
 
     The plan of a run that does not end stays whole: each smaller one would take the time of the limit as well.
     """
-    plan = draw_plan(seed, days, style=style, faults=faults, transport=transport)
+    plan = draw_plan(seed, days, style=style, faults=faults, transport=transport, hedges=hedges)
     result = play(plan, run_seconds)
     if result.violation is None:
         return None
     rule = result.violation.rule
     options = ("" if style is Style.DRAWN else f" --style {style}") + ("" if faults else " --faults none")
     options += "" if transport is Transport.PROCESS else f" --transport {transport}"
+    options += "" if hedges == 1 else f" --hedges {hedges}"
     if rule is Invariant.ENDS:
         return Failure(plan=plan, drawn=len(plan.drawn_faults), days=days, result=result, options=options)
 
@@ -256,9 +269,9 @@ class _Run:
             self._crash_point.fail_after(self._awaited.pop(0).points)
         self._interference.on_notice(notice)
 
-    def _interfered(self) -> None:
+    def _interfered(self, request: OperatorRequest) -> None:
         """Report to the bot and to the monitor that a request waits."""
-        self._monitor.interferes(self._clock.now())
+        self._monitor.interferes(self._clock.now(), request)
         if self._bot is not None:
             self._bot.stop.nudge()
 

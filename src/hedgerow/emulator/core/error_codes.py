@@ -16,6 +16,8 @@ __all__ = ["Code", "is_before_execution", "reject_kind", "rejected"]
 
 ACCOUNT_CODES = -2000
 """Codes above it are about the request, codes below it about the account (docs/aster-api.md 9)."""
+KEY_CODES = frozenset({-2014, -2015})
+"""Codes of a key, an address, a right or a nonce that is refused: nothing else of the request is looked at."""
 
 
 class Code(IntEnum):
@@ -108,4 +110,4 @@ def reject_kind(code: int) -> RejectKind:
 
 def is_before_execution(code: int) -> bool:
     """Whether a code refuses the request itself, before anything of the account was looked at."""
-    return code > ACCOUNT_CODES
+    return code > ACCOUNT_CODES or code in KEY_CODES

@@ -7,12 +7,13 @@ from decimal import Decimal
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, HedgeExecution
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator.core.world import World
 from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.checks.invariants import Exposure, Invariant, own_tolerance
-from hedgerow.simulation.checks.legs import LegWatch
+from hedgerow.simulation.checks.legs import LegWatch, prices_of
 from hedgerow.simulation.checks.truth import (
     apr_of,
     entry_faults,
@@ -20,6 +21,7 @@ from hedgerow.simulation.checks.truth import (
     liquidation_distance,
     pnl_of,
     seconds_to_settlement,
+    unused,
 )
 from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import StrategyParameters
@@ -33,6 +35,8 @@ UNSETTLED = timedelta(seconds=120)
 SHOWN_WITHIN = timedelta(seconds=1.5)
 """A book of a stream may be one second old when an order is sized by it; what was traded since is not in it."""
 CAPITAL_SLACK = Decimal("1.01")
+BOOKS_SLACK = Decimal("1.1")
+"""What books may have changed by since they were read."""
 CAP_SLACK_BPS = Decimal(30)
 """What the bot's own slices move the touch by: a thin book that was read right after one has filled up again."""
 GUARD_SLACK_SECONDS = 2.0
@@ -102,25 +106,52 @@ class Conduct:
         if self._undisturbed and job.kind is not ExecutionKind.OPEN:
             yield from self._safety(job, ledger) if job.kind is ExecutionKind.CLOSE else self._correction(job)
         if self._settled and job.kind is ExecutionKind.OPEN:
-            yield from self._opening(job)
+            yield from self._opening(job, ledger)
         elif self._settled and job.kind is ExecutionKind.CLOSE:
             yield from self._dust(job, ledger)
             yield from self._closing(job, ledger)
 
-    def _opening(self, job: HedgeExecution) -> Found:
-        capital, account = self._parameters().capital_management, self._world.account()
-        allowed = equity_of(account) / 2 * capital.capital_fraction
-        if capital.max_capital_usd is not None:
-            allowed = min(allowed, capital.max_capital_usd / 2)
-        ask = self._world.depth(Market.SPOT, job.symbol).touch(Side.BUY)
-        planned = job.plan.spot_quantity * (ask or 0)
-        if planned > allowed * CAPITAL_SLACK + job.pair.lot_step * (ask or 0):
-            yield Invariant.SETTINGS, f"{job.symbol}: {planned:.2f} USDT per leg are planned, {allowed:.2f} allowed"
+    def _opening(self, job: HedgeExecution, ledger: Ledger) -> Found:
+        ask = self._world.depth(Market.SPOT, job.symbol).touch(Side.BUY) or ZERO
+        planned = job.plan.spot_quantity * ask
+        for name, allowed in self._limits(job.symbol, ledger):
+            if planned > allowed * CAPITAL_SLACK + job.pair.lot_step * ask:
+                yield (
+                    Invariant.SETTINGS,
+                    f"{job.symbol}: {planned:.2f} USDT per leg are planned, {allowed:.2f} allowed by {name}",
+                )
+        if job.hedge_id not in ledger.hedges and ledger.held(job.symbol):
+            yield Invariant.SETTINGS, f"{job.symbol} is opened, and is held already"
         if job.plan.leverage != 1:
             yield Invariant.SETTINGS, f"{job.symbol}: a leverage of {job.plan.leverage} is planned"
         if self._trades_shown(job.symbol):
             for fault in entry_faults(self._world, job.symbol, self._parameters().funding_rate_strategy):
                 yield Invariant.SETTINGS, f"{job.symbol} is opened though {fault}"
+
+    def _limits(self, symbol: str, ledger: Ledger) -> Iterator[tuple[str, Decimal]]:
+        """Yield what limits the quote units per leg of the next hedge, and to how many; ``ledger`` is without it."""
+        parameters, account = self._parameters(), self._world.account()
+        capital, most = parameters.capital_management, parameters.position_management.max_positions
+        held = [hedge for hedge in ledger.hedges.values() if hedge.symbol != symbol]
+        committed = 2 * sum((hedge.entry_notional for hedge in held), ZERO)
+        free = (unused(account) if held else equity_of(account)) - capital.reserve_usd
+        left = None if capital.max_capital_usd is None else capital.max_capital_usd - (committed if most > 1 else ZERO)
+        least, slots = capital.min_capital_usd, most - len(held)
+        total = free if left is None else min(free, left)
+        parts = max(1, min(slots, int(total / least)) if least > 0 else slots)
+        yield "its part of what is free", free / 2 * capital.capital_fraction / parts
+        if left is not None:
+            yield "its part of the limit of all", left / 2 / parts
+        if capital.max_position_usd is not None:
+            yield "the limit of one", capital.max_position_usd / 2
+        if capital.max_position_equity is not None:
+            now = (h.spot_quantity * prices_of(self._world, h.symbol).spot for h in held)
+            coins = max(sum(now, ZERO), committed / 2)
+            yield "its part of the equity", capital.max_position_equity * (equity_of(account) + coins) / 2
+        if capital.max_position_depth is not None and self._trades_shown(symbol):
+            sides, cap = ((Market.SPOT, Side.BUY), (Market.PERP, Side.SELL)), parameters.execution.price_cap_bps
+            shown = min(self._world.depth(m, symbol).notional_within(side, cap) for m, side in sides)
+            yield "its part of the books", shown * capital.max_position_depth * BOOKS_SLACK
 
     def _trades_shown(self, symbol: str) -> bool:
         """Whether the books that a bot may still decide by show what was traded last: the stream sends them apart."""
@@ -149,7 +180,7 @@ class Conduct:
                 wrong = f"it is {held:.2f} h old, {management.max_position_age_hours} are allowed"
             case Reason.FEES_COVERED:
                 wrong = self._uncovered(hedge)
-            case Reason.BETTER_PAIR if not self._is_better(job.symbol, apr or 0.0, held):
+            case Reason.BETTER_PAIR if not self._is_better(ledger, apr or 0.0, held):
                 wrong = "no pair pays so much more"
             case Reason.NEGATIVE_FUNDING if (apr or 0.0) > settings.funding_rate_strategy.exit_funding_apr + 0.01:
                 wrong = f"it pays {apr or 0.0:.2%} a year"
@@ -169,10 +200,10 @@ class Conduct:
         got = float(hedge.funding_counted)
         return f"funding is {got:.4f}, {wanted:.4f} wanted" if got < wanted * (1 - SLACK) else ""
 
-    def _is_better(self, held: str, apr: float, hours: float) -> bool:
+    def _is_better(self, ledger: Ledger, apr: float, hours: float) -> bool:
         settings = self._parameters()
         management, funding = settings.position_management, settings.funding_rate_strategy
-        others = (pair.symbol for pair in self._world.market_data.pairs if pair.symbol != held)
+        others = (pair.symbol for pair in self._world.market_data.pairs if not ledger.held(pair.symbol))
         best = max((apr_of(self._world, symbol, funding, self._world.now) or 0.0 for symbol in others), default=0.0)
         gain = management.better_opportunity_apr - 0.01
         return best - apr >= gain and hours >= management.better_opportunity_min_hours * (1 - SLACK)
@@ -215,7 +246,16 @@ class Conduct:
     def _differ_lately(self, symbol: str) -> bool:
         """Whether the legs differ now, or did so lately: they may have come apart while no bot looked."""
         at = self._differed_at.get(symbol)
-        return symbol in self._legs.exposed or (at is not None and self._world.now - at < UNSETTLED)
+        lately = at is not None and self._world.now - at < UNSETTLED
+        return lately or symbol in self._legs.exposed or self._differ_now(symbol)
+
+    def _differ_now(self, symbol: str) -> bool:
+        """Whether the legs differ by what orders can change since a moment ago, as when a perpetual's lot is finer."""
+        pair = self._world.pair(symbol)
+        if pair is None:
+            return False
+        short = self._world.account().short(symbol)
+        return abs(self._legs.difference(pair)) > own_tolerance(pair, prices_of(self._world, symbol).spot, short)
 
     # --- orders ------------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ from decimal import Decimal
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.execution import ExecutionKind, HedgeExecution
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator.core.world import World
 from hedgerow.simulation.checks.invariants import Invariant
-from hedgerow.simulation.checks.truth import apr_of, entry_faults, equity_of, liquidation_distance, pnl_of
+from hedgerow.simulation.checks.truth import apr_of, entry_faults, equity_of, liquidation_distance, pnl_of, unused
 from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import StrategyParameters
 
@@ -23,6 +24,8 @@ CYCLES = 3
 """So many checks in a row, with nothing going wrong, may leave a duty undone: one to see it, one to confirm it."""
 LEAST_SECONDS = 900.0
 """And so long at least, however many checks there are."""
+DANGERS = ("stop ", "flee ")
+FOR_PROFIT = {Reason.FEES_COVERED, Reason.MAX_AGE, Reason.BETTER_PAIR, Reason.NEGATIVE_FUNDING}
 TOP_UP, REDUCE, FLEE = 0.25, 0.20, 0.15
 """Distance of liquidation as a fraction of the mark, below which margin is added, a part closed, all closed."""
 ASKED_FOR = timedelta(hours=1)
@@ -34,6 +37,10 @@ RESTING = timedelta(hours=25)
 NEARLY_APART = Decimal("0.045")
 """Fraction near 5 %: where the prices of the legs differ by more than that, nothing is closed for profit."""
 DEPTH_ROOM = Decimal("1.5")
+MARGIN_ROOM = Decimal("0.04")
+"""Of what shorts are worth: a bot keeps 2 % of it free, and marks move until it reads them."""
+MONEY_ROOM = Decimal("1.2")
+"""So many times the least capital must be free beside other hedges before an opening is due."""
 LOT_ROOM = Decimal("1.05")
 """So much dearer may a lot be at the bot's prices than at the judge's."""
 REST_REASONS = {
@@ -100,6 +107,15 @@ class Duties:
         hour = now.replace(minute=0, second=0, microsecond=0)
         return hour > since or any(span.begin <= now and span.end > since for span in self._harness.spans)
 
+    def begins(self, job: HedgeExecution) -> Found:
+        """Judge a job that begins while another hedge is in danger and several checks have left it there."""
+        if job.kind is not ExecutionKind.OPEN and job.reason not in FOR_PROFIT:
+            return
+        for name, (count, since) in self._counts.items():
+            if count >= CYCLES - 1 and name.startswith(DANGERS) and name.split()[-1] != job.symbol:
+                what = f"{job.symbol} is traded for profit while {name.split()[-1]} is in danger since {since:%H:%M:%S}"
+                yield Invariant.DUTIES, f"{what} ({name.split()[0]})"
+
     # --- checks ------------------------------------------------------------------------------------------------------
 
     def checked(self, ledger: Ledger) -> Found:
@@ -119,7 +135,7 @@ class Duties:
         for hedge in ledger.open_hedges:
             yield from self._margin(hedge, account)
             yield from self._exits(hedge)
-        if not ledger.hedges and ledger.halt is None:
+        if len(ledger.hedges) < self._parameters().position_management.max_positions and ledger.halt is None:
             yield from self._opening(ledger, account)
 
     def _margin(self, hedge: HedgedPosition, account: AccountView) -> Iterator[tuple[str, tuple[Invariant, str]]]:
@@ -128,9 +144,9 @@ class Duties:
             return
         far = f"{hedge.symbol}: liquidation is {distance:.1%} from the mark"
         if distance < TOP_UP - SLACK and account.spot_usdt > IDLE_USDT:
-            yield "top up", (Invariant.DUTIES, f"{far}, and {account.spot_usdt:.2f} USDT lie idle")
+            yield f"top up {hedge.symbol}", (Invariant.DUTIES, f"{far}, and {account.spot_usdt:.2f} USDT lie idle")
         if distance < FLEE - SLACK:
-            yield "flee", (Invariant.DUTIES, f"{far}, and the hedge stays")
+            yield f"flee {hedge.symbol}", (Invariant.DUTIES, f"{far}, and the hedge stays")
 
     def _exits(self, hedge: HedgedPosition) -> Iterator[tuple[str, tuple[Invariant, str]]]:
         settings, world, symbol = self._parameters(), self._world, hedge.symbol
@@ -140,18 +156,21 @@ class Duties:
         pnl = pnl_of(hedge, world, settings.risk_management.stop_on)
         stop = settings.risk_management.emergency_stop_loss
         if pnl is not None and not self._index_is_apart(symbol) and max(pnl) < stop * (1 + SLACK) - 0.002:
-            yield "stop", (Invariant.DUTIES, f"{symbol} has made {max(pnl):.2%}, the emergency stop is at {stop:.2%}")
+            yield (
+                f"stop {symbol}",
+                (Invariant.DUTIES, f"{symbol} has made {max(pnl):.2%}, the emergency stop is at {stop:.2%}"),
+            )
         if self._are_apart(symbol) or self._expensive_to_leave(hedge):
             return
         hours = (world.now - hedge.counted_from).total_seconds() / 3600
         if hours > management.max_position_age_hours:
             yield (
-                "age",
+                f"age {symbol}",
                 (Invariant.LIVENESS, f"{symbol} is {hours:.1f} h old, {management.max_position_age_hours} allowed"),
             )
         apr = apr_of(world, symbol, funding, world.now)
         if apr is not None and apr < funding.exit_funding_apr - SLACK:
-            yield "negative", (Invariant.LIVENESS, f"{symbol} pays {apr:.2%} a year and is kept")
+            yield f"negative {symbol}", (Invariant.LIVENESS, f"{symbol} pays {apr:.2%} a year and is kept")
 
     def _expensive_to_leave(self, hedge: HedgedPosition) -> bool:
         """Whether the perpetual has risen against the coin since the opening: exits for profit wait for it to fall."""
@@ -180,23 +199,57 @@ class Duties:
 
     def _opening(self, ledger: Ledger, account: AccountView) -> Iterator[tuple[str, tuple[Invariant, str]]]:
         settings, world = self._parameters(), self._world
-        capital = settings.capital_management
         equity = equity_of(account)
-        if equity < capital.min_capital_usd * 2 or account.perp.unrealized_pnl or account.positions:
+        wanted = self._wanted(ledger, account)
+        if wanted is None:
             return
-        wanted = min(equity / 2 * capital.capital_fraction, (capital.max_capital_usd or equity) / 2)
         rested = {c.symbol for c in ledger.closed if c.reason in REST_REASONS and world.now - c.closed_at < RESTING}
         rested |= {symbol for symbol, at in self._rested.items() if world.now - at < RESTING}
+        rested |= {hedge.symbol for hedge in ledger.hedges.values()}
         for pair in world.market_data.pairs:
             if pair.symbol in rested or any(
                 entry_faults(world, pair.symbol, settings.funding_rate_strategy, strict=True)
             ):
                 continue
-            if not self._fine_enough(pair.symbol, equity, wanted):
+            leg = self._at_most_shown(pair.symbol, wanted)
+            if 2 * leg < settings.capital_management.min_capital_usd or not self._fine_enough(pair.symbol, equity, leg):
                 continue
-            if self._deep_enough(pair.symbol, wanted * DEPTH_ROOM, settings.execution.price_cap_bps):
-                yield "open", (Invariant.LIVENESS, f"{pair.symbol} may be opened with {wanted:.2f} USDT, and is not")
+            if self._deep_enough(pair.symbol, leg * DEPTH_ROOM, settings.execution.price_cap_bps):
+                yield "open", (Invariant.LIVENESS, f"{pair.symbol} may be opened with {leg:.2f} USDT, and is not")
                 return
+
+    def _wanted(self, ledger: Ledger, account: AccountView) -> Decimal | None:
+        """Return the quote units per leg that the next hedge may have at least; None = too little, or not certain."""
+        management, capital = self._parameters().position_management, self._parameters().capital_management
+        shorts = {row.symbol: -row.quantity for row in account.positions.values() if row.quantity}
+        if shorts != {hedge.symbol: hedge.short for hedge in ledger.hedges.values()}:
+            return None
+        if not shorts and account.perp.unrealized_pnl:
+            return None
+        notional = sum((-row.quantity * row.mark_price for row in account.positions.values()), ZERO)
+        free = (unused(account) if shorts else equity_of(account)) - notional * MARGIN_ROOM - capital.reserve_usd
+        committed = 2 * sum((hedge.entry_notional for hedge in ledger.hedges.values()), ZERO)
+        if management.max_positions > 1 and capital.max_capital_usd is not None:
+            free = min(free, capital.max_capital_usd - committed)
+        if free < capital.min_capital_usd * (MONEY_ROOM if shorts or capital.reserve_usd else 2):
+            return None
+        least, slots = capital.min_capital_usd, management.max_positions - len(ledger.hedges)
+        count = max(1, min(slots, int(free / least)) if least > 0 else slots)
+        limits = [free * capital.capital_fraction / count, *(c for c in (capital.max_capital_usd,) if c is not None)]
+        limits += [] if capital.max_position_usd is None else [capital.max_position_usd]
+        if capital.max_position_equity is not None:
+            limits.append(capital.max_position_equity * equity_of(account))
+        return min(limits) / 2
+
+    def _at_most_shown(self, symbol: str, wanted: Decimal) -> Decimal:
+        """Return what is wanted, or the part that is allowed of the thinner book within the price cap."""
+        share = self._parameters().capital_management.max_position_depth
+        return wanted if share is None else min(wanted, share * self._shown(symbol) / DEPTH_ROOM)
+
+    def _shown(self, symbol: str) -> Decimal:
+        sides = ((Market.SPOT, Side.BUY), (Market.PERP, Side.SELL))
+        cap = self._parameters().execution.price_cap_bps
+        return min(self._world.depth(m, symbol).notional_within(side, cap) for m, side in sides)
 
     def _deep_enough(self, symbol: str, notional: Decimal, cap_bps: Decimal) -> bool:
         sides = ((Market.SPOT, Side.BUY), (Market.PERP, Side.SELL))

@@ -99,6 +99,7 @@ class Invariant(StrEnum):
     FILLS = "every fill of its own is accounted for"
     SHOWN = "no screen shows a better state than there is"
     WORTH = "what is shown is worth what it says"
+    SEPARATE = "what happens to one hedge changes no other"
     ENDS = "a run ends within its time"
 
 
@@ -261,7 +262,7 @@ def check_exposure(
             Invariant.EXPLAINED,
             f"{what} for {whole:.0f} s, the last {seconds:.0f} s of it for no cause (before: {known})",
         )
-    if ledger.execution is None:
+    if ledger.execution is None or ledger.execution.symbol != exposure.symbol:
         yield from _without_a_job(exposure, what, seconds)
     else:
         yield from _within_its_state(exposure, ledger.execution, ledger, now, patience, what)

@@ -87,6 +87,8 @@ class LegWatch:
         self.naked = Naked()
         self.trades: list[TradeExposure] = []
         """Every job so far, the last one may still be at work."""
+        self._trade_of: dict[str, int] = {}
+        """Place of the newest trade of a symbol among them."""
         self.exposed: dict[str, Exposure] = {}
         """By symbol."""
         self.ledger = Ledger()
@@ -136,7 +138,18 @@ class LegWatch:
         elif isinstance(event, HedgeOpened | HedgeClosed | HedgeAborted | HedgeRepaired):
             self._dust.swept.clear()
         if isinstance(event, ExternalFills | HedgeClosed | HedgeAborted | HedgeLost):
-            self._unknown.clear()
+            about = next((h.symbol for h in self.ledger.known_hedges if h.hedge_id == event.hedge_id), None)
+            self._unknown = {each for each in self._unknown if each != about and self.ledger.held(each)}
+
+    def begins(self, job: HedgeExecution) -> None:
+        """Take note of a job of two legs that begins: what its legs differ by from now on is of this trade."""
+        self._trade_of[job.symbol] = len(self.trades)
+        self.trades.append(TradeExposure(style=job.limits.style.value, kind=job.kind))
+
+    def trade_of(self, symbol: str) -> TradeExposure | None:
+        """Return the newest trade of a pair; None without one."""
+        number = self._trade_of.get(symbol)
+        return None if number is None else self.trades[number]
 
     def _keep(self, asset: str) -> None:
         """Take note of dust as it is kept: a rise of its price makes it worth an order later, and no exposure."""
@@ -341,6 +354,8 @@ class LegWatch:
         job = self.ledger.execution
         symbol = exposure.symbol
         active = self._obstacles(exposure, job if job and job.symbol == symbol else None)
+        if job and job.symbol != symbol and self.ledger.open_hedge(job.hedge_id):
+            active |= {Cause.BUSY}
         blocked, self._blocked[symbol] = active | self._blocked.get(symbol, frozenset()), active
         since = exposure.since
         found = [(now, cause) for cause in blocked]  # one that is over now may have ended just before
@@ -384,9 +399,10 @@ class LegWatch:
         notional = exposure.notional * (1 - abs(exposure.taken_quantity / exposure.quantity))
         worst = max(self.naked.notional, notional)
         self.naked = replace(self.naked, seconds=max(self.naked.seconds, seconds), notional=worst)
-        if self.trades:
-            last = self.trades[-1]
-            self.trades[-1] = replace(
+        number = self._trade_of.get(exposure.symbol)
+        if number is not None:
+            last = self.trades[number]
+            self.trades[number] = replace(
                 last,
                 seconds=max(last.seconds, seconds),
                 usd=max(last.usd, notional),

@@ -12,6 +12,7 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.operator_requests import OperatorRequest
 from hedgerow.emulator.core.world import World
 from hedgerow.engine.notices import CycleFailed, Notice, Recorded
 from hedgerow.ports import MarketPrices
@@ -21,9 +22,10 @@ from hedgerow.simulation.checks.brake import Brake
 from hedgerow.simulation.checks.conduct import Conduct
 from hedgerow.simulation.checks.disclosure import Disclosure
 from hedgerow.simulation.checks.duties import Duties
-from hedgerow.simulation.checks.exposure import TradeExposure
 from hedgerow.simulation.checks.invariants import Invariant, Violation, check_event, check_order, check_slice
 from hedgerow.simulation.checks.legs import LegWatch, prices_of
+from hedgerow.simulation.checks.requests import Requests
+from hedgerow.simulation.checks.separate import check_separate
 from hedgerow.simulation.checks.view import Shown, check_shown, check_values
 from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import AfterEmergency, StrategyParameters
@@ -54,6 +56,7 @@ class Monitor:
         self._duties = Duties(harness, parameters)
         self._disclosure = Disclosure()
         self._brake = Brake()
+        self._requests = Requests()
         self._parameters = parameters
         self._asked = False
         """Whether the owner wants openings to be allowed again."""
@@ -108,15 +111,20 @@ class Monitor:
         self.legs.ledger = after
         self.legs.logged(event)
         self._all(check_event(before, event, after, asked=self._asked))
+        self._all(check_separate(before, event, after, most=self._parameters().position_management.max_positions))
+        if isinstance(event, ev.RequestHandled):
+            self._all(self._requests.handled(event, after))
         halts = self._parameters().risk_management.after_emergency is AfterEmergency.HALT
         self._all(self._brake.note(before, event, self._world, halts=halts))
         self._asked = self._asked and not isinstance(event, ev.Lifted)
         if isinstance(event, ev.ExecutionStarted):
-            self.legs.trades.append(TradeExposure(style=event.execution.limits.style.value, kind=event.execution.kind))
+            self.legs.begins(event.execution)
             price = prices_of(self._world, event.execution.symbol).spot
             account = self._world.account()
             self._all(check_slice(event.execution, account.spot_usdt + account.perp.margin_balance, price))
             self._all(self._conduct.begins(event.execution, before))
+            self._all(self._duties.begins(event.execution))
+            self._all(self._requests.begins(event.execution))
         self._ended(before, event, after)
         if isinstance(event, ev.ExternalFills):
             self._by_hand += hand_effect(before, event, after)
@@ -130,8 +138,8 @@ class Monitor:
     def _ended(self, before: Ledger, event: ev.Event, after: Ledger) -> None:
         if not isinstance(event, ev.HedgeOpened | ev.HedgeClosed | ev.HedgeAborted | ev.HedgeRepaired):
             return
-        if self.legs.trades:
-            trade = self.legs.trades[-1]
+        trade = self.legs.trade_of(before.execution.symbol) if before.execution else None
+        if trade:
             self._all(self._disclosure.ends(before.execution, after, trade, self._harness.patience_seconds))
             if isinstance(event, ev.HedgeAborted):
                 self._all(self._duties.ends(before.execution, event, trade.causes))
@@ -166,9 +174,10 @@ class Monitor:
         """Take note that the owner wants openings to be allowed again."""
         self._asked = True
 
-    def interferes(self, at: datetime) -> None:
+    def interferes(self, at: datetime, request: OperatorRequest) -> None:
         """Take note that the owner asks for something during a trade: it ends as requested, and not as planned."""
         self._restless()
+        self._requests.asked(request)
         self._duties.asked(at)
 
     def misanswered(self, flaws: Iterable[str]) -> None:

@@ -6,11 +6,20 @@ from decimal import Decimal
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.emulator.core.world import World
 from hedgerow.strategy.parameters import FundingRateStrategy, StopOn
 
-__all__ = ["apr_of", "entry_faults", "equity_of", "liquidation_distance", "pnl_of", "seconds_to_settlement"]
+__all__ = [
+    "apr_of",
+    "entry_faults",
+    "equity_of",
+    "liquidation_distance",
+    "pnl_of",
+    "seconds_to_settlement",
+    "unused",
+]
 
 HOURS_PER_YEAR = 8760
 KNOWN_BEFORE = (timedelta(0), timedelta(minutes=2), timedelta(minutes=15))
@@ -75,11 +84,33 @@ def equity_of(account: AccountView) -> Decimal:
 
 
 def liquidation_distance(account: AccountView, symbol: str) -> float | None:
-    """Return how far liquidation is from the mark, as a fraction of it; None without a short or a liquidation price."""
+    """Return how far liquidation is from the mark, as a fraction of it; None without a short or a liquidation price.
+
+    Shorts of one wallet share its margin: of several, it is as far as all marks may rise together, or as the venue
+    says of this one with the others unchanged, whichever is nearer.
+    """
     position = account.positions.get(symbol)
-    if position is None or position.quantity >= 0 or position.liquidation_price is None or position.mark_price <= 0:
+    if position is None or position.quantity >= 0 or position.mark_price <= 0:
         return None
-    return float((position.liquidation_price - position.mark_price) / position.mark_price)
+    price = position.liquidation_price
+    own = [] if price is None else [float((price - position.mark_price) / position.mark_price)]
+    return min((*own, *_together(account)), default=None)
+
+
+def _together(account: AccountView) -> Iterator[float]:
+    """Yield how far all marks may rise together until the margin balance is the maintenance margin, of several."""
+    shorts = [row for row in account.positions.values() if row.quantity < 0]
+    if len(shorts) > 1:
+        notional = sum((-row.quantity * row.mark_price for row in shorts), ZERO)
+        maintenance = sum((row.maintenance or ZERO for row in shorts), ZERO)
+        yield float((account.perp.margin_balance - maintenance) / (notional + maintenance))
+
+
+def unused(account: AccountView) -> Decimal:
+    """Return the USDT of both wallets that no short needs: the shorts are margined with what they are worth."""
+    notional = sum((-row.quantity * row.mark_price for row in account.positions.values() if row.quantity < 0), ZERO)
+    margin = account.perp.balance + min(ZERO, account.perp.unrealized_pnl) - notional
+    return account.spot_usdt + min(account.perp.transferable, margin)
 
 
 def pnl_of(hedge: HedgedPosition | None, world: World, stop_on: StopOn) -> tuple[float, float] | None:

@@ -124,24 +124,25 @@ Incident: TypeAlias = (
 )
 
 
-def held_pair(world: World) -> BasisPair:
-    """Return the pair with a short now; the first one when there is none."""
-    return _held(world.market_data.pairs, world.account())
+def held_pair(world: World, at: datetime) -> BasisPair:
+    """Return the pair with a short now, of several the one that the time of an incident picks; without, the first."""
+    return _held(world.market_data.pairs, world.account(), at)
 
 
 def altered_pair(alteration: Alteration, pairs: Sequence[BasisPair], account: AccountView) -> BasisPair:
     """Return the pair whose market an alteration changes."""
-    return _held(pairs, account) if alteration.pair is None else pairs[alteration.pair]
+    return _held(pairs, account, alteration.at) if alteration.pair is None else pairs[alteration.pair]
 
 
-def _held(pairs: Sequence[BasisPair], account: AccountView) -> BasisPair:
-    return next((pair for pair in pairs if account.short(pair.symbol)), pairs[0])
+def _held(pairs: Sequence[BasisPair], account: AccountView, at: datetime) -> BasisPair:
+    held = [pair for pair in pairs if account.short(pair.symbol)]
+    return held[at.microsecond % len(held)] if held else pairs[0]
 
 
 def apply_incident(incident: Incident, world: World) -> Reopening | None:
     """Let a fate happen now; returns what follows later. What the venue refuses its owner does not happen."""
     try:
-        return _apply_incident(incident, world, held_pair(world))
+        return _apply_incident(incident, world, held_pair(world, incident.at))
     except Rejected:
         return None
 

@@ -7,6 +7,7 @@ from random import Random
 from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionLimits
+from hedgerow.domain.money import ZERO
 from hedgerow.simulation.generators.execution_style import Style, styled
 from hedgerow.simulation.generators.faults import FALSE_KINDS, KINDS, Draw, Kinds, relabelled
 from hedgerow.simulation.generators.wire_faults import drawn_for_wire
@@ -36,14 +37,28 @@ LONG_AGES_HOURS = (240.0, 500.0, 1000.0)
 LONG_GAIN, LONG_EXIT_APR = 2.0, -1.0
 """APRs as fractions: among so many pairs a hedge would otherwise be left every other day."""
 LONG_FAULTS_PER_DAY = 0.2
+WALLETS_PER_SLOT = (400, 1500, 5000)
+"""USDT of each wallet for each position that may be held."""
+RESERVE_SHARE = 1 / 3
+"""Part of the runs for several positions that keep a reserve."""
 SHORTEST_DAYS = 7.0
 """A run that is asked to be shorter is never made a long one."""
 
 
 def draw_plan(
-    seed: int, days: float, *, style: Style = Style.DRAWN, faults: bool = True, transport: Transport = Transport.PROCESS
+    seed: int,
+    days: float,
+    *,
+    style: Style = Style.DRAWN,
+    faults: bool = True,
+    transport: Transport = Transport.PROCESS,
+    hedges: int = 1,
 ) -> RunPlan:
-    """Return the run of a seed; without ``faults`` it is the same run, and nothing goes wrong in it."""
+    """Return the run of a seed; without ``faults`` it is the same run, and nothing goes wrong in it.
+
+    ``hedges`` is how many positions the bot of any seed may hold at most: each seed draws its own number up to it,
+    pairs and money for as many, and limits of one position. With 1 nothing of that is drawn.
+    """
     random = Random(f"plan/{seed}")  # noqa: S311 - a repeatable run, nothing secret
     certain = random.choice((0.0, 5.0, 8.0))
     plan = RunPlan(
@@ -61,6 +76,7 @@ def draw_plan(
     )
     owner = Random(f"owner/{seed}")  # noqa: S311 - a repeatable run, nothing secret
     plan = replace(plan, resume_after_hours=owner.choice((2.0, 12.0, 48.0)))
+    plan = _for_several(plan, hedges)
     if transport is Transport.WIRE:
         return drawn_for_wire(plan, faults=faults)
     plan = _lengthened(plan)
@@ -76,6 +92,30 @@ def draw_plan(
     drawn_faults += _drawn(readings, plan, FALSE_KINDS, per_day * FALSE_SHARE)
     drawn_faults += _drawn(labels, plan, ((relabelled, 1),), per_day * LABEL_SHARE)
     return replace(plan, drawn_faults=drawn_faults, notifications=notified)
+
+
+def _for_several(plan: RunPlan, most: int) -> RunPlan:
+    """Return a plan whose bot may hold up to ``most`` positions: how many, and limits of each; with 1 as it is."""
+    if most == 1:
+        return plan
+    random = Random(f"hedges/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
+    slots = random.randint(1, most)
+    usdt = Decimal(random.choice(WALLETS_PER_SLOT)) * slots
+    share = random.choice((None, None, "0.25", "0.5"))
+    depth = random.choice((None, None, "0.02", "0.2"))
+    dollars = random.choice((None, None, None, 200, 1000))
+    old = plan.parameters.capital_management
+    capital = replace(
+        old,
+        max_capital_usd=old.max_capital_usd and old.max_capital_usd * slots,
+        max_position_usd=None if dollars is None else Decimal(dollars),
+        max_position_equity=None if share is None else Decimal(share),
+        max_position_depth=None if depth is None else Decimal(depth),
+        reserve_usd=usdt / random.choice((20, 5)) if random.random() < RESERVE_SHARE else ZERO,
+    )
+    management = replace(plan.parameters.position_management, max_positions=slots)
+    parameters = replace(plan.parameters, capital_management=capital, position_management=management)
+    return replace(plan, pairs=slots + random.randint(2, 4), usdt=usdt, parameters=parameters)
 
 
 def _drawn(random: Random, plan: RunPlan, kinds: Kinds, per_day: float) -> tuple[Fault, ...]:

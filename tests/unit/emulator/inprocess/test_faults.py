@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
+from hedgerow.aster.rules import is_before_execution
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.commands import CancelOrder, Command, SetLeverage, TransferDirection, TransferFunds
 from hedgerow.domain.errors import RateLimited, Unauthorized, VenueError
@@ -31,6 +32,8 @@ from hedgerow.emulator.inprocess.faults import (
     ReadFault,
     StaleBooks,
     SubmitFault,
+    VenueFault,
+    VenueFaultKind,
     drawn_plan,
 )
 from support.orders import ended, order, place
@@ -315,3 +318,19 @@ def test_the_world_is_the_one_the_venue_was_given() -> None:
     world: World = make_world()
     assert make_venue(world).world is world
     assert make_venue(world, name="paper").name == "paper"
+
+
+@pytest.mark.parametrize("code", [-1003, -2014, -2015])
+def test_a_refused_key_or_nonce_says_nothing_about_an_earlier_transfer_of_the_same_id(code: int) -> None:
+    transfer = TransferFunds(transfer_id="t1", amount=D(5), direction=TransferDirection.SPOT_TO_PERP)
+    (refused,) = run(venue_with(SubmitFault(outcome=Outcome.REJECT, command="transfer_funds", code=code)), transfer)
+    assert isinstance(refused, CommandRefused)
+    assert refused.before_execution is True
+    assert is_before_execution(code) is True
+
+
+def test_nonces_that_are_refused_for_a_while_say_nothing_about_an_earlier_transfer() -> None:
+    nonces = VenueFault(kind=VenueFaultKind.NONCES, after=START, until=START + timedelta(days=1))
+    venue = make_venue(faults=FaultPlan(venue_faults=(nonces,)))
+    transfer = TransferFunds(transfer_id="t1", amount=D(5), direction=TransferDirection.SPOT_TO_PERP)
+    assert [getattr(event, "before_execution", None) for event in run(venue, transfer)] == [True]

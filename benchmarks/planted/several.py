@@ -1,0 +1,170 @@
+"""Bugs of several hedges in one account, planted in the running bot: a run with up to five must notice each of them."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from hedgerow.domain import events
+from hedgerow.domain.ledger import account_reducers as folding_rows
+from hedgerow.domain.ledger import reducers as folding
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.operator_requests import Answer, CloseRequested, HedgeSeen, RequestOutcome
+from hedgerow.engine import cycle
+from hedgerow.engine.operator import Service
+from hedgerow.strategy.decisions import allocation, entry, held
+from hedgerow.strategy.evaluation.sizing import funds_of
+from planted.kinds import Played, changed, played_bugs, wrapped
+
+__all__ = ["SEVERAL"]
+
+ZERO = Decimal(0)
+MOST = 5
+
+
+# --- books ------------------------------------------------------------------------------------------------------------
+
+
+def a_fee_is_charged_to_another_hedge() -> None:
+    """A fee is booked to an order of another hedge than the one that traded."""
+
+    def folded(real: Any, ledger: Any, event: Any) -> Any:
+        if isinstance(event, events.FeeBooked):
+            own = [h for h in ledger.hedges.values() if not event.client_id.startswith(f"{h.hedge_id}-") and h.orders]
+            if own:
+                event = replace(event, client_id=own[0].orders[-1].request.client_id)
+        return real(ledger, event)
+
+    wrapped(folding, "_folded", folded)
+
+
+def funding_of_two_pairs_is_booked_to_one() -> None:
+    """Payments of all pairs at one settlement are the largest hedge's."""
+
+    def attributed(real: Any, ledger: Any, payment: Any) -> Any:
+        held_most = ledger.largest
+        return real(ledger, replace(payment, symbol=held_most.symbol) if held_most else payment)
+
+    wrapped(folding_rows, "_attributed", attributed)
+
+
+def funding_of_one_instant_is_booked_once() -> None:
+    """The second payment at one time counts as seen."""
+
+    def folded(real: Any, ledger: Any, event: Any) -> Any:
+        paid = isinstance(event, events.FundingReceived) and event.payment.at == ledger.funding_until
+        return replace(ledger, events=ledger.events + 1) if paid else real(ledger, event)
+
+    wrapped(folding, "_folded", folded)
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+def margin_of_held_shorts_is_used_again() -> None:
+    """Another hedge is sized with the margin that the held shorts need."""
+    for module in (allocation, entry):
+        changed(module, "funds_for_next", lambda account, _: funds_of(account))
+
+
+def margin_is_counted_for_each_short_alone() -> None:
+    """Each short is judged as if the whole wallet were its own."""
+    changed(held, "shared_distance", lambda *_: None)
+
+
+def every_slot_gets_all_that_is_free() -> None:
+    """What is free is not divided among the free slots."""
+    changed(allocation, "parts", lambda *_: 1)
+
+
+def the_limit_of_one_position_is_not_looked_at() -> None:
+    """The dollars and the part of the equity that one position may take limit nothing."""
+
+    def leg(real: Any, ledger: Any, funds: Any, policy: Any) -> Any:
+        return real(ledger, funds, _Unlimited(policy))
+
+    for module in (allocation, entry):
+        wrapped(module, "leg_of_next", leg)
+
+
+class _Unlimited:
+    """A policy without limits of one position."""
+
+    def __init__(self, policy: Any) -> None:
+        capital = policy.parameters.capital_management
+        free = replace(capital, max_position_usd=None, max_position_equity=None, reserve_usd=ZERO)
+        self.parameters = replace(policy.parameters, capital_management=free)
+        self.capital = policy.capital
+
+
+# --- slots ------------------------------------------------------------------------------------------------------------
+
+
+def one_hedge_too_many() -> None:
+    """One slot more than the settings allow is filled."""
+    for module in (allocation, entry):
+        wrapped(module, "free_slots", lambda real, *a: real(*a) + 1)
+
+
+def a_free_slot_stays_free() -> None:
+    """Nothing is opened beside a held hedge."""
+    for module in (allocation, entry):
+        wrapped(module, "free_slots", lambda real, ledger, policy: 0 if ledger.hedges else real(ledger, policy))
+
+
+def the_hedge_in_danger_comes_last() -> None:
+    """What ends for profit is carried out before what protects, and what protects only when nothing else is due."""
+    wrapped(cycle, "reviews", lambda real, *a, **k: tuple(reversed(real(*a, **k)))[:1])
+
+
+# --- coins and requests -----------------------------------------------------------------------------------------------
+
+
+def dust_of_another_coin_is_sold() -> None:
+    """A closing sells as many coins more as were kept of another hedge's coin."""
+
+    def dust_of(_: Any, self: Any, hedge: Any) -> Any:
+        others = (lot.quantity for asset, lot in self.dust.items() if asset != hedge.pair.base)
+        return max(others, default=ZERO)
+
+    wrapped(Ledger, "dust_of", dust_of)
+
+
+def a_closing_asked_for_during_another_trade_is_ignored() -> None:
+    """The owner is answered that it was done, and nothing is closed."""
+
+    async def answer(real: Any, self: Any, mailbox: Any, request: Any, job: Any) -> Any:
+        action = request.action
+        if not isinstance(action, CloseRequested) or action.symbol in {None, job.symbol}:
+            return await real(self, mailbox, request, job)
+        if await self._is_due(mailbox, request):
+            await self._ended(mailbox, request, RequestOutcome.DONE, Answer(done=True, text="Closed"))
+        return None
+
+    wrapped(Service, "_answer_one_in_trade", answer)
+
+
+def a_closing_asked_for_during_another_trade_hits_that_trade() -> None:
+    """The hedge that is traded is closed instead of the one that was named."""
+    wrapped(Service, "_meant", lambda _, __, ___, job: HedgeSeen(hedge_id=job.hedge_id, symbol=job.symbol))
+
+
+SEVERAL: Sequence[Played] = tuple(
+    replace(bug, hedges=MOST)
+    for bug in played_bugs(
+        a_fee_is_charged_to_another_hedge,
+        funding_of_two_pairs_is_booked_to_one,
+        funding_of_one_instant_is_booked_once,
+        margin_of_held_shorts_is_used_again,
+        margin_is_counted_for_each_short_alone,
+        every_slot_gets_all_that_is_free,
+        the_limit_of_one_position_is_not_looked_at,
+        one_hedge_too_many,
+        a_free_slot_stays_free,
+        the_hedge_in_danger_comes_last,
+        dust_of_another_coin_is_sold,
+        a_closing_asked_for_during_another_trade_is_ignored,
+        a_closing_asked_for_during_another_trade_hits_that_trade,
+    )
+)
