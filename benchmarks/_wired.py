@@ -286,7 +286,7 @@ class Wiring:
         return asyncio.run(read())
 
     @asynccontextmanager
-    async def life(
+    async def session(
         self, observers: Sequence[Observer] = (), store: Store | None = None, *, stay: bool = True
     ) -> AsyncGenerator[Bot]:
         """Wire a bot, connect it as ``hedgerow run`` does, and let it go at the end."""
@@ -319,7 +319,7 @@ class Wiring:
         first = len(self.checks)
 
         async def main() -> None:
-            async with self.life(store=store) as bot:
+            async with self.session(store=store) as bot:
                 running = asyncio.ensure_future(bot.runner.run())
                 await asyncio.wait({running}, timeout=minutes * 60)
                 bot.stop.set()

@@ -243,7 +243,7 @@ class Bench:
         if fault is not None:
             faults.add(fault, self.wiring.clock.now())
         try:
-            async with self.wiring.life([self]) as bot:
+            async with self.wiring.session([self]) as bot:
                 running = asyncio.ensure_future(bot.runner.run())
                 await asyncio.wait({running}, timeout=STRUCK_SECONDS)
                 faults.clear()

@@ -358,7 +358,6 @@ PLAIN_PACKAGES = ("app", "cli", "dashboard")
 KEPT_WORDS = {
     ("src/hedgerow/app/findings/keys.py", "mend"): "a key of the JSON of hedgerow doctor",
     ("src/hedgerow/app/simulation/wire_harness.py", "told"): "a name of the emulator",
-    ("src/hedgerow/app/simulation/wire_harness.py", "tell"): "a name of the emulator",
 }
 PLAIN_TEXT = re.compile(rf"(?<![a-z])(?:{'|'.join(RETIRED_IN_TEXT)})(?![a-z])", re.IGNORECASE)
 GENERATED = re.compile(r"<!-- \w+:begin -->.*?<!-- \w+:end -->", re.DOTALL)

@@ -211,7 +211,7 @@ class NotificationSource(Protocol):
     """A venue that reports what happens to its account without being asked."""
 
     @property
-    def telling(self) -> bool:
+    def streaming(self) -> bool:
         """Whether everything that happens now is reported; False while any of its streams is down or silent."""
         ...
 

@@ -1,4 +1,4 @@
-"""``hedgerow doctor`` against a wired exchange on sockets: every trouble has one clear line with its mend."""
+"""``hedgerow doctor`` against a wired exchange on sockets: every problem has one clear line with its fix."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

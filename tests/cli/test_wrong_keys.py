@@ -15,7 +15,7 @@ Problem = Callable[[LocalAster, pytest.MonkeyPatch], None]
 
 
 class Case(Struct, frozen=True):
-    """One trouble, and what is said of it."""
+    """One problem, and what is printed about it."""
 
     cause: Problem
     run: str

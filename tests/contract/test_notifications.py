@@ -145,7 +145,7 @@ def fixture(request: pytest.FixtureRequest) -> HeldHedgeFixture:
 def test_it_is_telling_while_all_is_well_and_quiet(fixture: HeldHedgeFixture) -> None:
     async def script(fixture: HeldHedgeFixture) -> None:
         await fixture.settle(60)
-        assert fixture.setting.venue.telling
+        assert fixture.setting.venue.streaming
         assert {notifications.kind for notifications in fixture.received} <= {NotificationKind.MARK}
 
     fixture.play(script)

@@ -294,10 +294,10 @@ class Flaky:
 
     def __init__(self, harness: BotHarness) -> None:
         self._harness = harness
-        self.telling = True
+        self.streaming = True
 
     def subscribe(self, observer: Callable[[Notification], None]) -> Callable[[], None]:
-        return self._harness.venue.subscribe(lambda notifications: observer(notifications) if self.telling else None)
+        return self._harness.venue.subscribe(lambda notifications: observer(notifications) if self.streaming else None)
 
     def follow(self, *symbols: str) -> None:
         self._harness.venue.follow(*symbols)
@@ -314,7 +314,7 @@ def test_streams_that_fall_silent_are_replaced_by_polling_of_its_own_accord() ->
     harness = BotHarness(parameters=patient(), notifications=True, poll_seconds=POLL_SECONDS)
     source = flaky(harness)
     harness.run(0.2)
-    source.telling = False
+    source.streaming = False
     play(harness, liquidate)
     assert seconds_to_order(harness, Market.SPOT, AT + timedelta(hours=0.2)) < POLL_SECONDS + WITH_NEWS_SECONDS
     assert harness.reasons == [Reason.LIQUIDATED]
@@ -326,10 +326,10 @@ def test_silent_streams_are_polled_and_streams_that_are_heard_again_are_not() ->
     reads = count_reads(harness)
 
     def hush(_: BotHarness) -> None:
-        source.telling = False
+        source.streaming = False
 
     def speak(_: BotHarness) -> None:
-        source.telling = True
+        source.streaming = True
 
     harness.run(1, at={0.25: hush, 0.5: speak})
     minutes = [(at - OPENED).total_seconds() / 60 for at in reads]

@@ -1,4 +1,4 @@
-"""What trouble leaves behind and a later cycle puts right: transfers in doubt, unread trades, dust, a lost rhythm."""
+"""What faults leave behind and a later cycle puts right: transfers in doubt, unread trades, dust, a lost rhythm."""
 
 from datetime import timedelta
 from decimal import Decimal

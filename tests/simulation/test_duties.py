@@ -104,7 +104,7 @@ def test_an_opening_given_up_for_a_request_between_two_checks_is_not_given_up_fo
 
 
 @pytest.mark.parametrize(("started_after", "guilty"), [(5, False), (700, True)])
-def test_trouble_counts_from_its_own_time_though_the_exchange_was_asked_long_before(
+def test_a_fault_counts_from_its_own_time_though_the_exchange_was_asked_long_before(
     started_after: float, *, guilty: bool
 ) -> None:
     harness = LegHarness()

@@ -163,7 +163,7 @@ def test_a_week_that_once_broke_an_invariant_breaks_none(seed: int) -> None:
     assert play_seed(seed, 7.0).violation is None
 
 
-def test_every_kind_of_trouble_is_drawn() -> None:
+def test_every_kind_of_fault_is_drawn() -> None:
     drawn = {type(trouble).__name__ for seed in range(60) for trouble in draw_plan(seed, 14.0).drawn_faults}
     assert drawn == {
         "AccountReading",
@@ -199,7 +199,7 @@ def test_every_kind_of_trouble_is_drawn() -> None:
     assert {t.read for t in drawn_faults if isinstance(t, ReadFault)} == set(Read)
 
 
-def test_a_run_without_trouble_counts_none_and_is_hardly_naked() -> None:
+def test_a_run_without_faults_counts_none_and_is_hardly_naked() -> None:
     result = play(quiet(1))
     assert (result.violation, result.faults_injected, result.crash_points) == (None, 0, 0)
     assert result.restarts == 2

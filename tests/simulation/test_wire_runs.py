@@ -96,7 +96,7 @@ def test_a_bot_that_calls_lost_orders_absent_at_once_is_caught(monkeypatch: pyte
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
-def test_every_kind_of_trouble_of_the_wire_is_drawn() -> None:
+def test_every_kind_of_fault_of_the_wire_is_drawn() -> None:
     plans = [draw_plan(seed, 1.0, transport=Transport.WIRE) for seed in range(40)]
     drawn_faults = [trouble for plan in plans for trouble in plan.drawn_faults]
     kinds = {type(trouble).__name__ for trouble in drawn_faults}

@@ -2,7 +2,7 @@
 
 ``CrashPoint`` numbers every point at which the process may die: before and after each append and each call of
 the venue. Nothing graceful happens when it does: the exception passes every handler of the bot, and store and venue
-are dead to the old life, so that its last words are heard by nobody.
+ignore the crashed process, so that nothing it sends afterwards arrives.
 """
 
 import asyncio

@@ -71,7 +71,7 @@ async def client_and_venue(client: AsterClient, clock: Clock) -> None:
     venue: Venue = AsterVenue(client, clock)
     reported: NotificationSource = AsterVenue(client, clock)
     assert_type(await venue.depth(Market.PERP, "BTCUSDT"), Depth)
-    assert_type(reported.telling, bool)
+    assert_type(reported.streaming, bool)
 
 
 def exchange_of_a_test() -> None:

@@ -12,7 +12,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.accounting.position_history import read_history
 from hedgerow.ports import Venue
-from hedgerow.strategy.decisions.first_check import FirstCheck, candidate_in, first_check, telling
+from hedgerow.strategy.decisions.first_check import FirstCheck, candidate_in, first_actionable, first_check
 from hedgerow.strategy.decisions.reconcile import reconcile
 from hedgerow.strategy.decisions.verdicts import ClosedExternally, HalfOpen, InFlight, Unreadable, halt_for
 from hedgerow.strategy.observation import Close, Decision, Hold, HoldReason, Observation, Reduce, TopUpMargin, Trim
@@ -39,7 +39,9 @@ async def forecast(
     view = None if isinstance(market, VenueError) else market
     observation = Observation(at=account.at, market=view, account=account, unread=unreadable)
     management = policy.parameters.position_management
-    candidate = candidate_in(telling(reconcile(known, account, view, management.adopt, management.max_positions)))
+    candidate = candidate_in(
+        first_actionable(reconcile(known, account, view, management.adopt, management.max_positions))
+    )
     history = None
     if candidate is not None:
         try:

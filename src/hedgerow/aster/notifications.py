@@ -39,7 +39,7 @@ class AsterNotifications:
         markets.subscribe(self._premium, self._lost)
 
     @property
-    def telling(self) -> bool:
+    def streaming(self) -> bool:
         """Whether both accounts' streams are open and mark prices arrived just now."""
         return all(map(self._accounts.is_open, Market)) and self._markets.beats(self._clock.now())
 

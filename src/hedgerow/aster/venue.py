@@ -118,9 +118,9 @@ class AsterVenue:
         return await self._offset.get()
 
     @property
-    def telling(self) -> bool:
+    def streaming(self) -> bool:
         """Whether the streams are open and heard, so that nothing that happens is missed."""
-        return self._notifications.telling
+        return self._notifications.streaming
 
     def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
         """Call ``listener`` with every piece of news; returns what ends that."""

@@ -147,7 +147,7 @@ class Guard:
     def look_due(self) -> bool:
         """Return whether the account is to be polled now; while notifications come, it is not."""
         now = self._clock.monotonic()
-        if now >= self._poll_at and self._source is not None and self._source.telling:
+        if now >= self._poll_at and self._source is not None and self._source.streaming:
             self._poll_later()
         return now >= min(self._look_at, self._poll_at)
 

@@ -98,7 +98,7 @@ class ExchangeHarness(Protocol):
         """Let something happen now; returns what follows from it later."""
         ...
 
-    def life(self, store: Store, crash_point: CrashPoint) -> AbstractAsyncContextManager[BotSession]:
+    def session(self, store: Store, crash_point: CrashPoint) -> AbstractAsyncContextManager[BotSession]:
         """Return the connection of a new session to the exchange, open while it is held.
 
         Raises:
@@ -165,7 +165,7 @@ class InProcessHarness:
         return apply_incident(act, self.world) if isinstance(act, Incident) else None
 
     @asynccontextmanager
-    async def life(self, store: Store, crash_point: CrashPoint) -> AsyncGenerator[BotSession]:  # noqa: ARG002 - nothing is opened
+    async def session(self, store: Store, crash_point: CrashPoint) -> AsyncGenerator[BotSession]:  # noqa: ARG002 - nothing is opened
         """Lend the venue: it is the same one for every session."""
         yield BotSession(venue=self._venue, notifications=self._plan.notifications)
 

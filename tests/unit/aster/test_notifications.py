@@ -145,24 +145,24 @@ def test_changed_intervals_and_listings_are_read_anew_by_the_next_reading(harnes
 
 def test_it_is_telling_only_while_all_its_streams_are_open_and_heard(harness: StreamHarness) -> None:
     async def script(harness: StreamHarness) -> None:
-        assert not harness.venue.telling, "no mark price was heard yet"
+        assert not harness.venue.streaming, "no mark price was heard yet"
         mark(harness)
         await harness.clock.sleep(0.1)
-        assert harness.venue.telling
+        assert harness.venue.streaming
         await harness.clock.sleep(3.1)
-        assert not harness.venue.telling, "marks fell silent"
+        assert not harness.venue.streaming, "marks fell silent"
         mark(harness)
         await harness.clock.sleep(0.1)
         harness.wire.refuse = 10**6
         harness.wire.newest(SPOT_USER).cut()
         await harness.clock.sleep(0.1)
-        assert not harness.venue.telling, "a user stream is down"
+        assert not harness.venue.streaming, "a user stream is down"
 
     harness.play(script)
 
 
 def test_without_streams_it_says_that_it_tells_nothing(harness: StreamHarness) -> None:
-    assert not harness.venue.telling
+    assert not harness.venue.streaming
 
 
 def test_a_lost_market_stream_is_told(harness: StreamHarness) -> None:

@@ -161,7 +161,7 @@ def test_garbage_ends_no_stream_and_is_reported_once(harness: StreamHarness, par
             push(harness, part, message)
             await harness.beat()
         assert len([c for c in harness.wire.connections if part in c.url]) == 1
-        assert harness.venue.telling
+        assert harness.venue.streaming
 
     harness.play(script)
     assert len(lines) <= 1
@@ -194,7 +194,7 @@ def test_a_listener_that_raises_stops_neither_streams_nor_other_listeners(harnes
             await harness.beat()
         harness.wire.newest(FUTURES).cut()
         await harness.clock.sleep(2)
-        assert harness.venue.telling or len(harness.wire.connections) > 4
+        assert harness.venue.streaming or len(harness.wire.connections) > 4
 
     harness.play(script)
     assert {NotificationKind.MARK, NotificationKind.BALANCE, NotificationKind.LOST} <= set(received)

@@ -406,7 +406,7 @@ def test_streams_can_be_cut_robbed_and_left_without_a_key(local: LocalAster) -> 
     assert (keys, cut, closed) == (1, 1, True)
 
 
-def test_the_rest_of_the_trouble_reaches_the_exchange(local: LocalAster) -> None:
+def test_every_other_fault_reaches_the_exchange(local: LocalAster) -> None:
     bot = PlainBot(local)
     depth = bot.call("GET", "/fapi/v1/depth", symbol=BTC)
     local.stop_books(60)

@@ -14,7 +14,7 @@ from hedgerow.domain.instrument import FeeRates, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import plain
-from hedgerow.strategy.decisions.first_check import telling
+from hedgerow.strategy.decisions.first_check import first_actionable
 from hedgerow.strategy.decisions.reconcile import reconcile
 from hedgerow.strategy.decisions.scan import Scan
 from hedgerow.strategy.decisions.verdicts import InFlight, Unreadable, Verdict, halt_for, symbols_of
@@ -196,7 +196,7 @@ def position_findings(
     ]
     verdicts = reconcile(known, account, None if isinstance(market, VenueError) else market, adopt, slots)
     judged = {symbol for verdict in verdicts for symbol in symbols_of(verdict)}
-    found = [_unjudged(account, symbol, telling(verdicts)) for symbol in others if symbol not in judged]
+    found = [_unjudged(account, symbol, first_actionable(verdicts)) for symbol in others if symbol not in judged]
     found += [_judged(verdict, account) for verdict in verdicts if symbols_of(verdict)]
     found += [_held(account, hedge.symbol, hedge.short) for hedge in known.live_hedges]
     return found

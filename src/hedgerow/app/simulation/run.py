@@ -324,8 +324,8 @@ class _Run:
         self._crash_point = crash_point = CrashPoint()
         failed = False
         try:
-            async with self._harness.life(self._memory, crash_point) as life:
-                failed = await self._lived(self._wired(life, interval), until, last=last)
+            async with self._harness.session(self._memory, crash_point) as session:
+                failed = await self._lived(self._wired(session, interval), until, last=last)
         except SimulatedCrash:
             failed = True
         except ConfigError:
@@ -384,20 +384,22 @@ class _Run:
         self._harness.advance()
         self._monitor.revived()
 
-    def _wired(self, life: BotSession, interval: float) -> Bot:
+    def _wired(self, session: BotSession, interval: float) -> Bot:
         self._view.begin(self._parameters)
         store = InstrumentedStore(self._memory, self._monitor)
-        venue = InstrumentedVenue(life.venue, self._monitor)
+        venue = InstrumentedVenue(session.venue, self._monitor)
         return build_bot(
             venue=CrashingVenue(venue, self._crash_point),
             store=CrashingStore(store, self._crash_point),
             clock=self._clock,
             policy=load_policy(self._parameters.policy, self._parameters),
             randomness=self._random,
-            options=RunOptions(interval_seconds=interval, mail_seconds=NEVER_SECONDS, poll_seconds=life.poll_seconds),
+            options=RunOptions(
+                interval_seconds=interval, mail_seconds=NEVER_SECONDS, poll_seconds=session.poll_seconds
+            ),
             mailbox=self._mailbox,
-            observers=(self._monitor, self, self._view, *life.observers),
-            notifications=venue if life.notifications else None,
+            observers=(self._monitor, self, self._view, *session.observers),
+            notifications=venue if session.notifications else None,
         )
 
     async def _owner(self) -> None:

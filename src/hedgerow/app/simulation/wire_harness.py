@@ -153,7 +153,7 @@ class WireHarness:
         return following
 
     @asynccontextmanager
-    async def life(self, store: Store, crash_point: CrashPoint) -> AsyncGenerator[BotSession]:
+    async def session(self, store: Store, crash_point: CrashPoint) -> AsyncGenerator[BotSession]:
         """Start a client, as a new process would, and keep it connected."""
         await self._clock.sleep(BOOT_SECONDS)
         hearing = self._plan.hearing
@@ -183,7 +183,7 @@ class WireHarness:
                 self.spans.append(CauseSpan(begin=act.at, end=act.until, cause=Cause.STALE))
             case DeadKey():
                 if act.announced:
-                    self._exchange_account.tell(act.market, events.listen_key_expired(self._exchange_account.world))
+                    self._exchange_account.publish(act.market, events.listen_key_expired(self._exchange_account.world))
                 self._exchange_account.close_listen_key(act.market)
             case _:
                 pass

@@ -76,9 +76,9 @@ class SandboxVenue(VenueProxy):
         return RULES
 
     @property
-    def telling(self) -> bool:
+    def streaming(self) -> bool:
         """Whether the other venue reports its market; the emulated account always reports."""
-        return self._notifications is not None and self._notifications.telling
+        return self._notifications is not None and self._notifications.streaming
 
     def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
         """Call ``listener`` with notifications of the other venue's market and of the emulated account."""

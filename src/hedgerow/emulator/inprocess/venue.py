@@ -142,7 +142,7 @@ class EmulatedVenue:
         self._frozen.clear()
 
     @property
-    def telling(self) -> bool:
+    def streaming(self) -> bool:
         """Always: nothing that happens here is missed."""
         return True
 

@@ -54,9 +54,9 @@ class InstrumentedVenue(VenueProxy):
         self.subscribe, self.follow = inner.subscribe, inner.follow
 
     @property
-    def telling(self) -> bool:
+    def streaming(self) -> bool:
         """Whether all that happens is reported."""
-        return self._source.telling
+        return self._source.streaming
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Show the command, then carry it out."""

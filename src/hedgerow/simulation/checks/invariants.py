@@ -132,7 +132,7 @@ class Exposure(Struct, frozen=True, kw_only=True):
     """Base units of ``quantity`` that others made, with its sign; the rest is the bot's own."""
     causes: frozenset[Cause] = frozenset()
     """What in the world kept the legs apart so far."""
-    telling: bool = False
+    being_logged: bool = False
     """Whether it is being logged now, in one transaction with what was reported."""
 
 
@@ -286,7 +286,7 @@ def _within_its_state(
         allowed = job.limits.maker_timeout_seconds  # what others take meanwhile is seen when the slice has ended
     if inside > allowed + patience + SLACK_SECONDS:
         yield Invariant.BOUND, f"{what}, {job.state} for {inside:.0f} s, {allowed:.0f} s allowed"
-    if job.state is ExecutionState.NAKED and ledger.halt is None and not exposure.telling:
+    if job.state is ExecutionState.NAKED and ledger.halt is None and not exposure.being_logged:
         yield Invariant.LOUD, f"{what}, NAKED, and openings are not halted"
     yield from _loud_enough(exposure, job, what, (now - exposure.own_begun).total_seconds() - patience)
 
@@ -295,7 +295,7 @@ def _loud_enough(exposure: Exposure, job: HedgeExecution, what: str, seconds: fl
     two_legged = job.kind is not ExecutionKind.TRIM and job.plan.spot_quantity > 0 and job.plan.perp_quantity > 0
     if not two_legged or exposure.taken:
         return
-    if seconds > job.limits.max_naked_seconds + ALARM_SECONDS and not job.naked_alarmed and not exposure.telling:
+    if seconds > job.limits.max_naked_seconds + ALARM_SECONDS and not job.naked_alarmed and not exposure.being_logged:
         yield Invariant.LOUD, f"{what} for {seconds:.0f} s and nobody was told"
     price = exposure.notional / abs(exposure.quantity)
     least = 2 * max(job.pair.min_notional, job.pair.lot_step * price)

@@ -225,7 +225,7 @@ class LegWatch:
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def look(self, *, telling: bool = False) -> Iterator[tuple[Invariant, str]]:
+    def look(self, *, being_logged: bool = False) -> Iterator[tuple[Invariant, str]]:
         """Compare both legs of every pair on the exchange, and judge what differs."""
         world = self._world
         self._compare_all()
@@ -236,7 +236,7 @@ class LegWatch:
                 judged = replace(
                     explained,
                     state_since=max(self.state_since, explained.begun, self._revived_at),
-                    telling=telling,
+                    being_logged=being_logged,
                 )
                 yield from check_exposure(judged, self.ledger, world.now, patience=self._harness.patience_seconds)
 

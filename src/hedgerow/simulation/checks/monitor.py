@@ -131,7 +131,7 @@ class Monitor:
         state = after.execution.state if after.execution else None
         if state is not self._state:
             self._state, self.legs.state_since = state, self._world.now
-        self.look(telling=isinstance(event, ev.ExecutionStepped | ev.NakedAlarmed))
+        self.look(being_logged=isinstance(event, ev.ExecutionStepped | ev.NakedAlarmed))
         if isinstance(event, ev.CycleCompleted):
             self._cycle()
 
@@ -221,10 +221,10 @@ class Monitor:
         """Whether any legs differ now."""
         return bool(self.legs.exposed)
 
-    def look(self, *, telling: bool = False) -> None:
+    def look(self, *, being_logged: bool = False) -> None:
         """Compare both legs of every pair on the exchange, and judge what differs."""
         before = set(self.legs.exposed)
-        self._all(self.legs.look(telling=telling))
+        self._all(self.legs.look(being_logged=being_logged))
         if set(self.legs.exposed) - before:
             self.noticed()
         for symbol in before | set(self.legs.exposed):

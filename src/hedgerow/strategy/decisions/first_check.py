@@ -19,7 +19,7 @@ from hedgerow.strategy.decisions.verdicts import Adopt, Candidate, Consistent, N
 from hedgerow.strategy.observation import Decision, Observation, Opportunity
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["FirstCheck", "candidate_in", "first_check", "telling"]
+__all__ = ["FirstCheck", "candidate_in", "first_actionable", "first_check"]
 
 
 class FirstCheck(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class FirstCheck(Struct, frozen=True, kw_only=True):
     """What would be opened, if its books are deep enough."""
 
 
-def telling(verdicts: Sequence[Verdict]) -> Verdict:
+def first_actionable(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the first verdict that asks for something; else the first one."""
     return next((each for each in verdicts if not isinstance(each, Consistent | Nothing)), verdicts[0])
 
@@ -52,7 +52,7 @@ def first_check(
     """Return what the first check would do; ``history`` is that of the position it would adopt, None = unreadable."""
     account, mode = observation.account, policy.parameters.position_management.adopt
     slots = policy.parameters.position_management.max_positions
-    verdict = telling(reconcile(ledger, account, observation.market, mode, slots))
+    verdict = first_actionable(reconcile(ledger, account, observation.market, mode, slots))
     candidate = candidate_in(verdict)
     if account is not None and candidate is not None:
         hedge = _adopted(candidate, history, observation, policy)

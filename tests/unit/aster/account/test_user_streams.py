@@ -183,7 +183,7 @@ def test_a_change_of_configuration_makes_the_modes_be_read_anew(harness: StreamH
         ("settlement_autoclose-7", ForcedTrade.SETTLEMENT),
     ],
 )
-def test_a_trade_that_the_venue_forced_is_news_at_once(
+def test_a_trade_that_the_venue_forced_is_reported_at_once(
     harness: StreamHarness, client_id: str, kind: ForcedTrade
 ) -> None:
     async def script(harness: StreamHarness) -> None:

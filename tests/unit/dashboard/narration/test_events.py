@@ -279,7 +279,7 @@ def test_a_closing_is_announced_when_its_job_starts_and_an_opening_by_its_decisi
     assert texts(ev.ExecutionStarted(at=AT, execution=job(kind=ExecutionKind.OPEN)), Ledger()) == []
 
 
-def test_trouble_with_a_leg_is_told_when_it_begins() -> None:
+def test_a_problem_with_a_leg_is_logged_when_it_begins() -> None:
     leading = ledger_of(HEDGE, execution=job())
     repairing = ev.ExecutionStepped(at=AT, execution=job(state=ExecutionState.REPAIRING, detail="margin"))
     assert texts(repairing, leading) == ["  The second leg fell short: trying again with a wider price cap (margin)"]

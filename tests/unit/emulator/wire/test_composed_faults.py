@@ -175,7 +175,7 @@ def test_chance_is_the_same_for_the_same_seed() -> None:
         ("limits", {"market": "moon"}),
     ],
 )
-def test_trouble_that_makes_no_sense_is_refused_with_a_reason(name: str, content: dict[str, Any]) -> None:
+def test_a_fault_that_makes_no_sense_is_refused_with_a_reason(name: str, content: dict[str, Any]) -> None:
     reply = make_wired().admin("POST", name, **content)
     assert (reply.status, bool(reply.json["error"])) == (400, True)
 

@@ -231,7 +231,7 @@ class FaultRoutes:
         for exchange_account in exchange_accounts:
             for market in tuple(exchange_account.listen_keys):
                 if not asked.silent:
-                    exchange_account.tell(market, events.listen_key_expired(exchange_account.world))
+                    exchange_account.publish(market, events.listen_key_expired(exchange_account.world))
                 exchange_account.close_listen_key(market)
                 dead += 1
         return {"keys": dead, "at": to_ms(self._exchange.now)}

@@ -82,7 +82,7 @@ class ExchangeAccount:
         """Return a number that nothing else on the exchange has."""
         return self._next_id()
 
-    def tell(self, market: Market, event: dict[str, Any]) -> None:
+    def publish(self, market: Market, event: dict[str, Any]) -> None:
         """Send a user-stream event."""
         self._publish(self.user, market, event)
 
@@ -91,7 +91,7 @@ class ExchangeAccount:
         self.changed()
         kept = self.exchange_orders.keep(exchange_order)
         if execution is not None:
-            self.tell(exchange_order.market, events.order_event(self.world, kept, execution))
+            self.publish(exchange_order.market, events.order_event(self.world, kept, execution))
         return kept
 
     def entered(self, exchange_order: ExchangeOrder, world_order_id: int) -> None:
@@ -143,9 +143,9 @@ class ExchangeAccount:
         )
         self.transfers.append(row)
         self.changed()
-        self.tell(Market.PERP, events.wallet_update(self.world, "ASSET_TRANSFER", ((asset, to_perp),)))
+        self.publish(Market.PERP, events.wallet_update(self.world, "ASSET_TRANSFER", ((asset, to_perp),)))
         reason = "WITHDRAW" if to_perp > 0 else "DEPOSIT"
-        self.tell(Market.SPOT, events.spot_position(self.world, reason, (asset,)))
+        self.publish(Market.SPOT, events.spot_position(self.world, reason, (asset,)))
         return row.tran_id
 
     def lag(self, seconds: float) -> None:
@@ -205,7 +205,7 @@ class ExchangeAccount:
         for fill in fills:
             self._on_fill(fill)
         for payment in payments:
-            self.tell(Market.PERP, events.funding_update(self.world, payment))
+            self.publish(Market.PERP, events.funding_update(self.world, payment))
         for row in rows:
             self._on_row(row.wallet, row.asset, row.amount, row.kind)
         for exchange_order in self.exchange_orders.staged(Stage.BOOK):
@@ -217,17 +217,19 @@ class ExchangeAccount:
             self.exchange_order_of(fill).filled(fill.quantity, fill.notional, fill.at)
         )
         if fill.market is Market.PERP:
-            self.tell(Market.PERP, events.wallet_update(self.world, "ORDER", (("USDT", ZERO),), fill.symbol))
-        self.tell(fill.market, events.order_event(self.world, exchange_order, "TRADE", fill))
+            self.publish(Market.PERP, events.wallet_update(self.world, "ORDER", (("USDT", ZERO),), fill.symbol))
+        self.publish(fill.market, events.order_event(self.world, exchange_order, "TRADE", fill))
         if fill.market is Market.SPOT:
             instrument = self.world.parts.marketplace.instrument(fill.market, fill.symbol)
-            self.tell(Market.SPOT, events.spot_position(self.world, "ORDER", (instrument.base, instrument.quote)))
+            self.publish(Market.SPOT, events.spot_position(self.world, "ORDER", (instrument.base, instrument.quote)))
 
     def _on_row(self, wallet: Wallet, asset: str, amount: Decimal, kind: FlowKind) -> None:
         if kind is FlowKind.USER_TRADE:
             return
         if wallet is Wallet.SPOT:
-            self.tell(Market.SPOT, events.spot_position(self.world, "DEPOSIT" if amount > 0 else "WITHDRAW", (asset,)))
+            self.publish(
+                Market.SPOT, events.spot_position(self.world, "DEPOSIT" if amount > 0 else "WITHDRAW", (asset,))
+            )
             return
         reason = {
             FlowKind.LIQUIDATION_FEE: "INSURANCE_CLEAR",
@@ -236,7 +238,7 @@ class ExchangeAccount:
             FlowKind.USER_TRANSFER: "ASSET_TRANSFER",
             FlowKind.AUTO_EXCHANGE: "AUTO_EXCHANGE",
         }.get(kind, "ADJUSTMENT")
-        self.tell(Market.PERP, events.wallet_update(self.world, reason, ((asset, amount),)))
+        self.publish(Market.PERP, events.wallet_update(self.world, reason, ((asset, amount),)))
 
     def _on_end(self, exchange_order: ExchangeOrder) -> None:
         """Note the end of an order that did not end by filling."""
@@ -252,5 +254,5 @@ class ExchangeAccount:
         balance = parts.perp.balance + standing.unrealized
         near = bool(parts.perp.holdings) and standing.maintenance_margin >= balance * MARGIN_CALL_SHARE
         if near and not self._warned:
-            self.tell(Market.PERP, events.margin_call(self.world))
+            self.publish(Market.PERP, events.margin_call(self.world))
         self._warned = near

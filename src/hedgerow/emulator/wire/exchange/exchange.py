@@ -246,7 +246,7 @@ class Exchange(Keyring):
             for exchange_order in exchange_account.exchange_orders.open(Market.PERP, symbol):
                 cancel(exchange_account, exchange_order)
         for market in [market for market, key in exchange_account.listen_keys.items() if key.expires_at <= self.now]:
-            exchange_account.tell(market, events.listen_key_expired(exchange_account.world))
+            exchange_account.publish(market, events.listen_key_expired(exchange_account.world))
             exchange_account.close_listen_key(market)
 
     # The market
@@ -316,7 +316,7 @@ class Exchange(Keyring):
                         cancel(exchange_account, exchange_order, OrderStatus.EXPIRED)
             if isinstance(change, Redenomination):
                 nothing = (("USDT", ZERO),)
-                exchange_account.tell(
+                exchange_account.publish(
                     Market.PERP, events.wallet_update(exchange_account.world, "ADJUSTMENT", nothing, change.symbol)
                 )
 

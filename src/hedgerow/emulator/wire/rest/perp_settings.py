@@ -33,7 +33,7 @@ def leverage(call: RestCall) -> dict[str, Any]:
     """POST leverage."""
     symbol, wanted = call.symbol(), call.params.whole("leverage", most=10**6)
     call.exchange_account.world.set_leverage(symbol, wanted)
-    call.exchange_account.tell(Market.PERP, events.leverage_config(call.exchange_account.world, symbol))
+    call.exchange_account.publish(Market.PERP, events.leverage_config(call.exchange_account.world, symbol))
     return {"leverage": wanted, "maxNotionalValue": str(max_notional(call, symbol)), "symbol": symbol}
 
 
@@ -116,7 +116,7 @@ def set_stp_mode(call: RestCall) -> dict[str, Any]:
 
 def _modes_changed(call: RestCall) -> dict[str, Any]:
     event = events.account_config(call.exchange_account.world, fee_burn=call.exchange_account.settings.fee_burn)
-    call.exchange_account.tell(Market.PERP, event)
+    call.exchange_account.publish(Market.PERP, event)
     return DONE
 
 
