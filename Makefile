@@ -13,7 +13,7 @@ CAMPAIGNS := $(addprefix benchmarks/,backtest_parity.py crash_points.py cut_week
 # Test processes.
 WORKERS ?= 2
 # Tests that take every branch of domain and strategy; only they are watched for coverage.
-GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_execution_steps.py tests/engine/test_requests.py tests/engine/test_several_hedges.py
+GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_execution_steps.py tests/engine/test_requests.py tests/engine/test_several_hedges.py tests/engine/test_waiting_trades.py
 # Each process gets one test at a time, the longest first (tests/conftest.py).
 PARALLEL := -n $(WORKERS) --maxschedchunk=1
 

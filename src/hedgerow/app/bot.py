@@ -104,6 +104,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
         bookkeeper=bookkeeper,
         reconciler=reconciler,
     )
+    executor.attend(cycle)
     service = Service(clock=clock, journal=journal, reader=reader, reconciler=reconciler, cycle=cycle, mailbox=mailbox)
     if mailbox is not None:
         executor.answer_requests(service, options.mail_seconds)

@@ -54,7 +54,7 @@ class Heartbeat:
 
     def on_notice(self, notice: Notice) -> None:
         """Beat; remove the file when a bot stops that left nothing half done."""
-        if isinstance(notice, Stopped) and notice.ledger.execution is None:
+        if isinstance(notice, Stopped) and notice.ledger.shown_job is None:
             self._ended = True
             self._path.unlink(missing_ok=True)
         else:

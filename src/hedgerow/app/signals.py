@@ -58,7 +58,7 @@ def _stopping(bot: Bot, clock: Clock, *, waits: bool) -> Generator[None]:
         now, ledger = clock.now(), bot.journal.known
         if bot.stop():
             bot.journal.say(StoppedAtOnce(at=now, ledger=ledger))
-        elif waits or ledger.execution is not None:
+        elif waits or ledger.shown_job is not None:
             bot.journal.say(StopRequested(at=now, ledger=ledger))
             bot.stop.set()
             return

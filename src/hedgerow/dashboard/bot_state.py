@@ -162,7 +162,7 @@ def naked_now(ledger: Ledger, outlook: Outlook | None, now: datetime) -> Naked |
 
     By the trade in flight, by booked trades of others, and by the last reading of the account.
     """
-    job = ledger.execution
+    job = ledger.shown_job
     begun = [job.naked_since] if job and job.naked_since else []
     begun += [apart.since for apart in ledger.apart.values()]
     apart: list[HedgedPosition] = []
@@ -220,7 +220,7 @@ def _open_notional(
 
 def _state(view: _View) -> BotState:
     """Return the state, judged in this order: process, trade, reading, position."""
-    running, job = view.process.state, view.ledger.execution
+    running, job = view.process.state, view.ledger.shown_job
     if running in {ProcessState.GONE, ProcessState.SILENT}:
         return BotState.DOWN
     if running is not ProcessState.RUNNING:
@@ -309,7 +309,7 @@ def _flat(view: _View) -> _Texts:
 
 
 def _opening(view: _View) -> _Texts:
-    job = view.ledger.execution
+    job = view.ledger.shown_job
     symbol = job.symbol if job else view.what
     return (
         f"Opening {symbol}",
@@ -332,7 +332,7 @@ def _hedged(view: _View) -> _Texts:
 
 
 def _closing(view: _View) -> _Texts:
-    job = view.ledger.execution
+    job = view.ledger.shown_job
     symbol, reason = (job.symbol, job.reason.value) if job else (view.what, "")
     part = job is not None and job.kind is ExecutionKind.REDUCE
     return (
@@ -428,7 +428,7 @@ def _down(view: _View) -> _Texts:
         f"Nothing is watched or traded; {held}{_unhedged(view)}.",
         remedy,
         process.last_beat,
-        Severity.ALARM if view.hedge or view.ledger.execution else Severity.WARNING,
+        Severity.ALARM if view.hedge or view.ledger.shown_job else Severity.WARNING,
     )
 
 
@@ -456,5 +456,5 @@ def _apart_title(view: _View, head: str) -> str:
 
 
 def _naked_since(view: _View) -> datetime | None:
-    job = view.ledger.execution
+    job = view.ledger.shown_job
     return view.naked.since if view.naked else job.stage_since if job else None

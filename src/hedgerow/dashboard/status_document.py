@@ -50,7 +50,7 @@ def _ledger(ledger: Ledger) -> dict[str, object]:
     }
     return {
         "position": position,
-        "in_flight": ledger.execution.state if ledger.execution else None,
+        "in_flight": ledger.shown_job.state if ledger.shown_job else None,
         "halt": ledger.halt and _halt(ledger.halt),
         "total_profit_loss": plain_or_none(ledger.total_profit_loss),
         "funding": plain_or_none(totals.funding),

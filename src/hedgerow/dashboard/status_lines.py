@@ -137,7 +137,7 @@ def _balance(view: BotView, hedge: HedgedPosition) -> str:
 
 def _nothing_filled(view: BotView) -> str:
     """Return that nothing is filled, as far as it is known: an order may have filled since it was last read."""
-    job = view.ledger.execution
+    job = view.ledger.shown_job
     unknown = job is not None and job.state is ExecutionState.RESOLVING
     if unknown or view.process.state is not ProcessState.RUNNING:
         return "nothing filled that the log knows of; an order may have been filled since"
@@ -153,7 +153,7 @@ def _halts(view: BotView) -> Iterator[StatusLine]:
 
 
 def _in_flight(view: BotView) -> Iterator[StatusLine]:
-    job = view.ledger.execution
+    job = view.ledger.shown_job
     if job is not None:
         legs = ", ".join(_leg(job, market) for market in Market)
         lasts = duration(max(view.now - job.started_at, timedelta()))

@@ -29,6 +29,8 @@ __all__ = [
     "Event",
     "ExecutionStarted",
     "ExecutionStepped",
+    "ExecutionSuspended",
+    "ExecutionTakenUp",
     "ExitDeferralEnded",
     "ExitDeferred",
     "ExternalFills",
@@ -470,6 +472,22 @@ class DayOpened(Struct, frozen=True, kw_only=True, tag="day_opened"):
     """What a limit in percent is a part of, quote units."""
 
 
+class ExecutionSuspended(Struct, frozen=True, kw_only=True, tag="execution_suspended"):
+    """The job at work waits, and is set aside for a hedge that cannot; logged only where several are held."""
+
+    at: datetime
+    hedge_id: str
+    detail: str
+    """What it is set aside for."""
+
+
+class ExecutionTakenUp(Struct, frozen=True, kw_only=True, tag="execution_taken_up"):
+    """A job that was set aside is at work again."""
+
+    at: datetime
+    hedge_id: str
+
+
 HEDGE_CHANGES: Final = (HedgeOpened, HedgeClosed, HedgeAborted, HedgeAdopted, HedgeLost, HedgeRepaired)
 """Events after which another hedge, or another quantity of it, is held."""
 Event: TypeAlias = (
@@ -510,4 +528,6 @@ Event: TypeAlias = (
     | NakedAlarmed
     | CycleCompleted
     | DayOpened
+    | ExecutionSuspended
+    | ExecutionTakenUp
 )

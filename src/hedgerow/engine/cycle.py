@@ -14,6 +14,7 @@ from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger.suspension import set_aside
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import BPS
 from hedgerow.domain.position import HedgedPosition, Reason
@@ -41,11 +42,12 @@ from hedgerow.engine.observation import read_books
 from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock, Venue
+from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms
 from hedgerow.strategy.decisions.allocation import free_slots
 from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of
-from hedgerow.strategy.decisions.review import reviews
+from hedgerow.strategy.decisions.review import is_safety, reviews
 from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.decisions.verdicts import Verdict
 from hedgerow.strategy.evaluation.rebalancing import rebalance
@@ -77,6 +79,8 @@ SETTLED_RATES = 24
 """How many settlements are held against the payments for them; those of a day where the interval is an hour."""
 EMERGENCY_AGREEMENT_SECONDS = 5.0
 """The emergency stop acts when new books, read this much later, hit it again: an empty book fills within seconds."""
+ATTENDED_SECONDS = 60.0
+"""While another job waits, a hedge that was acted on is left for so long: what cannot be done now is tried then."""
 CANDIDATES = 3
 """How many pairs are tried in one check, best first, when a better one cannot be opened."""
 
@@ -112,6 +116,8 @@ class Cycle:
         """Pairs that could not be opened in the last checks, so that those behind them have their turn."""
         self._overdue: dict[str, datetime] = {}
         """Stamp of the missing rate that was said, by symbol."""
+        self._attended: dict[str, float] = {}
+        """When hedges were acted on while another job waited, by the monotonic clock, by hedge id."""
         self._events_seen = 0
         self._account: AccountView | None = None
         self._verdicts: tuple[Verdict, ...] = ()
@@ -249,6 +255,43 @@ class Cycle:
             )
 
     # --- held ------------------------------------------------------------------------------------------------------
+
+    async def attend(self) -> None:
+        """Act on the hedges that cannot wait for the job at work, which waits: it is set aside meanwhile."""
+        if not await self._cannot_wait():
+            return
+        if await self._executor.set_aside("another hedge cannot wait"):
+            await self._executor.settle_transfer()
+            await self._attend_all(await self._observe())
+
+    async def _cannot_wait(self) -> bool:
+        """Return whether a reading shows a hedge in danger, while another one's job waits."""
+        if self._journal.ledger.transfer is not None:
+            return True
+        observation, ledger = await self._reader.read(), set_aside(self._journal.ledger)
+        lately = self._attended_lately()
+        alarms = account_alarms(ledger, observation.account) if observation.account else iter(())
+        if not lately and any(alarm.kind is AlarmKind.LEGS for alarm in alarms):
+            return True
+        return any(is_safety(each.decision) for each in reviews(observation, ledger, self._policy, lately))
+
+    def _attended_lately(self) -> frozenset[str]:
+        now = self._clock.monotonic()
+        return frozenset(key for key, at in self._attended.items() if now - at < ATTENDED_SECONDS)
+
+    async def _attend_all(self, observation: Observation) -> None:
+        """Act on each hedge in danger once, the most dangerous first."""
+        done = set(self._attended_lately())
+        while waiting := reviews(observation, self._journal.ledger, self._policy, frozenset(done)):
+            review = waiting[0]
+            if not is_safety(review.decision):
+                return
+            done.add(review.hedge.hedge_id)
+            self._attended[review.hedge.hedge_id] = self._clock.monotonic()
+            await self._held(review.hedge, review.decision, observation, first=False)
+            if not await self._executor.set_aside("another hedge cannot wait"):
+                return
+            observation = await self._observe()
 
     async def _review_all(self, observation: Observation) -> tuple[Observation, bool]:
         """Act on every hedge once, the most dangerous first; returns the newest observation, and whether one closed.
@@ -406,22 +449,37 @@ class Cycle:
         """Close every hedge, the largest first; returns why a part of one is still held, by its symbol."""
         await self.finish_what_is_in_flight()
         ledger = self._journal.ledger
-        if ledger.execution is not None:
-            return {each.symbol: _why_unfinished(ledger.execution) for each in ledger.live_hedges}
-        left = dict[str, str]()
-        for hedge in sorted(ledger.open_hedges, key=lambda each: -each.entry_notional):
+        others = [each for each in ledger.judged_hedges if each is not self._traded]
+        left = {job.symbol: _why_unfinished(job) for job in ledger.jobs}
+        for hedge in sorted(others, key=lambda each: -each.entry_notional):
+            await self._executor.set_aside(f"{hedge.symbol} is to be closed")
             why = await self._close_now(reason, hedge.hedge_id)
             if why is not None:
                 left[hedge.symbol] = why
+        if self._journal.ledger.suspended:
+            await self.finish_what_is_in_flight()
         return left
+
+    @property
+    def _traded(self) -> HedgedPosition | None:
+        """The hedge that the job at work is about."""
+        job = self._journal.ledger.execution
+        return None if job is None else self._journal.ledger.hedges.get(job.hedge_id)
 
     async def close_now(self, reason: Reason, hedge_id: str) -> str | None:
         """Close a hedge whatever the policy thinks; returns why a part of it is still held, None once nothing is."""
         await self.finish_what_is_in_flight()
-        return await self._close_now(reason, hedge_id)
+        hedge, traded = self._journal.ledger.open_hedge(hedge_id), self._traded
+        if hedge is None or traded is None or hedge is traded:
+            return await self._close_now(reason, hedge_id)
+        await self._executor.set_aside(f"{hedge.symbol} is to be closed")
+        why = await self._close_now(reason, hedge_id)
+        await self.finish_what_is_in_flight()
+        return why
 
     async def _close_now(self, reason: Reason, hedge_id: str) -> str | None:
-        hedge, job = self._journal.ledger.open_hedge(hedge_id), self._journal.ledger.execution
+        ledger = self._journal.ledger
+        hedge, job = ledger.open_hedge(hedge_id), ledger.execution or ledger.suspended.get(hedge_id)
         if hedge is None or job is not None:
             return None if hedge_id not in self._journal.ledger.hedges else _why_unfinished(job)
         observation = await self._reader.read()

@@ -164,8 +164,7 @@ class Runner:
         pause = await self._guarded(lambda: self._cycle.run(self._cycles))
         if pause is not None:
             return pause
-        job = self._journal.ledger.execution
-        naked = None if job is None or job.state is not ExecutionState.NAKED else self._naked_pause(job)
+        naked = self._until_naked_try()
         if self._cycle.read_nothing:
             return self._after_nothing_read(naked)
         self._failures = 0
@@ -181,8 +180,13 @@ class Runner:
 
     def _naked_rest(self) -> float:
         """Return how long a rest may go on: a request may have left a leg naked; without one, for ever."""
-        job = self._journal.ledger.execution
-        return inf if job is None or job.state is not ExecutionState.NAKED else self._naked_pause(job)
+        pause = self._until_naked_try()
+        return inf if pause is None else pause
+
+    def _until_naked_try(self) -> float | None:
+        """Return the pause before the next try of a naked leg; None without one."""
+        naked = (job for job in self._journal.ledger.jobs if job.state is ExecutionState.NAKED)
+        return min(map(self._naked_pause, naked), default=None)
 
     def _naked_pause(self, job: HedgeExecution) -> float:
         """Return the pause before a naked leg is traded again: its next order is due then, or its listing is read."""
@@ -224,7 +228,7 @@ class Runner:
             await self._guarded(self._service.answer_at_the_end)
         if closing and self._journal.ledger.hedges:
             await self._guarded(self._cycle.close_for_exit)
-        elif self._journal.ledger.execution is not None:
+        elif self._journal.ledger.jobs:
             # A cycle that failed left it behind; the exit is no reason to leave it there.
             await self._guarded(self._cycle.finish_what_is_in_flight)
         read = self._cycle.last_account() is not None if self._cycles else self._startup.account_read

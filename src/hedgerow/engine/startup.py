@@ -93,7 +93,7 @@ class Startup:
         self.account_read = observation.account is not None
         if observation.account is None or observation.account.doubts:
             journal.say(ReadFailed(at=observation.at, missing=observation.missing))
-        if observation.account is None or journal.ledger.execution is not None:
+        if observation.account is None or journal.ledger.shown_job is not None:
             return
         if not observation.account.doubts:
             await self._bookkeeper.open_books(observation.account)

@@ -151,7 +151,7 @@ async def _look(home: Home, venue: "Archive", question: BooksQuestion) -> tuple[
     reading = await _read_venue(venue, before.statement, opened)
     log = await _read_log(home, reading.prices)
     moved, statement = log.count != before.count, log.statement
-    busy = moved or statement.ledger.execution is not None or statement.ledger.transfer is not None
+    busy = moved or statement.ledger.shown_job is not None or statement.ledger.transfer is not None
     lines = audit(statement, log.events, reading.record, question.since)
     side = VenueSide(
         name=reading.name,

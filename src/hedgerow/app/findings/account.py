@@ -236,8 +236,8 @@ def ledger_findings(ledger: Ledger | None) -> list[DoctorFinding]:
     if ledger is None:
         return [ok("log", "none yet: the bot has not run here")]
     found = [ok("log", f"readable, {ledger.events} events")]
-    if ledger.execution is not None:
-        text = f"a trade of {ledger.execution.symbol} is in flight ({ledger.execution.state.value})"
+    if ledger.shown_job is not None:
+        text = f"a trade of {ledger.shown_job.symbol} is in flight ({ledger.shown_job.state.value})"
         found.append(warning("log", text, "hedgerow run finishes it, or hedgerow reconcile"))
     if ledger.halt is not None:
         text = f"openings are halted: {ledger.halt.reason.value} ({ledger.halt.detail})"

@@ -173,7 +173,7 @@ class LiveExchange:
     def _expect(self, ledger: Ledger) -> None:
         """Pass the venue the spot balances that the log expects; a trade or transfer in flight may change it."""
         since = ledger.statement_from or ledger.books_since
-        if since is None or ledger.execution is not None or ledger.transfer is not None:
+        if since is None or ledger.shown_job is not None or ledger.transfer is not None:
             return
         self.venue.expect(ledger.books.held(Wallet.SPOT), since)
 

@@ -47,7 +47,7 @@ ROUTINE_EVENTS = frozenset(
 """Events whose lines, where they have any, are never above the level of information."""
 
 
-def recorded_lines(notice: Recorded) -> Lines:  # noqa: C901, PLR0911, PLR0912 - one case per kind of event
+def recorded_lines(notice: Recorded) -> Lines:  # noqa: C901, PLR0911, PLR0912, PLR0915 - one case per kind
     """Return the lines of one event; none for internal details, and for what the decision before it has a line for."""
     event, before, after = notice.event, notice.before, notice.after
     match event:
@@ -97,6 +97,8 @@ def recorded_lines(notice: Recorded) -> Lines:  # noqa: C901, PLR0911, PLR0912 -
             return _execution_started(event)
         case ev.ExecutionStepped():
             return _execution_stepped(event, before, after)
+        case ev.ExecutionSuspended() | ev.ExecutionTakenUp():
+            return _turn_of_others(event, before, after)
         case ev.NakedAlarmed():
             return _naked(event, before)
         case ev.Halted():
@@ -270,6 +272,12 @@ def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, after: Ledger
     if job is None or job.state not in STATE_LINES or (earlier is not None and earlier.state is job.state):
         return ()
     return warning(f"  {STATE_LINES[job.state]}{f' ({job.detail})' if job.detail else ''}")
+
+
+def _turn_of_others(event: ev.ExecutionSuspended | ev.ExecutionTakenUp, before: Ledger, after: Ledger) -> Lines:
+    if isinstance(event, ev.ExecutionSuspended):
+        return warning(f"The trade of {_symbol_of(before)} waits and is set aside: {event.detail}")
+    return info(f"The trade of {_symbol_of(after)} is taken up again")
 
 
 def _naked(event: ev.NakedAlarmed, before: Ledger) -> Lines:

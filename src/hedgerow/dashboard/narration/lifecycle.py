@@ -118,7 +118,7 @@ def _resumed(ledger: Ledger) -> Lines:
     if ledger.totals.cycles:
         total = log_money(ledger.total_profit_loss)
         lines += info(f"Resuming from the log: {ledger.totals.cycles} cycles so far, cumulative P/L {total}")
-    job = ledger.execution
+    job = ledger.shown_job
     if job is not None:
         lines += warning(f"A trade was in flight at the last stop ({job.kind} {job.symbol}): resuming it")
     if ledger.halt is not None:
@@ -173,8 +173,8 @@ def _saved(notice: mo.Stopped) -> Lines:
 
 def _left_open(notice: mo.Stopped) -> Lines:
     ledger = notice.ledger
-    if ledger.execution is not None:
-        job = ledger.execution
+    if ledger.shown_job is not None:
+        job = ledger.shown_job
         return warning(f"A trade is in flight ({job.kind} {job.symbol}): restart to finish it")
     if not ledger.open_hedges and not notice.account_read:
         return warning("No position in the log; the account could not be read, so one may be open on the exchange")
@@ -209,7 +209,7 @@ def _statistics(ledger: Ledger, cycles: int) -> Lines:
 
 
 def _stop_requested(notice: mo.StopRequested) -> Lines:
-    job = notice.ledger.execution
+    job = notice.ledger.shown_job
     if job is None or job.state.ended:
         return warning(f"Stopping {AGAIN}")
     if job.kind is ExecutionKind.OPEN:
@@ -221,7 +221,7 @@ def _stop_requested(notice: mo.StopRequested) -> Lines:
 
 def _stopped_at_once(notice: mo.StoppedAtOnce) -> Lines:
     ledger = notice.ledger
-    left = (*_order_left(ledger.execution), *_leg_left(ledger.execution), *_transfer_left(ledger))
+    left = (*_order_left(ledger.shown_job), *_leg_left(ledger.shown_job), *_transfer_left(ledger))
     if left:
         texts = ("Stopped at once. Left behind:", *(f"  {text}" for text in left))
         return tuple(LogLine(text=text, level=LineLevel.ERROR) for text in texts)

@@ -68,6 +68,9 @@ def with_hedge(ledger: Ledger, hedge: HedgedPosition) -> Ledger:
 def without_hedge(ledger: Ledger, hedge_id: str) -> Ledger:
     """Let go of a live hedge, and of the job in flight where it is about it."""
     hedges = {key: hedge for key, hedge in ledger.hedges.items() if key != hedge_id}
+    if hedge_id in ledger.suspended:
+        suspended = {key: job for key, job in ledger.suspended.items() if key != hedge_id}
+        return replace(ledger, hedges=hedges, suspended=suspended)
     if ledger.execution is not None and ledger.execution.hedge_id != hedge_id:
         return replace(ledger, hedges=hedges)
     return replace(ledger, hedges=hedges, execution=None, orders={})

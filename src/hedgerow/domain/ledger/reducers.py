@@ -16,6 +16,7 @@ from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.ledger.denomination import dust_in_new_units, hedge_in_new_units, job_in_new_units
 from hedgerow.domain.ledger.order_index import retallied, with_hedge, with_result, without_hedge
 from hedgerow.domain.ledger.state import ImportedState, Ledger, LogMark, StandingHalt, Target, TradingDay
+from hedgerow.domain.ledger.suspension import execution_suspended, execution_taken_up
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.operator_requests import HandledRequest, RequestOutcome
 from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, Tally, newest_stamps
@@ -91,6 +92,10 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
             return folding_rows.external_flow(ledger, event)
         case ev.ExecutionStarted():
             return _execution_started(ledger, event)
+        case ev.ExecutionSuspended():
+            return execution_suspended(ledger, event)
+        case ev.ExecutionTakenUp():
+            return execution_taken_up(ledger, event)
         case ev.HedgeOpened():
             return _hedge_opened(ledger, event)
         case ev.HedgeClosed() | ev.HedgeLost():
@@ -277,6 +282,9 @@ def _hedge_redenominated(ledger: Ledger, event: ev.HedgeRedenominated) -> Ledger
     dust = {asset: dust_in_new_units(lot, factor) if asset == base else lot for asset, lot in ledger.dust.items()}
     if job is not None and job.hedge_id == event.hedge_id:
         ledger = replace(ledger, execution=job_in_new_units(job, factor))
+    elif event.hedge_id in ledger.suspended:
+        aside = job_in_new_units(ledger.suspended[event.hedge_id], factor)
+        ledger = replace(ledger, suspended={**ledger.suspended, event.hedge_id: aside})
     made = hedge_in_new_units(hedge, factor)
     if event.since is not None:
         made = replace(made, denominations=(*made.denominations, (event.since, factor)))

@@ -164,7 +164,9 @@ class Ledger(Struct, frozen=True, kw_only=True):
     hedges: Mapping[str, HedgedPosition] = field(default_factory=dict[str, HedgedPosition])
     """By id: the open hedges, those being closed too, and the one being opened. No two are of one pair."""
     execution: HedgeExecution | None = None
-    """The one job in flight; what an opening opens is in ``hedges`` already, and owns its fills."""
+    """The one job at work; what an opening opens is in ``hedges`` already, and owns its fills."""
+    suspended: Mapping[str, HedgeExecution] = field(default_factory=dict[str, HedgeExecution])
+    """By hedge id: jobs that wait and were set aside for a hedge that could not; each is taken up again."""
     orders: Mapping[str, OrderRecord] = field(default_factory=dict[str, OrderRecord])
     """Orders of the job in flight, by client id."""
     transfer: TransferFunds | None = None
@@ -239,9 +241,30 @@ class Ledger(Struct, frozen=True, kw_only=True):
 
     @property
     def opening(self) -> HedgedPosition | None:
-        """The hedge that the job in flight opens: owns its fills already, is no hedge yet."""
-        job = self.execution
-        return self.hedges.get(job.hedge_id) if job is not None and job.kind is ExecutionKind.OPEN else None
+        """The hedge that a job opens: owns its fills already, is no hedge yet."""
+        opening = next((job for job in self.jobs if job.kind is ExecutionKind.OPEN), None)
+        return self.hedges.get(opening.hedge_id) if opening is not None else None
+
+    @property
+    def jobs(self) -> tuple[HedgeExecution, ...]:
+        """The job at work, then those that are set aside, in the order of their setting aside."""
+        at_work = () if self.execution is None else (self.execution,)
+        return (*at_work, *self.suspended.values())
+
+    @property
+    def shown_job(self) -> HedgeExecution | None:
+        """What is shown where there is room for one job: one whose legs differ, else the one at work."""
+        naked = (job for job in self.jobs if job.state is ExecutionState.NAKED)
+        return next(naked, next(iter(self.jobs), None))
+
+    def job_of(self, symbol: str) -> HedgeExecution | None:
+        """Return the job that is about a pair, at work or set aside."""
+        return next((job for job in self.jobs if job.symbol == symbol), None)
+
+    @property
+    def judged_hedges(self) -> tuple[HedgedPosition, ...]:
+        """The open hedges that are judged on their own, oldest first: no job that is set aside is about them."""
+        return tuple(hedge for hedge in self.open_hedges if hedge.hedge_id not in self.suspended)
 
     @property
     def open_hedges(self) -> tuple[HedgedPosition, ...]:
@@ -284,14 +307,9 @@ class Ledger(Struct, frozen=True, kw_only=True):
     def doubtful_orders(self) -> tuple[str, ...]:
         """Client ids of orders whose outcome is not certain: unknown, or absent and able to land until a known time.
 
-        They belong to the job in flight, which does not end before each of them is certain.
+        They belong to jobs, which do not end before each of them is certain.
         """
-        job = self.execution
-        if job is None:
-            return ()
-        resolving = job.working is not None and job.state is ExecutionState.RESOLVING
-        unknown = (job.working.order.client_id,) if job.working and resolving else ()
-        return (*(doubt.command.order.client_id for doubt in job.doubtful), *unknown)
+        return tuple(client_id for job in self.jobs for client_id in _doubtful_of(job))
 
     @property
     def total_profit_loss(self) -> Decimal:
@@ -310,3 +328,10 @@ class Ledger(Struct, frozen=True, kw_only=True):
         hedged = sum((each.spot_quantity for each in self.hedges.values() if each.pair.base == asset), ZERO)
         lot = self.dust.get(asset)
         return hedged + (lot.quantity if lot else ZERO)
+
+
+def _doubtful_of(job: HedgeExecution) -> tuple[str, ...]:
+    """Return the client ids of a job's orders whose outcome is not certain."""
+    resolving = job.working is not None and job.state is ExecutionState.RESOLVING
+    unknown = (job.working.order.client_id,) if job.working and resolving else ()
+    return (*(doubt.command.order.client_id for doubt in job.doubtful), *unknown)

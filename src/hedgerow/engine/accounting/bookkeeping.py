@@ -196,7 +196,7 @@ class Bookkeeper:
 
         Returns what two readings in a row showed and the statement, which was readable, does not explain.
         """
-        if self._journal.ledger.execution is not None or self._journal.ledger.transfer is not None:
+        if self._journal.ledger.jobs or self._journal.ledger.transfer is not None:
             return {}
         difference = books_difference(self._journal.ledger.books, account)
         if difference and self._statement.due(changed=difference != self._difference):

@@ -82,7 +82,7 @@ class LateFills:
 
     async def _book_symbol(self, symbol: str, fills: Sequence[Fill], slots: int) -> None:
         ledger = self._journal.ledger
-        if ledger.execution is not None:
+        if ledger.execution is not None or ledger.job_of(symbol) is not None:
             return
         late = list(_late(ledger, symbol, fills))
         reports = [entry for entry in late if _is_report(ledger, entry)]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import ArmDeadMan, Command, PlaceOrder, SetLeverage, SetMarginType, TransferFunds
-from hedgerow.domain.errors import VenueError
+from hedgerow.domain.errors import InvariantBroken, VenueError
 from hedgerow.domain.execution import (
     ExecutionKind,
     ExecutionLimits,
@@ -26,6 +26,7 @@ from hedgerow.domain.execution import (
 from hedgerow.domain.execution_quality import ExecutionQuality
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.ledger.suspension import may_be_suspended
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind
@@ -47,7 +48,7 @@ from hedgerow.strategy.hedging.orders import at_risk, surplus
 from hedgerow.strategy.hedging.quality import quality_of
 from hedgerow.strategy.parameters import LEVERAGE
 
-__all__ = ["Executor", "TradeRequests"]
+__all__ = ["Executor", "OtherHedges", "TradeRequests"]
 
 HAPPENINGS = (
     ev.OrderAccepted,
@@ -63,6 +64,8 @@ HAPPENINGS = (
 )
 
 
+TURN_SECONDS = 5.0
+"""How long a job waits before other hedges are looked at, and how often while it goes on waiting."""
 RESTING_SECONDS = 30.0
 """How often a line says that a trade's order still rests."""
 TAKEN_UP = "taken up again after a stop"
@@ -92,6 +95,14 @@ class TradeRequests(Protocol):
         ...
 
 
+class OtherHedges(Protocol):
+    """What is to be done for other hedges while the job at work waits."""
+
+    async def attend(self) -> None:
+        """Act on hedges that cannot wait; the job at work is set aside for each of them."""
+        ...
+
+
 class Executor:
     """The one writer: every order, transfer and setting of the bot passes through here."""
 
@@ -118,16 +129,25 @@ class Executor:
         """When the order at work was sent, by the monotonic clock; None when an earlier process did."""
         self._said_at = 0.0
         """When something was filled last, or said of an order that rests; by the monotonic clock."""
-        self._looked_at = -math.inf
+        self._looked_at: float = -math.inf
         """When the account was last looked at between two slices, by the monotonic clock."""
         self._books = _Books()
         self._listing = PairListing(venue, clock)
         self._requests: TradeRequests | None = None
         self._look_seconds = 0.0
+        self._others: OtherHedges | None = None
+        self._in_turn = False
+        """Whether other hedges have their turn: a job that waits then gives it back at once."""
+        self._turned_at = 0.0
+        """When a job began, or others had their turn last; by the monotonic clock."""
 
     def answer_requests(self, requests: TradeRequests, look_seconds: float) -> None:
         """Answer the requests of users during a trade; a wait is interrupted so often to read them."""
         self._requests, self._look_seconds = requests, look_seconds
+
+    def attend(self, others: OtherHedges) -> None:
+        """Let other hedges have their turn while a job waits."""
+        self._others = others
 
     @property
     def may_open(self) -> bool:
@@ -182,7 +202,15 @@ class Executor:
         return await self._start(replace(job, naked_since=hedge.unhedged_since) if lone else job)
 
     async def resume(self) -> HedgeExecution | None:
-        """Take up the job that the log says is in flight: an order sent before is resolved, never sent again."""
+        """Take up what the log says is in flight, until it has ended or waits: returns the last of its jobs."""
+        job = await self._resume_at_work()
+        while self._journal.ledger.execution is None and self._journal.ledger.suspended and not self._in_turn:
+            await self._take_up(next(iter(self._journal.ledger.suspended)))
+            job = await self._resume_at_work()
+        return job
+
+    async def _resume_at_work(self) -> HedgeExecution | None:
+        """Go on with the job that the log says is at work: an order sent before is resolved, never sent again."""
         job = self._journal.ledger.execution
         if job is None:
             return None
@@ -215,11 +243,62 @@ class Executor:
 
     async def _start(self, job: HedgeExecution) -> HedgeExecution:
         await self._journal.record(ev.ExecutionStarted(at=job.started_at, execution=job))
-        return await self._pump(job, None)
+        self._turned_at = self._clock.monotonic()
+        after = await self._pump(job, None)
+        if self._journal.ledger.suspended and not self._in_turn:
+            await self.resume()
+        return after
+
+    # --- several hedges ----------------------------------------------------------------------------------------------
+
+    async def set_aside(self, detail: str) -> bool:
+        """Set the job at work aside, so that another hedge can be traded; returns whether none is at work now."""
+        job = self._journal.ledger.execution
+        if job is not None and may_be_suspended(job):
+            suspended = ev.ExecutionSuspended(at=self._clock.now(), hedge_id=job.hedge_id, detail=detail)
+            await self._journal.record(suspended)
+        return self._journal.ledger.execution is None
+
+    async def _take_up(self, hedge_id: str) -> None:
+        await self._journal.record(ev.ExecutionTakenUp(at=self._clock.now(), hedge_id=hedge_id))
+
+    async def _let_others_turn(self, job: HedgeExecution) -> None:
+        """Act on hedges that cannot wait for a job that waits, and let the jobs that are set aside try again."""
+        ledger = self._journal.ledger
+        beside = ledger.suspended or any(hedge.hedge_id != job.hedge_id for hedge in ledger.judged_hedges)
+        if not beside or self._others is None or self._in_turn or self._stopping():
+            return
+        if self._clock.monotonic() - self._turned_at < TURN_SECONDS:
+            return
+        kept = self._time, self._sent_at, self._said_at, self._looked_at
+        self._in_turn, self._time = True, SteadyTime(self._clock)
+        try:
+            await self._others.attend()
+            for hedge_id in tuple(ledger.suspended):
+                await self._try_again(hedge_id)
+            await self._go_back_to(job)
+        finally:
+            self._in_turn, self._books, self._turned_at = False, _Books(), self._clock.monotonic()
+            self._time, self._sent_at, self._said_at, self._looked_at = kept
+
+    async def _try_again(self, hedge_id: str) -> None:
+        """Let a job that is set aside try once more; it may have ended, or been at work, meanwhile."""
+        if hedge_id in self._journal.ledger.suspended and await self.set_aside("another trade waits, too"):
+            await self._take_up(hedge_id)
+            await self._resume_at_work()
+
+    async def _go_back_to(self, job: HedgeExecution) -> None:
+        """Take up the job that was at work before the others had their turn."""
+        at_work = self._journal.ledger.execution
+        if at_work is not None and at_work.hedge_id == job.hedge_id:
+            return
+        if not await self.set_aside("it waits, too"):
+            raise InvariantBroken(f"hedge {job.hedge_id} cannot be gone on with: another trade is at work")
+        await self._take_up(job.hedge_id)
 
     async def _pump(self, job: HedgeExecution, event: Happening) -> HedgeExecution:
         self._books = _Books()
-        self._said_at = self._clock.monotonic()
+        begun = self._said_at = self._clock.monotonic()
         while True:
             if self._requests is not None and not _must_be_followed(event):
                 await self._requests.answer_in_trade(job)
@@ -230,6 +309,10 @@ class Executor:
             if job.state.ended:
                 await self._conclude(job)
                 return job
+            if taken.command is None and may_be_suspended(job):
+                await self._let_others_turn(job)
+                if self._in_turn and self._clock.monotonic() - begun >= TURN_SECONDS:
+                    return job
             if job.state is ExecutionState.NAKED and taken.command is None:
                 # In the units that the log counts in: a coin may be redenominated while the leg waits.
                 await self._bookkeeper.book_fees()

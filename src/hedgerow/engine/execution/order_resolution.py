@@ -71,7 +71,7 @@ class AccountEvidence:
         if account is None or ledger.execution is not None:
             await self._job_in_present_units(account, observation.market)
             return observation
-        for held in ledger.open_hedges:
+        for held in ledger.judged_hedges:
             hedge, doubt = await self._in_present_units(held, account, observation.market)
             if doubt:
                 account = with_coins_in_doubt(account, hedge.pair.base, doubt)

@@ -262,10 +262,11 @@ def check_exposure(
             Invariant.EXPLAINED,
             f"{what} for {whole:.0f} s, the last {seconds:.0f} s of it for no cause (before: {known})",
         )
-    if ledger.execution is None or ledger.execution.symbol != exposure.symbol:
+    job = ledger.job_of(exposure.symbol)
+    if job is None:
         yield from _without_a_job(exposure, what, seconds)
     else:
-        yield from _within_its_state(exposure, ledger.execution, ledger, now, patience, what)
+        yield from _within_its_state(exposure, job, ledger, now, patience, what)
 
 
 def _without_a_job(exposure: Exposure, what: str, seconds: float) -> Iterator[tuple[Invariant, str]]:

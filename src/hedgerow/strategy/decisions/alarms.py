@@ -142,7 +142,7 @@ def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
 
 def account_alarms(ledger: Ledger, account: AccountView) -> Iterator[Alarm]:
     """Yield what an account shows that cannot wait, of each hedge; nothing while a job is at work."""
-    hedges = () if ledger.execution is not None else ledger.open_hedges
+    hedges = () if ledger.execution is not None else ledger.judged_hedges
     found = (_alarm_of(hedge, ledger, account) for hedge in hedges) if hedges else (_stray_alarm(ledger, account),)
     yield from (alarm for alarm in found if alarm is not None)
 
@@ -166,7 +166,7 @@ def ended_in_doubt(ledger: Ledger) -> tuple[HedgedPosition, ...]:
 
     None while something is held or at work.
     """
-    if ledger.hedges or ledger.execution is not None:
+    if ledger.hedges or ledger.jobs:
         return ()
     lately = [closed for closed in ledger.closed if ledger.closed[-1].closed_at - closed.closed_at <= STRAYS_WITHIN]
     return tuple(closed.hedge for closed in lately if any(map(_may_be_executed, closed.hedge.orders)))
@@ -211,7 +211,7 @@ def _disturbed(held: HedgedPosition, ledger: Ledger, account: AccountView) -> Al
 
 def _of_another(traded: HedgedPosition | None, ledger: Ledger, account: AccountView) -> Alarm | None:
     """Return that another hedge than the one that is traded cannot wait."""
-    others = (_alarm_of(hedge, ledger, account) for hedge in ledger.open_hedges if hedge is not traded)
+    others = (_alarm_of(hedge, ledger, account) for hedge in ledger.judged_hedges if hedge is not traded)
     alarm = next((each for each in others if each is not None), None)
     return None if alarm is None else replace(alarm, kind=AlarmKind.OTHER_HEDGE)
 

@@ -37,7 +37,7 @@ SETTLEMENT_JITTER_SECONDS = 15.0
 
 def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -> Hold | None:
     """Return why nothing may be opened now, whatever the pair; None = openings are allowed."""
-    if ledger.execution is not None or ledger.transfer is not None:
+    if ledger.jobs or ledger.transfer is not None:
         return Hold(reason=HoldReason.EXECUTING, detail="a job or a transfer is not finished")
     if ledger.hedges and free_slots(ledger, policy) <= 0:
         return Hold(reason=HoldReason.HELD, detail=", ".join(hedge.symbol for hedge in ledger.live_hedges))

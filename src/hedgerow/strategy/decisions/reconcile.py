@@ -55,11 +55,13 @@ def reconcile(
         return (InFlight(hedge_id=ledger.execution.hedge_id),)
     if account is None:
         return (Unreadable(what="account"),)
-    hedges = ledger.open_hedges
-    free = slots - len(hedges)
+    hedges = ledger.judged_hedges
+    free = 0 if ledger.suspended else slots - len(hedges)
+    if not hedges and ledger.suspended:
+        return tuple(InFlight(hedge_id=hedge_id) for hedge_id in ledger.suspended)
     if not hedges:
         return _without_hedges(ledger, account, market, adopt, free)
-    if len(hedges) == slots == 1:
+    if len(hedges) == slots == 1 and not ledger.suspended:
         return (_sole(hedges[0], ledger, account, market, adopt),)
     tracked = [standing_of(hedge, account, market) for hedge in hedges]
     others = _untracked(ledger, account, market, adopt, free) if market is not None and free > 0 else ()

@@ -23,7 +23,7 @@ from hedgerow.strategy.observation import (
 )
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["Review", "reviews"]
+__all__ = ["Review", "is_safety", "reviews"]
 
 EMERGENCY, URGENT, PROFIT = 0, 1, 6
 _DANGER: Final[dict[type[Decision], int]] = {
@@ -56,10 +56,15 @@ def reviews(
     """
     found = [
         Review(hedge=hedge, decision=decide_held(observation, ledger, policy, hedge=hedge))
-        for hedge in ledger.open_hedges
+        for hedge in ledger.judged_hedges
         if hedge.hedge_id not in done
     ]
     return tuple(sorted(found, key=lambda each: _danger(each, observation))) if len(found) > 1 else tuple(found)
+
+
+def is_safety(decision: Decision) -> bool:
+    """Return whether a decision keeps a hedge whole or away from liquidation, so that no other trade may delay it."""
+    return _DANGER[type(decision)] < _DANGER[HaltOpenings] or (isinstance(decision, Close) and decision.plan.urgent)
 
 
 def _danger(review: Review, observation: Observation) -> tuple[int, float, float]:

@@ -7,18 +7,22 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, PerpWallet
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger.state import ImportedState, Ledger, Target
+from hedgerow.domain.ledger.suspension import set_aside
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms, mark_alarm
 from hedgerow.strategy.decisions.reconcile import reconcile
-from hedgerow.strategy.decisions.review import reviews
-from hedgerow.strategy.decisions.verdicts import Adopt, Ambiguous, ClosedExternally, Consistent, NakedForeign
+from hedgerow.strategy.decisions.review import is_safety, reviews
+from hedgerow.strategy.decisions.verdicts import Adopt, Ambiguous, ClosedExternally, Consistent, InFlight, NakedForeign
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
+from hedgerow.strategy.evaluation.sizing import trimming_plan
 from hedgerow.strategy.exit_costs import quoted_exit_cost
 from hedgerow.strategy.observation import Close, Decision, Hold, Observation, Reduce, TopUpMargin
 from hedgerow.strategy.parameters import AdoptMode, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
+from support.toy_venue import new_job
 from support.views import NOW, account, hedge, listing, market_of, pair_of, several_of, short_of
 
 A, B, C = "AAAUSDT", "BBBUSDT", "CCCUSDT"
@@ -193,3 +197,27 @@ def test_a_position_of_the_guides_file_that_is_gone_is_forgotten_beside_several_
     found = reconcile(imported, seen("3000"), MARKET, AdoptMode.BALANCED, 3)
     assert [type(verdict) for verdict in found] == [ClosedExternally, Adopt, Adopt]
     assert isinstance(reconcile(imported, seen("3000"), MARKET, AdoptMode.BALANCED, 1)[0], Ambiguous)
+
+
+# --- while another trade waits ---------------------------------------------------------------------------------------
+
+
+def test_a_hedge_whose_trade_is_set_aside_is_neither_reviewed_nor_reconciled() -> None:
+    job = replace(new_job(ExecutionKind.CLOSE, pair=FIRST.pair), state=ExecutionState.NAKED)
+    aside = set_aside(replace(BOTH, execution=job))
+    view = seen("2000")
+    assert [symbol for symbol, _ in decided(view, aside)] == [B]
+    assert [type(verdict) for verdict in reconcile(aside, view, MARKET, slots=3)] == [Consistent]
+    alone = set_aside(replace(several_of(FIRST), execution=job))
+    assert reconcile(alone, view, MARKET, slots=3) == (InFlight(hedge_id="h1"),)
+    assert reconcile(aside, view, MARKET, slots=1)[0] == reconcile(aside, view, MARKET, slots=3)[0]
+
+
+def test_safety_is_what_keeps_a_hedge_whole_or_away_from_liquidation() -> None:
+    kinds = {type(decision): is_safety(decision) for _, decision in (*decided(seen("500")), *decided(seen("2000")))}
+    assert kinds[Hold] is False
+    near = decided(seen("100"))
+    assert [is_safety(decision) for _, decision in near] == [True, True]
+    plan = replace(trimming_plan(FIRST.pair, price=Decimal(1)), urgent=False)
+    profit = Close(reason=Reason.FEES_COVERED, plan=plan)
+    assert not is_safety(profit)
