@@ -128,12 +128,12 @@ def walkforward(  # noqa: PLR0913, PLR0917 - one parameter per option
     folds = command.folds(search, lengths, expanding=expanding)
     with TemporaryDirectory(prefix="hedgerow-sweep-") as folder:
         path = results_path(results, json, None, Path(folder))
-        kept = None if path.parent == Path(folder) else path
+        stays = path.parent != Path(folder)
         found: list[command.Tested] = []
         for number, fold in enumerate(folds, start=1):
-            progress = SearchProgress(f"sets of fold {number} of {len(folds)}", kept)
+            own = path.with_name(f"{path.name}.{number}")
+            progress = SearchProgress(f"sets of fold {number} of {len(folds)}", own if stays else None)
             try:
-                own = path.with_name(f"{path.name}.{number}")
                 found.append(command.play_fold(search, fold, own, peak=peak, on_progress=progress))
             except KeyboardInterrupt:
                 return progress.interrupted()

@@ -19,6 +19,8 @@ def sweep_lines(search: Search, judgement: Judgement) -> Iterator[str]:
     by, spread, money = judgement.by, judgement.spread, search.study.plan.money
     drawn = "" if judgement.played == judgement.sets else f" drawn of {judgement.sets:,}"
     yield f"  {judgement.played:,} sets{drawn}, {judgement.distinct:,} of them with decisions of their own"
+    if judgement.incomplete:
+        yield f"  {judgement.incomplete:,} sets had checks that the engine did not complete (failed_checks in --json)"
     if judgement.dead_parameters:
         yield f"  Without any effect here: {', '.join(judgement.dead_parameters)}"
     hold = judgement.best.figures["hold_apr"]

@@ -54,6 +54,8 @@ class Judgement(Struct, frozen=True, kw_only=True):
     played: int
     distinct: int
     """Sets that made other decisions than every set before them."""
+    incomplete: int
+    """Sets with checks that the engine did not complete; only a replay has any."""
     spread: Spread
     expected_best_sharpe: float
     """Weekly, of the best of ``distinct`` sets without merit."""
@@ -105,6 +107,7 @@ def judgement_of(
         sets=space.size,
         played=len(records),
         distinct=len(firsts),
+        incomplete=int(np.count_nonzero(records["failed"])),
         spread=spread_of(scores, over),
         expected_best_sharpe=expected_best_sharpe(len(firsts), variance),
         dead_parameters=dead_settings(space, records) if full else None,

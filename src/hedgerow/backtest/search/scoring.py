@@ -60,13 +60,15 @@ RECORD: Final = np.dtype(
         *((name, "<f8") for name in SUMS),
         ("entries", "<i4"),
         ("rolls", "<i4"),
+        ("failed", "<i4"),
         ("exits", "<i4", (len(WORDS),)),
         ("decisions", "u1", (32,)),
     ]
 )
 """``net`` to ``wrong`` are sums over the window (fractions of notional; ``held`` of its length).
 
-``sharpe`` and ``deviation`` are of weekly results over cash, on capital.
+``sharpe`` and ``deviation`` are of weekly results over cash, on capital; ``failed`` counts checks that the engine did
+not complete.
 """
 DAY_MS: Final = 24 * 3_600_000
 WEEK_MS: Final = 7 * DAY_MS
@@ -122,7 +124,7 @@ class Scorer:
         """Return the record of a result."""
         found = np.zeros(1, dtype=RECORD)
         self._measure(found, index, Trades.of(result.trades, self.study.symbols))
-        found["rolls"] = result.figures.rolls
+        found["rolls"], found["failed"] = result.figures.rolls, result.failed_checks
         for word, count in result.figures.exits.items():
             found["exits"][0, WORDS.index(word)] += count
         found["decisions"][0] = np.frombuffer(bytes.fromhex(result.figures.decisions_sha256), dtype=np.uint8)
@@ -164,6 +166,7 @@ class Scorer:
             "gap_to_bound": over - on_capital,
             "entries": entries,
             "rolls": int(record["rolls"]),
+            "failed_checks": int(record["failed"]),
             "turnover": float(2 * LEGS * entries),
             "max_drawdown": float(record["drawdown"]),
             "time_in_market": held,
