@@ -185,7 +185,11 @@ ARITHMETIC: Sequence[Patched] = (
     *_of(
         "aster/http/rate_limits.py",
         "unit/aster/http/test_rate_limits.py",
-        ("a scan leaves no room for orders", "share = SCAN_SHARE if priority is Priority.SCAN else 1.0", "share = 1.0"),
+        (
+            "a scan leaves no room for orders",
+            "Priority.SCAN: 0.8, Priority.BULK: 0.5}",
+            "Priority.SCAN: 1.0, Priority.BULK: 0.5}",
+        ),
         ("requests are never forgotten", "now - self.limit.window_seconds:", "now - 2 * self.limit.window_seconds:"),
         ("what others use is not counted", "if missing > 0:", "if False:"),
         (

@@ -115,7 +115,7 @@ SURVIVORS: Sequence[Patched] = (
         name="the statement takes all room",
         file="aster/account/history.py",
         does="the account cannot be read while a long statement is",
-        old="patient = AsterAccountHistory(self._client.giving_way(), self._own)",
+        old="patient = AsterAccountHistory(self._client.giving_way(), self._clock, self._own)",
         new="patient = self",
         tests=("engine/test_statement_over_months.py",),
     ),
