@@ -139,6 +139,14 @@ class Venue(Protocol):
         """Read the visible book of one instrument."""
         ...
 
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Read how much of a perpetual is held open, base units, all accounts together and each contract once.
+
+        Raises:
+            VenueError: it cannot be read, or the venue does not report it.
+        """
+        ...
+
     async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
         """Read a pair as the venue lists it: grids, minimums, maximums, price bands, status and commission.
 

@@ -56,6 +56,10 @@ class VenueProxy:
         """Read an order book."""
         return await self._call("depth", lambda venue: venue.depth(market, symbol))
 
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Read the open interest of a perpetual."""
+        return await self._call("open interest", lambda venue: venue.open_interest(symbol))
+
     async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
         """Read a pair."""
         return await self._call("pair", lambda venue: venue.pair(symbol, fresh=fresh))

@@ -130,6 +130,20 @@ def test_a_pair_has_the_grids_fees_and_status_that_the_market_lists(fixture: Ven
     assert fixture.venue.blocked_seconds(PERP) == 0
 
 
+def test_open_interest_is_in_base_units(fixture: VenueFixture) -> None:
+    held = fixture.run(fixture.venue.open_interest(SYMBOL))
+    market = fixture.run(fixture.venue.market(1))
+    volume, mark = market.volume(SYMBOL), market.mark(SYMBOL)
+    assert volume is not None
+    assert mark is not None
+    assert abs(held * mark.mark / volume - Decimal("0.3")) < Decimal("0.001")
+
+
+def test_open_interest_of_a_pair_that_is_not_listed_is_unreadable(fixture: VenueFixture) -> None:
+    with pytest.raises(VenueError):
+        fixture.run(fixture.venue.open_interest("ZZZUSDT"))
+
+
 def test_depth_is_best_first_and_begins_at_the_quote(fixture: VenueFixture) -> None:
     depth = fixture.run(fixture.venue.depth(SPOT, SYMBOL))
     quote = fixture.run(fixture.venue.market(1)).quote(SPOT, SYMBOL)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import ExecutionStarted, FundingReceived, Halted, HaltReason, HedgeAdopted, HedgeOpened
 from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
@@ -17,7 +18,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
-from support.bot_harness import OPENED, BotHarness
+from support.bot_harness import OPENED, BotHarness, WatchedVenue
 from support.mail import asked, mailbox_in
 from support.worlds import START, Listing, ScriptedMarketData
 
@@ -110,6 +111,7 @@ def test_the_limit_of_all_positions_together_holds() -> None:
         ({"max_position_equity": Decimal("0.1")}, Decimal(91)),
         ({"reserve_usd": Decimal(1500)}, Decimal(51)),
         ({"max_position_depth": Decimal("0.001")}, Decimal(102)),
+        ({"max_position_open_interest": Decimal("0.000005")}, Decimal(76)),
     ],
 )
 def test_each_position_keeps_to_its_limit(limit: dict[str, Decimal], most: Decimal) -> None:
@@ -118,6 +120,43 @@ def test_each_position_keeps_to_its_limit(limit: dict[str, Decimal], most: Decim
     assert bot.ledger.open_hedges
     assert max(hedge.entry_notional for hedge in bot.ledger.open_hedges) <= most
     matched(bot)
+
+
+class CountedInterest(WatchedVenue):
+    """Counts the readings of open interest; ``down`` = none succeeds."""
+
+    asked: list[str]
+    down = False
+
+    async def open_interest(self, symbol: str) -> Decimal:
+        self.asked = [*getattr(self, "asked", []), symbol]
+        if self.down:
+            raise VenueError("down")
+        return await super().open_interest(symbol)
+
+
+class NoInterest(CountedInterest):
+    down = True
+
+
+@pytest.mark.parametrize(("limit", "asked"), [(None, []), (Decimal("0.01"), [A, B, C])])
+def test_open_interest_is_asked_for_once_for_each_pair_opened_and_only_for_its_limit(
+    limit: Decimal | None, asked: list[str]
+) -> None:
+    parameters = calm(3, max_position_open_interest=limit)
+    bot = BotHarness(
+        market("0.0006", "0.0005", "0.0004"), parameters=parameters, usdt=900, perp=900, venue_kind=CountedInterest
+    )
+    bot.run(0.2)
+    assert symbols(bot.ledger) == {A, B, C}
+    assert getattr(bot.venue, "asked", []) == asked
+
+
+def test_a_pair_whose_open_interest_cannot_be_read_is_not_opened() -> None:
+    parameters = calm(3, max_position_open_interest=Decimal("0.01"))
+    bot = BotHarness(market("0.0006"), parameters=parameters, usdt=900, perp=900, venue_kind=NoInterest)
+    bot.run(0.2)
+    assert not bot.ledger.hedges
 
 
 # --- closing ---------------------------------------------------------------------------------------------------------
@@ -275,6 +314,24 @@ def test_a_foreign_short_halts_openings_beside_a_hedge() -> None:
     assert bot.ledger.halt is not None
     assert bot.ledger.halt.reason is HaltReason.FOREIGN_SHORT
     assert symbols(bot.ledger) == {A, B}
+
+
+def test_a_halt_about_one_pair_blocks_all_openings_and_no_closing() -> None:
+    data = market("0.0006", "0.0005", "-0.0001", "-0.0001")
+    bot = BotHarness(data, parameters=calm(3), usdt=900, perp=900)
+    bot.run(0.2)
+    assert symbols(bot.ledger) == {A, B}
+    bot.world.trade_by_hand(Market.PERP, C, Side.SELL, Decimal(1))
+    bot.run(0.1)
+    assert bot.ledger.halt is not None
+    assert bot.ledger.halt.symbols == (C,)
+    data.set_rate(bot.world.now + timedelta(minutes=1), "0.004", symbol="DDDUSDT")
+    hedge = bot.ledger.held(B)
+    assert hedge is not None
+    bot.world.trade_by_hand(Market.PERP, B, Side.BUY, hedge.short)
+    bot.run(8)
+    assert bot.reasons == [Reason.LEG_GONE]
+    assert symbols(bot.ledger) == {A}
 
 
 def test_one_made_by_hand_is_adopted_beside_those_that_are_held() -> None:

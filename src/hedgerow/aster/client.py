@@ -144,6 +144,10 @@ class AsterClient:
         body = await self._read(market, "depth", {"symbol": symbol, "limit": limit}, weight=weight, safety=True)
         return wire.decode(body, wire.DepthReply)
 
+    async def open_interest(self, symbol: str) -> wire.OpenInterest:
+        """Read how much of a perpetual is held open, base units."""
+        return wire.decode(await self._read(Market.PERP, "openInterest", {"symbol": symbol}), wire.OpenInterest)
+
     async def funding_info(self) -> tuple[wire.FundingInfoRow, ...]:
         """Read the funding interval of every perpetual."""
         body = await self._read(Market.PERP, "fundingInfo")

@@ -152,6 +152,10 @@ class AsterVenue:
         cached = self.market_cache.depth(market, symbol, at)
         return cached or depth_of(market, symbol, await self.client.depth(market, symbol), at)
 
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Read how much of a perpetual is held open, base units."""
+        return (await self.client.open_interest(symbol)).open_interest
+
     async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
         """Read a pair as it is listed: at most ``LISTING_SECONDS`` old, or with ``fresh`` read now."""
         return await self._markets.listing.pair(symbol, fresh=fresh)

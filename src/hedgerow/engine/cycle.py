@@ -563,15 +563,28 @@ class Cycle:
         if isinstance(listed, str):
             return listed
         opportunity = listed
-        spot, perp = await read_books(self._venue, opportunity.symbol)
-        plan = plan_opening(opportunity, spot, perp, observation, self._journal.ledger, self._policy)
-        if not isinstance(plan, Open):
-            return plan.detail
+        plan = await self._planned(opportunity, observation)
+        if isinstance(plan, str):
+            return plan
         self._journal.say(OpportunityFound(at=self._clock.now(), opportunity=opportunity))
         self._journal.say(Decided(at=self._clock.now(), decision=plan))
         self._journal.say(RebalanceStarted(at=self._clock.now(), before_opening=True, needed=plan.rebalance))
         job = await self._executor.open(opportunity.pair, plan.plan_for, plan.reason, observation.account)
         return (job.detail or "it was not opened") if job.state is ExecutionState.FLAT else None
+
+    async def _planned(self, opportunity: Opportunity, observation: Observation) -> Open | str:
+        """Return how a pair is opened on its books as they are now, or why it is not."""
+        spot, perp = await read_books(self._venue, opportunity.symbol)
+        held_open: Decimal | None = None
+        if self._policy.parameters.capital_management.max_position_open_interest is not None:
+            try:
+                held_open = await self._venue.open_interest(opportunity.symbol)
+            except VenueError as unreadable:
+                return f"its open interest cannot be read: {unreadable}"
+        plan = plan_opening(
+            opportunity, spot, perp, observation, self._journal.ledger, self._policy, open_interest=held_open
+        )
+        return plan if isinstance(plan, Open) else plan.detail
 
     async def _listed_now(self, opportunity: Opportunity) -> Opportunity | str:
         """Return an opportunity with its pair as it is listed now, or why it is not opened.

@@ -122,6 +122,17 @@ class CapitalManagement(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     """A fraction here; None = a pair whose books show less than the whole leg is not opened."""
+    max_position_open_interest: Annotated[
+        Decimal | None,
+        Setting(
+            text="most for one leg, {unit} of what is held open of the perpetual",
+            gt=0,
+            le=100,
+            unit=Unit.PERCENT,
+            key="max_position_open_interest_pct",
+        ),
+    ] = None
+    """A fraction here; None = no limit, and it is not asked for."""
     reserve_usd: Annotated[
         Decimal, Setting(text="no position is opened with this part of both wallets", ge=0, le=10**9, unit=Unit.USDT)
     ] = ZERO

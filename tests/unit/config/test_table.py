@@ -29,6 +29,7 @@ CONTRACT = {
     "capital_management.max_position_usd": None,
     "capital_management.max_position_equity_pct": None,
     "capital_management.max_position_depth_pct": None,
+    "capital_management.max_position_open_interest_pct": None,
     "capital_management.reserve_usd": 0,
     "funding_rate_strategy.min_funding_apr": 15,
     "funding_rate_strategy.use_funding_ma": True,

@@ -35,6 +35,7 @@ __all__ = [
     "FundingRateRow",
     "KlineRow",
     "Millis",
+    "OpenInterest",
     "PremiumRow",
     "RateLimitRow",
     "Rows",
@@ -109,6 +110,18 @@ class _Named(Struct, frozen=True):
     symbol: str | None = None
     asset: str | None = None
     s: str | None = None
+
+
+class OpenInterest(Wire, frozen=True, kw_only=True):
+    """GET openInterest."""
+
+    symbol: str
+    open_interest: Decimal
+    """Base units."""
+
+    def __post_init__(self) -> None:
+        if self.open_interest < 0:
+            raise ValueError(f"the open interest is negative: {self.open_interest}")
 
 
 class ServerTime(Wire, frozen=True, kw_only=True):

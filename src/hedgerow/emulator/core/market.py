@@ -31,6 +31,10 @@ from hedgerow.ports import Liquidity, MarketData, MarketPrices
 __all__ = ["Conditions", "Marketplace", "Shock"]
 
 
+OPEN_INTEREST_SHARE = Decimal("0.3")
+"""Open interest as a part of the volume of a day."""
+
+
 class Shock(Struct, frozen=True, kw_only=True):
     """A jump that the tape does not know: all prices of a symbol are multiplied by ``factor`` from ``at`` on."""
 
@@ -311,6 +315,11 @@ class Marketplace:
     def volume(self, symbol: str, at: datetime) -> Decimal | None:
         """Return the perpetual's 24 h quote volume; None for a symbol that is not listed."""
         return self.market_data.volume(symbol, at) if symbol in self._listed else None
+
+    def open_interest(self, symbol: str, at: datetime) -> Decimal:
+        """Return how much of a perpetual is held open, base units; zero while nothing has a price."""
+        mark, volume = self.mark(symbol, at), self.volume(symbol, at) or ZERO
+        return volume * OPEN_INTEREST_SHARE / mark.mark if mark else ZERO
 
     def _missing(self, key: str, at: datetime) -> Decimal:
         taken = self.conditions.taken.get(key)

@@ -118,6 +118,15 @@ class World:
         self.parts.marketplace.instrument(market, symbol)
         return self.parts.marketplace.depth(market, symbol, self.now if books_at is None else books_at)
 
+    def open_interest(self, symbol: str) -> Decimal:
+        """Return how much of a perpetual is held open, base units.
+
+        Raises:
+            MarketClosed: the symbol is not listed (-1121).
+        """
+        self.parts.marketplace.instrument(Market.PERP, symbol)
+        return self.parts.marketplace.open_interest(symbol, self.now)
+
     def account(self) -> AccountView:
         """Return both wallets and every open position."""
         return self.parts.view()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 
 from hedgerow.domain.commands import Command
@@ -106,6 +107,10 @@ class SandboxVenue(VenueProxy):
         if self._market_data is not None:
             self._market_data.take_depth(depth)
         return depth
+
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Read the open interest of the other venue."""
+        return await self._inner.open_interest(symbol)
 
     async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
         """Read a pair as the other venue lists it; ``fresh`` reads its market again, so that the account has it too."""

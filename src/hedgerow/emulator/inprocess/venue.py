@@ -209,6 +209,11 @@ class EmulatedVenue:
             return depth
         return false_depth(depth, self._faults.market_readings(MarketEndpoint.DEPTH, self.world.now))
 
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Read how much of a perpetual is held open, base units."""
+        await self._arrive(Read.MARKET)
+        return self.world.open_interest(symbol)
+
     async def pair(self, symbol: str, *, fresh: bool = False) -> BasisPair:
         """Read a pair as it is listed; only ``fresh`` asks the exchange, the listing is kept otherwise."""
         known = self._listed.get(symbol)

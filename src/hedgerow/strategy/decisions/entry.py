@@ -130,15 +130,20 @@ def shortlist(observation: Observation, ledger: Ledger, policy: Policy) -> Itera
             )
 
 
-def plan_opening(
+def plan_opening(  # noqa: PLR0913 - each is one reading
     opportunity: Opportunity,
     spot_depth: Depth | None,
     perp_depth: Depth | None,
     observation: Observation,
     ledger: Ledger,
     policy: Policy,
+    *,
+    open_interest: Decimal | None = None,
 ) -> Open | Refusal:
-    """Size the opportunity on real depth, or say why it cannot be opened; then the next one may be tried."""
+    """Size the opportunity on real depth, or say why it cannot be opened; then the next one may be tried.
+
+    ``open_interest`` is what is held open of the perpetual, base units; only a limit that is a part of it needs it.
+    """
     account = observation.account
     blocked = openings_blocked(observation, ledger, policy)
     if account is None or blocked:
@@ -152,10 +157,11 @@ def plan_opening(
     if refusal:
         return refusal
     funds = funds_for_next(account, ledger)
+    capital = _at_most_shown(leg_of_next(ledger, funds, policy), spot_depth, perp_depth, policy.parameters)
     plan = opening_plan(
         opportunity,
         funds,
-        _at_most_shown(leg_of_next(ledger, funds, policy), spot_depth, perp_depth, policy.parameters),
+        _at_most_held(capital, open_interest, perp_depth, policy.parameters),
         spot_depth=spot_depth,
         perp_depth=perp_depth,
         limits=policy.parameters.execution,
@@ -174,3 +180,14 @@ def _at_most_shown(
         return capital
     shown = min(spot_depth.notional_within(Side.BUY, cap), perp_depth.notional_within(Side.SELL, cap))
     return min(capital, shown * share)
+
+
+def _at_most_held(
+    capital: Decimal, open_interest: Decimal | None, perp_depth: Depth | None, parameters: StrategyParameters
+) -> Decimal:
+    """Return the capital of one leg, at most the part that is allowed of what is held open of the perpetual."""
+    share = parameters.capital_management.max_position_open_interest
+    bid = perp_depth.bids[0].price if perp_depth is not None and perp_depth.bids else None
+    if share is None or open_interest is None or bid is None:
+        return capital
+    return min(capital, open_interest * bid * share)

@@ -1,7 +1,6 @@
 """Public market data routes of both markets (docs/aster-api.md 5.1 and 6.1)."""
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from hedgerow.domain.funding import FundingRate
@@ -36,7 +35,6 @@ DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 INTEREST_RATE = "0.00010000"
 RATE_CAP = 0.03
 """``fundingFeeCap`` as sampled: a JSON number."""
-OPEN_INTEREST_SHARE = Decimal("0.3")
 INSTANT = timedelta(microseconds=1)
 
 
@@ -161,9 +159,7 @@ def funding_info(call: RestCall) -> list[dict[str, Any]]:
 def open_interest(call: RestCall) -> dict[str, Any]:
     """GET openInterest."""
     instrument = call.instrument()
-    mark = call.exchange.market.mark(instrument.symbol, call.now)
-    volume = call.exchange.market.volume(instrument.symbol, call.now) or ZERO
-    held = volume * OPEN_INTEREST_SHARE / mark.mark if mark else ZERO
+    held = call.exchange.market.open_interest(instrument.symbol, call.now)
     moment = to_ms(call.now)
     return {"symbol": instrument.symbol, "openInterest": fixed(held, decimals_of(instrument.lot)), "time": moment}
 
