@@ -13,11 +13,13 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
-from hedgerow.emulator.core.market_changes import Redenomination
+from hedgerow.emulator.core.market_changes import BookDistortion, Redenomination
 from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
 from hedgerow.simulation.checks.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Invariant, check_exposure
 from hedgerow.simulation.checks.monitor import Monitor
+from hedgerow.simulation.faults.alterations import Alteration, AlterationKind
 from hedgerow.simulation.faults.wire import RequestFaultAct
+from hedgerow.simulation.generators.execution_style import Style
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.scenario import Transport
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
@@ -27,6 +29,7 @@ from support.views import NOW
 from support.worlds import SYMBOL, make_pair
 
 PAIR = make_pair()
+MINUTE = timedelta(seconds=60)
 
 
 def opening(seconds: float = 300.0) -> LegHarness:
@@ -87,6 +90,57 @@ def test_whether_legs_matched_is_seen_by_the_grids_of_a_redenominated_coin(secon
         client_id="h1-1", market=Market.PERP, symbol=SYMBOL, side=Side.SELL, quantity=quantity, price=price
     )
     assert harness.leaves(late) == ([Invariant.SETTINGS] if guilty else [])
+
+
+# --- entry prices ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("market", "shift_bps", "seconds", "guilty"),
+    [
+        (Market.SPOT, 2000, 6, True),
+        (Market.SPOT, 2000, 4, False),
+        (Market.SPOT, 150, 6, False),
+        (Market.SPOT, -2000, 6, False),
+        (Market.PERP, -2000, 6, True),
+    ],
+)
+def test_an_opening_that_leads_on_in_a_wick_that_it_has_seen_is_guilty(
+    market: Market, shift_bps: int, seconds: float, *, guilty: bool
+) -> None:
+    harness = opening()
+    wick = BookDistortion(symbol=SYMBOL, seconds=60, market=market, shift_bps=Decimal(shift_bps))
+    harness.world.change_market(wick)
+    harness.conduct.acted()
+    touch = harness.advance_time(seconds).world.depth(Market.SPOT, SYMBOL).touch(Side.BUY)
+    assert touch is not None
+    leading = replace(order("0", Side.BUY, Market.SPOT), price=touch)
+    assert harness.leaves(leading) == ([Invariant.SETTINGS] if guilty else [])
+
+
+def test_coins_that_are_bought_already_are_hedged_in_a_wick() -> None:
+    harness = opening().buys("5")
+    wick = BookDistortion(symbol=SYMBOL, seconds=60, market=Market.SPOT, shift_bps=Decimal(2000))
+    harness.world.change_market(wick)
+    harness.conduct.acted()
+    assert harness.advance_time(6).leaves(order("5")) == []
+
+
+@pytest.mark.parametrize("market", list(Market))
+def test_an_honest_bot_leads_no_opening_on_while_one_book_is_away(market: Market) -> None:
+    plan = draw_plan(5, 0.1, style=Style.MAKER, faults=False)
+    _, log, world = play_whole(plan)
+    first = next(e for e in log if isinstance(e, ev.OrderEnded) and e.filled_quantity)
+    symbol = next(e.execution.symbol for e in log if isinstance(e, ev.ExecutionStarted))
+    kind = AlterationKind.WICK_UP if market is Market.SPOT else AlterationKind.WICK_DOWN
+    number = [pair.symbol for pair in world.market_data.pairs].index(symbol)
+    wick = Alteration(at=first.at + timedelta(seconds=1), kind=kind, market=market, seconds=60.0, pair=number)
+    result, log, _ = play_whole(replace(plan, drawn_faults=(wick,)))
+    assert result.violation is None
+    coins = [e for e in log if isinstance(e, ev.OrderEnded) and "-s-" in e.client_id and e.at < wick.at + MINUTE]
+    paid = {(e.filled_notional / e.filled_quantity).quantize(Decimal("0.001")) for e in coins if e.filled_quantity}
+    assert len(coins) > 1
+    assert max(paid) < min(paid) * Decimal("1.02")
 
 
 # --- what a bot logs last --------------------------------------------------------------------------------------------

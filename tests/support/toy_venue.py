@@ -106,6 +106,7 @@ def new_job(
         urgent=urgent,
         interval_hours=interval_hours,
         whole_short=whole_short,
+        entry_discount=Decimal("0.0002") if kind is ExecutionKind.OPEN else None,
     )
     return hedging.begin(
         hedge_id="h1",

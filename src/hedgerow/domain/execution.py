@@ -202,6 +202,9 @@ class ExecutionPlan(Struct, frozen=True, kw_only=True):
     """Lowest price at which coins are sold (close, trim, reduce), quote units; None = only the caps count."""
     perp_ceiling: Decimal | None = None
     """Above this price of the perpetual no further coins are sold; what was sold is bought back at any price."""
+    entry_discount: Decimal | None = None
+    """How far the perpetual's bid was below the spot ask when an opening was planned, as a fraction of the bid;
+    negative = above. None in other plans, and in logs from before it was kept."""
 
 
 class LegProgress(Struct, frozen=True, kw_only=True):

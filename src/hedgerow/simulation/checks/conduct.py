@@ -39,6 +39,8 @@ BOOKS_SLACK = Decimal("1.1")
 """What books may have changed by since they were read."""
 CAP_SLACK_BPS = Decimal(30)
 """What the bot's own slices move the touch by: a thin book that was read right after one has filled up again."""
+BOOKS_READ_SECONDS = 5.0
+"""So long after a change of the market a bot may send an order for the books of before."""
 GUARD_SLACK_SECONDS = 2.0
 """Between the decision and the departure of an order."""
 NEAR_LIQUIDATION, TOO_NEAR = 0.20, 0.15
@@ -270,6 +272,7 @@ class Conduct:
             yield Invariant.SETTINGS, f"{order.client_id} sells short, and the leverage is not 1"
         if self._settled:
             yield from self._within_its_cap(order, job, exposure)
+        yield from self._at_entry_prices(order, job)
         yield from self._away_from_settlements(order, job, exposure)
 
     def _within_its_cap(self, order: OrderRequest, job: HedgeExecution, exposure: Exposure | None) -> Found:
@@ -291,6 +294,29 @@ class Conduct:
                 f"{order.client_id} accepts {beyond:.0f} bp from the touch, {allowed:.0f} allowed after {seconds:.0f} s"
             )
             yield Invariant.SETTINGS, text
+
+    def _at_entry_prices(self, order: OrderRequest, job: HedgeExecution) -> Found:
+        """Yield when an opening leads on though one book has left the other, as a bot has had the time to see."""
+        leads = order.market is job.lead and order.side is (Side.BUY if job.lead is Market.SPOT else Side.SELL)
+        now = self._world.now
+        changed = max(self._acted_at, now.replace(minute=0, second=0, microsecond=0))
+        read = (now - changed).total_seconds() > BOOKS_READ_SECONDS + self._harness.patience_seconds
+        if job.kind is not ExecutionKind.OPEN or not leads or not read or self._misread:
+            return
+        ask = self._world.depth(Market.SPOT, order.symbol).touch(Side.BUY)
+        bid = self._world.depth(Market.PERP, order.symbol).touch(Side.SELL)
+        if ask is None or bid is None:
+            return
+        paid = (ask / bid - 1) * 10_000
+        allowed = self._parameters().funding_rate_strategy.max_entry_discount_bps + job.limits.max_cap_bps
+        if paid > allowed + CAP_SLACK_BPS:
+            text = f"the spot ask is {paid:.0f} bp above the perpetual's bid, {allowed:.0f} allowed"
+            yield Invariant.SETTINGS, f"{order.client_id} leads an opening on: {text}"
+
+    @property
+    def _misread(self) -> bool:
+        """Whether a book may be shown that is not so, or no longer so."""
+        return any(span.cause is not Cause.MISLEADING for span in self._spans())
 
     def _away_from_settlements(self, order: OrderRequest, job: HedgeExecution, exposure: Exposure | None) -> Found:
         leading = order.market is job.lead and job.kind in {ExecutionKind.OPEN, ExecutionKind.CLOSE}

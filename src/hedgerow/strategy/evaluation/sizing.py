@@ -36,6 +36,7 @@ __all__ = [
 MARGIN_DRIFT = Decimal("0.005")
 """Part of the notional kept free as margin for a move of the mark between sizing and fill."""
 CENT = Decimal("0.01")
+BASIS_STEP = Decimal("0.000001")
 
 
 class Funds(Struct, frozen=True, kw_only=True):
@@ -109,6 +110,7 @@ def opening_plan(
         entry_rate=signal.mean,
         entry_apr=signal.apr,
         interval_hours=signal.interval_hours,
+        entry_discount=(ask / bid - 1).quantize(BASIS_STEP),
     )
 
 

@@ -21,6 +21,7 @@ from hedgerow.strategy.hedging.orders import (
     in_other_units,
     lead_price,
     look_up_doubtful,
+    moved_apart,
     naked_quantity,
     overdue_doubt,
     place,
@@ -76,6 +77,7 @@ An order a minute costs nothing; a leg that stays naked for minutes after the ex
 PROMPT_RETRIES = 4
 """How many orders of a naked leg are tried without a growing pause."""
 MOST_DOUBLINGS = 10
+NO_BOOKS = "no readable two-sided books in time"
 SHORT_GONE = "the exchange closed the short itself"
 WATCHED_PAUSE_SECONDS = 10.0
 """Longest pause between two slices of a job that has something to lose: others may trade its legs meanwhile."""
@@ -467,7 +469,8 @@ def _wait_for_books(job: HedgeExecution, around: Surroundings) -> Step:
     if any(in_other_units(job, around, market) for market in Market):
         return follow(replace(job, lead_done=True), around)
     if elapsed(job, around.at) > _lead_patience(job):
-        return follow(replace(job, lead_done=True, detail="no readable two-sided books in time"), around)
+        why = "the prices of its books have moved apart" if moved_apart(job, around) else NO_BOOKS
+        return follow(replace(job, lead_done=True, detail=why), around)
     excess = excess_coins(job, around)
     if excess:
         return place(job, around, Market.SPOT, excess)

@@ -28,6 +28,7 @@ __all__ = [
     "in_other_units",
     "lead_price",
     "look_up_doubtful",
+    "moved_apart",
     "naked_quantity",
     "ordered",
     "overdue_doubt",
@@ -481,8 +482,9 @@ def tolerance(job: HedgeExecution, price: Decimal) -> Decimal:
 def lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
     """Return the leading leg's touch; None unless every leg still to be traded has a fresh two-sided book.
 
-    None, too, while the touch is beyond the bounds of the plan. Coins without a short are sold to bids alone where
-    other prices support a floor for them: each further minute leaves them naked.
+    None, too, while the touch is beyond the bounds of the plan, or the books of an opening have moved apart. Coins
+    without a short are sold to bids alone where other prices support a floor for them: each further minute leaves them
+    naked.
     """
     needed = (Market.SPOT, Market.PERP) if job.plan.perp_quantity > 0 else (Market.SPOT,)
     bids_do = job.plan.perp_quantity <= 0 and job.plan.spot_floor is not None
@@ -490,7 +492,21 @@ def lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
         depth = around.depth(market)
         if depth is None or not (depth.two_sided or bids_do) or price_of(job, around, market) is None:
             return None
-    return None if _out_of_bounds(job, around) else price_of(job, around, job.lead)
+    unsafe = _out_of_bounds(job, around) or moved_apart(job, around)
+    return None if unsafe else price_of(job, around, job.lead)
+
+
+def moved_apart(job: HedgeExecution, around: Surroundings) -> bool:
+    """Whether an opening would now buy coins for more, against its short, than the books asked when it was planned.
+
+    ``max_cap_bps`` more are allowed. Beyond them one of the books is not where the market is, and what is hedged at its
+    prices is lost when it comes back.
+    """
+    planned = job.plan.entry_discount
+    ask, bid = fresh_touch(job, around, Market.SPOT, Side.BUY), fresh_touch(job, around, Market.PERP, Side.SELL)
+    if planned is None or ask is None or bid is None:
+        return False
+    return ask > bid * (ONE + planned + job.limits.max_cap_bps * BPS)
 
 
 def worth(job: HedgeExecution, around: Surroundings) -> Decimal | None:

@@ -56,6 +56,11 @@ def refused(found: ExecutionPlan | Refusal) -> Refusal:
     return found
 
 
+def test_an_opening_keeps_how_far_apart_its_books_were() -> None:
+    found = sized(plan(perp=depth(Market.PERP, "99.8")))
+    assert found.entry_discount == Decimal("0.002004")
+
+
 # --- the largest order -----------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionS
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import RejectKind
 from hedgerow.strategy.hedging import machine as hedging
-from support.hedging_harness import HedgingHarness, following, leading, reject_forever
+from support.hedging_harness import ASKS, BIDS, HedgingHarness, following, leading, reject_forever
 from support.toy_venue import NOON, new_job, toy_pair
 
 OPEN, CLOSE, TRIM = ExecutionKind.OPEN, ExecutionKind.CLOSE, ExecutionKind.TRIM
@@ -216,6 +216,44 @@ def test_nothing_is_led_unless_both_books_are_fresh_and_two_sided(fault: str) ->
     assert harness.taken.pause_seconds == 1
     assert harness.after(31).job.state is FLAT
     assert harness.job.detail == "no readable two-sided books in time"
+
+
+# --- books that move apart ------------------------------------------------------------------------------------------
+
+
+def shifted(levels: tuple[tuple[str, str], ...], factor: str) -> tuple[tuple[str, str], ...]:
+    return tuple((str(Decimal(price) * Decimal(factor)), quantity) for price, quantity in levels)
+
+
+def priced(harness: HedgingHarness, *, spot: str = "1", perp: str = "1") -> HedgingHarness:
+    """Multiply all prices of each book by a factor."""
+    harness.spot_bids, harness.spot_asks = shifted(BIDS, spot), shifted(ASKS, spot)
+    harness.perp_bids, harness.perp_asks = shifted(BIDS, perp), shifted(ASKS, perp)
+    return harness
+
+
+@pytest.mark.parametrize(("spot", "perp"), [("1.2", "1"), ("1.03", "1"), ("1", "0.97"), ("1", "0.8")])
+def test_an_opening_buys_no_coins_in_a_wick_that_the_perpetual_does_not_follow(spot: str, perp: str) -> None:
+    harness = priced(following(), spot=spot, perp=perp).fills()
+    assert (harness.job.state, harness.command, harness.taken.pause_seconds) == (LEADING, None, 1)
+    assert priced(harness).after(5).order.market is Market.SPOT
+
+
+def test_an_opening_whose_books_stay_apart_is_left_with_what_is_hedged() -> None:
+    harness = priced(following(), spot="1.2").fills().after(31)
+    assert (harness.job.state, harness.job.detail) == (HEDGED, "the prices of its books have moved apart")
+    assert harness.job.perp.filled == Decimal("3.99")
+
+
+@pytest.mark.parametrize(("spot", "perp"), [("1.01", "1"), ("1.2", "1.2"), ("0.8", "0.8"), ("0.9", "1"), ("1", "1.1")])
+def test_an_opening_goes_on_while_its_books_move_together_or_for_the_better(spot: str, perp: str) -> None:
+    assert priced(following(), spot=spot, perp=perp).fills().order.market is Market.SPOT
+
+
+def test_an_opening_of_an_older_log_goes_on_without_the_prices_that_it_was_planned_at() -> None:
+    harness = following()
+    harness.job = replace(harness.job, plan=replace(harness.job.plan, entry_discount=None))
+    assert priced(harness, spot="1.2").fills().order.market is Market.SPOT
 
 
 # --- settlement ------------------------------------------------------------------------------------------------------

@@ -173,6 +173,16 @@ def test_an_order_does_not_rest_on_a_book_that_cannot_be_read(side: str) -> None
     assert cancelled(harness).after(0).command is None
 
 
+def test_an_opening_lets_nothing_rest_in_a_wick_that_the_perpetual_does_not_follow() -> None:
+    harness = resting()
+    harness.spot_bids, harness.spot_asks = (("119.99", "40"),), (("120.01", "40"),)
+    assert is_cancelling(harness.after(1))
+    cancelled(harness)
+    harness.after(1)
+    assert (harness.job.state, harness.command) == (LEADING, None)
+    assert harness.after(31).job.state is ExecutionState.FLAT
+
+
 def test_a_bot_that_is_to_stop_lets_nothing_rest() -> None:
     harness = resting()
     harness.hurried = True
