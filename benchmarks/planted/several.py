@@ -13,11 +13,11 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import Answer, CloseRequested, HedgeSeen, RequestOutcome
 from hedgerow.engine import cycle
 from hedgerow.engine.operator import Service
-from hedgerow.strategy.decisions import allocation, entry, held
+from hedgerow.strategy.decisions import allocation, entry
 from hedgerow.strategy.evaluation.sizing import funds_of
-from planted.kinds import Played, changed, played_bugs, wrapped
+from planted.kinds import Patched, Played, changed, played_bugs, wrapped
 
-__all__ = ["SEVERAL"]
+__all__ = ["MARGIN", "SEVERAL"]
 
 ZERO = Decimal(0)
 MOST = 5
@@ -43,8 +43,8 @@ def funding_of_two_pairs_is_booked_to_one() -> None:
     """Payments of all pairs at one settlement are the largest hedge's."""
 
     def attributed(real: Any, ledger: Any, payment: Any) -> Any:
-        held_most = ledger.largest
-        return real(ledger, replace(payment, symbol=held_most.symbol) if held_most else payment)
+        largest = ledger.largest
+        return real(ledger, replace(payment, symbol=largest.symbol) if largest else payment)
 
     wrapped(folding_rows, "_attributed", attributed)
 
@@ -64,13 +64,13 @@ def funding_of_one_instant_is_booked_once() -> None:
 
 def margin_of_held_shorts_is_used_again() -> None:
     """Another hedge is sized with the margin that the held shorts need."""
+
+    def funds(account: Any, _: Any) -> Any:
+        perp = replace(account.perp, transferable=account.perp.balance)
+        return funds_of(replace(account, perp=perp))
+
     for module in (allocation, entry):
-        changed(module, "funds_for_next", lambda account, _: funds_of(account))
-
-
-def margin_is_counted_for_each_short_alone() -> None:
-    """Each short is judged as if the whole wallet were its own."""
-    changed(held, "shared_distance", lambda *_: None)
+        changed(module, "funds_for_next", funds)
 
 
 def every_slot_gets_all_that_is_free() -> None:
@@ -157,7 +157,6 @@ SEVERAL: Sequence[Played] = tuple(
         funding_of_two_pairs_is_booked_to_one,
         funding_of_one_instant_is_booked_once,
         margin_of_held_shorts_is_used_again,
-        margin_is_counted_for_each_short_alone,
         every_slot_gets_all_that_is_free,
         the_limit_of_one_position_is_not_looked_at,
         one_hedge_too_many,
@@ -167,4 +166,32 @@ SEVERAL: Sequence[Played] = tuple(
         a_closing_asked_for_during_another_trade_is_ignored,
         a_closing_asked_for_during_another_trade_hits_that_trade,
     )
+)
+
+
+MARGIN: Sequence[Patched] = (
+    Patched(
+        name="each short has the whole wallet for itself",
+        file="strategy/evaluation/shared_margin.py",
+        does="The margin of one wallet counts for each of its shorts: all marks may rise further than it carries.",
+        old="        notional += max(ZERO, -position.quantity) * mark\n",
+        new="        notional = max(notional, max(ZERO, -position.quantity) * mark)\n",
+        tests=("unit/strategy/decisions/test_review.py",),
+    ),
+    Patched(
+        name="a loss of the shorts is free for another hedge",
+        file="strategy/decisions/allocation.py",
+        does="What the shorts have lost of their margin is counted a second time, as money for another hedge.",
+        old="    free = min(account.perp.transferable, margin - notional) - HELD_DRIFT * shorts\n",
+        new="    free = account.perp.transferable - HELD_DRIFT * shorts\n",
+        tests=("unit/strategy/decisions/test_allocation.py",),
+    ),
+    Patched(
+        name="a top-up restores the distance of half of the shorts",
+        file="strategy/evaluation/shared_margin.py",
+        does="The margin that is moved is not enough for all shorts of the wallet.",
+        old="    return (target - Decimal(str(distance))) * shorts\n",
+        new="    return (target - Decimal(str(distance))) * shorts / 2\n",
+        tests=("unit/strategy/decisions/test_review.py",),
+    ),
 )

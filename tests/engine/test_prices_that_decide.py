@@ -14,7 +14,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import BookDistortion, ContractMultiplier, MarkDistortion, TickerCollision
 from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.observation import Hold, HoldReason
-from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StrategyParameters
+from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, RiskManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL, Listing, ScriptedMarketData, make_pair
@@ -98,6 +98,22 @@ def test_coins_whose_short_another_price_liquidated_are_sold_after_a_quarter_of_
     }
     assert harness.ledger.largest is None
     assert harness.ledger.halt is not None
+
+
+def test_coins_that_lost_a_part_of_their_short_at_another_price_are_sold_after_a_quarter_of_an_hour() -> None:
+    capital = CapitalManagement(capital_fraction=Decimal("0.2"))
+    harness = harness_of(poll_seconds=30, parameters=replace(PATIENT, capital_management=capital))
+    harness.run(0.5)
+    orders = len(harness.venue.orders)
+    harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(300)))
+    short = harness.short()
+    harness.world.deleverage(SYMBOL, make_pair().perp.floor_quantity(short / 2))
+    harness.run(0.24)
+    assert len(harness.venue.orders) == orders, "the index may be right, and the spot book a wick"
+    harness.run(0.1)
+    sent = {(each.order.market, each.order.side) for each in harness.venue.orders[orders:]}
+    assert sent == {(Market.SPOT, Side.SELL)}, "the short that is left is not bought at another thing's price"
+    assert abs(harness.coins() - harness.short()) <= make_pair().lot_step
 
 
 def test_a_halt_because_of_legs_that_differ_lifts_itself_when_they_follow_one_price_again() -> None:

@@ -74,6 +74,8 @@ class _Held(Struct, frozen=True, kw_only=True):
     """Coins of the same kind that the ledger kept of earlier hedges."""
     bounds: SaleBounds
     """The worst prices at which it is closed; none while liquidation is near."""
+    excess_bounds: SaleBounds
+    """The worst prices at which coins are sold that no short is against."""
 
     @property
     def price(self) -> Decimal:
@@ -131,7 +133,9 @@ def _look(
     shared = shared_distance(ledger, observation.account) if observation.account else None
     health = health_of(hedge, observation, price, shared)
     seen = prices_of(hedge.symbol, market, observation.account, books)
-    unbounded = _is_urgent(health) or _is_long_alone(hedge, observation, seen)
+    foreign = _is_index_of_another(hedge, observation, seen)
+    unbounded = _is_urgent(health) or (foreign and hedge.short <= 0)
+    bounds = SaleBounds() if unbounded else sale_bounds(seen)
     return _Held(
         hedge=hedge,
         ledger=ledger,
@@ -142,7 +146,8 @@ def _look(
         health=health,
         shared=shared,
         dust=ledger.dust_of(hedge),
-        bounds=SaleBounds() if unbounded else sale_bounds(seen),
+        bounds=bounds,
+        excess_bounds=SaleBounds() if foreign else bounds,
     )
 
 
@@ -196,12 +201,12 @@ def _is_urgent(health: HealthReport) -> bool:
     return any(finding.kind is FindingKind.LIQUIDATION for finding in health.findings)
 
 
-def _is_long_alone(hedge: HedgedPosition, observation: Observation, seen: Prices) -> bool:
-    """Whether coins have had no short for so long that an index of another order of magnitude protects nothing.
+def _is_index_of_another(hedge: HedgedPosition, observation: Observation, seen: Prices) -> bool:
+    """Whether coins have lacked their short for so long that an index of another order of magnitude protects nothing.
 
     It is the price of another thing with the same ticker, or of contracts of many coins; no wick of a book is so deep.
     """
-    if hedge.short > 0 or seen.spot is None or seen.index is None or seen.index < FOREIGN_FACTOR * seen.spot:
+    if seen.spot is None or seen.index is None or seen.index < FOREIGN_FACTOR * seen.spot:
         return False
     bought = [r.issued_at for r in hedge.orders if r.request.market is Market.PERP and not r.opens]
     return bool(bought) and observation.at - max(bought) > ALONE_AT_MOST
@@ -245,7 +250,7 @@ def _excess_coins(held: _Held) -> Decision | None:
     excess = spot.floor_quantity(legs.spot - legs.short)
     if excess <= 0 or spot.status is not TradingStatus.TRADING:
         return None
-    plan = trimming_plan(pair, spot=excess, price=held.price, bounds=held.bounds)
+    plan = trimming_plan(pair, spot=excess, price=held.price, bounds=held.excess_bounds)
     if closing_obstacle(held.hedge, plan, held.observation):
         return None
     text = held.health.text
