@@ -127,7 +127,9 @@ def main() -> int:
     """Plant them all; exit code 1 when one survives."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="bugs whose name contains this")
-    parser.add_argument("--kind", choices=("text", "played"), help="bugs of one kind")
+    parser.add_argument(
+        "--kind", choices=("text", "played", "several"), help="bugs of one kind; several = played, of several hedges"
+    )
     parser.add_argument("--check", action="store_true", help="only tell what is not there any more to be changed")
     parser.add_argument("--hunt", choices=[bug.name for bug in PLAYED], help=argparse.SUPPRESS)
     parser.add_argument("--days", type=float, default=14.0, help="days of each run")
@@ -142,8 +144,9 @@ def main() -> int:
     if given.check:
         return 1 if stale else 0
     print("\n| planted bug | where | caught by | after |\n|---|---|---|---|")
-    patched = [bug for bug in PATCHED if given.only in bug.name and given.kind != "played"]
+    patched = [bug for bug in PATCHED if given.only in bug.name and given.kind in {None, "text"}]
     played = [bug for bug in PLAYED if given.only in bug.name and given.kind != "text"]
+    played = [bug for bug in played if given.kind != "several" or bug.hedges > 1]
     if not patched and not played:
         parser.error(f"--only {given.only}: no bug has a name with this text")
     survivors: list[str] = []

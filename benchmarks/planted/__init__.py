@@ -6,12 +6,12 @@ from planted.arithmetic import ARITHMETIC
 from planted.behaviours import BEHAVIOURS
 from planted.kinds import Patched, Played
 from planted.played import PLAYED as _PLAYED
-from planted.several import MARGIN, SEVERAL
+from planted.several import SEVERAL, TEXTS
 from planted.survivors import SURVIVORS
 
 __all__ = ["PATCHED", "PLAYED"]
 
-PATCHED: Sequence[Patched] = (*SURVIVORS, *ARITHMETIC, *MARGIN)
+PATCHED: Sequence[Patched] = (*SURVIVORS, *ARITHMETIC, *TEXTS)
 """In the text of one module."""
 PLAYED: Sequence[Played] = (*_PLAYED, *BEHAVIOURS, *SEVERAL)
 """In the running bot."""

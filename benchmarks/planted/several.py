@@ -17,7 +17,7 @@ from hedgerow.strategy.decisions import allocation, entry
 from hedgerow.strategy.evaluation.sizing import funds_of
 from planted.kinds import Patched, Played, changed, played_bugs, wrapped
 
-__all__ = ["MARGIN", "SEVERAL"]
+__all__ = ["SEVERAL", "TEXTS"]
 
 ZERO = Decimal(0)
 MOST = 5
@@ -103,7 +103,7 @@ class _Unlimited:
 
 def one_hedge_too_many() -> None:
     """One slot more than the settings allow is filled."""
-    for module in (allocation, entry):
+    for module in (allocation, entry, cycle):
         wrapped(module, "free_slots", lambda real, *a: real(*a) + 1)
 
 
@@ -169,7 +169,7 @@ SEVERAL: Sequence[Played] = tuple(
 )
 
 
-MARGIN: Sequence[Patched] = (
+TEXTS: Sequence[Patched] = (
     Patched(
         name="each short has the whole wallet for itself",
         file="strategy/evaluation/shared_margin.py",
@@ -192,6 +192,14 @@ MARGIN: Sequence[Patched] = (
         does="The margin that is moved is not enough for all shorts of the wallet.",
         old="    return (target - Decimal(str(distance))) * shorts\n",
         new="    return (target - Decimal(str(distance))) * shorts / 2\n",
+        tests=("unit/strategy/decisions/test_review.py",),
+    ),
+    Patched(
+        name="an emergency comes last of what is urgent",
+        file="strategy/decisions/review.py",
+        does="A leg that is gone is closed before a hedge whose loss is to be stopped.",
+        old="EMERGENCY, URGENT, PROFIT = 0, 1, 6\n",
+        new="EMERGENCY, URGENT, PROFIT = 1, 0, 6\n",
         tests=("unit/strategy/decisions/test_review.py",),
     ),
 )

@@ -289,7 +289,7 @@ def test_a_violation_is_an_exit_code_and_a_story(
     assert "The last" in reported.err
 
 
-@pytest.mark.parametrize("wrong", [["--runs", "0"], ["--workers", "0"], ["--days", "0"]])
+@pytest.mark.parametrize("wrong", [["--runs", "0"], ["--workers", "0"], ["--days", "0"], ["--hedges", "0"]])
 def test_nonsense_is_refused_in_one_line(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", *wrong]) == 2
     assert wrong[0] in capsys.readouterr().err

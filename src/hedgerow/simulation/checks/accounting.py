@@ -102,8 +102,8 @@ def check_end(  # noqa: PLR0913 - each is one side of what is compared, by its n
     ``owners`` are the coins that are not the bot's, ``residues`` what may be missing of coins that the owner sold by
     hand (less than an order can change), ``payments`` all that the exchange ever paid.
     """
-    if ledger.execution is not None or ledger.opening is not None or ledger.transfer is not None:
-        state = ledger.execution.state if ledger.execution else "a transfer or an opening"
+    if ledger.jobs or ledger.transfer is not None:
+        state = ", ".join(job.state for job in ledger.jobs) or "a transfer"
         yield Invariant.RESTART, f"something is still in flight: {state}"
     for pair in pairs:
         hedge = ledger.held(pair.symbol)

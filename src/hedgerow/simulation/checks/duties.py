@@ -107,10 +107,13 @@ class Duties:
         hour = now.replace(minute=0, second=0, microsecond=0)
         return hour > since or any(span.begin <= now and span.end > since for span in self._harness.spans)
 
-    def begins(self, job: HedgeExecution) -> Found:
+    def begins(self, job: HedgeExecution, ledger: Ledger) -> Found:
         """Judge a job that begins while another hedge is in danger and several checks have left it there."""
         if job.kind is not ExecutionKind.OPEN and job.reason not in FOR_PROFIT:
             return
+        waiting = ", ".join(each.symbol for each in ledger.suspended.values())
+        if waiting:
+            yield Invariant.DUTIES, f"{job.symbol} is traded for profit while the trade of {waiting} is set aside"
         for name, (count, since) in self._counts.items():
             if count >= CYCLES - 1 and name.startswith(DANGERS) and name.split()[-1] != job.symbol:
                 what = f"{job.symbol} is traded for profit while {name.split()[-1]} is in danger since {since:%H:%M:%S}"
@@ -120,7 +123,7 @@ class Duties:
 
     def checked(self, ledger: Ledger) -> Found:
         """Judge what a check that is complete now has left undone."""
-        if ledger.execution is not None or ledger.transfer is not None or self._stirred(self._harness.now):
+        if ledger.jobs or ledger.transfer is not None or self._stirred(self._harness.now):
             return
         now = self._harness.now
         due = dict(self._due(ledger, self._world.account()))

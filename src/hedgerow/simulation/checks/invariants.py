@@ -153,8 +153,11 @@ def check_event(
         yield from _funding(before, event.payment, after)
     if isinstance(event, ev.HedgeAdopted):
         yield Invariant.RESTART, f"{event.hedge.symbol} was adopted, and nobody had opened it by hand"
-    if isinstance(event, ev.ExecutionStarted) and before.execution is not None:
-        yield Invariant.RESTART, f"a job begins while {before.execution.hedge_id} is {before.execution.state}"
+    other = (
+        before.execution or before.job_of(event.execution.symbol) if isinstance(event, ev.ExecutionStarted) else None
+    )
+    if other is not None:
+        yield Invariant.RESTART, f"a job begins while {other.hedge_id} is {other.state}"
     if after.totals is not before.totals or after.closed is not before.closed:  # else it was judged before
         yield from _identity(after)
 
@@ -240,8 +243,8 @@ def unsold_dust(ledger: Ledger, pair: BasisPair, swept: Decimal) -> Decimal:
     none, for as long as its first slice may rest in the book. ``swept`` is what was swept since the hedge's last job,
     and the plan must be longer by it: neither alone excuses an excess. What was swept for an earlier job has a short.
     """
-    job = ledger.execution
-    if job is None or job.kind is not ExecutionKind.CLOSE or job.symbol != pair.symbol:
+    job = ledger.job_of(pair.symbol)
+    if job is None or job.kind is not ExecutionKind.CLOSE:
         return ZERO
     if ledger.open_hedge(job.hedge_id) is None:
         return ZERO

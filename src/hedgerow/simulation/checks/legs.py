@@ -92,8 +92,8 @@ class LegWatch:
         self.exposed: dict[str, Exposure] = {}
         """By symbol."""
         self.ledger = Ledger()
-        self.state_since = self._world.now
-        """When the job at work came into its present state."""
+        self.state_since: dict[str, datetime] = {}
+        """When the newest job of a symbol came into its present state."""
         self._taken: dict[str, Decimal] = {}
         """Base units by which others made a symbol's coins exceed its short (or lack): what is left of it now."""
         self._recounted: set[str] = set()
@@ -136,7 +136,9 @@ class LegWatch:
         elif isinstance(event, DustKept):
             self._keep(event.lot.asset)
         elif isinstance(event, HedgeOpened | HedgeClosed | HedgeAborted | HedgeRepaired):
-            self._dust.swept.clear()
+            aside = [job for job in self.ledger.jobs if job.hedge_id != event.hedge_id]
+            traded = {job.pair.base for job in aside}  # they go on later
+            self._dust.swept = {asset: swept for asset, swept in self._dust.swept.items() if asset in traded}
         if isinstance(event, ExternalFills | HedgeClosed | HedgeAborted | HedgeLost):
             about = next((h.symbol for h in self.ledger.known_hedges if h.hedge_id == event.hedge_id), None)
             self._unknown = {each for each in self._unknown if each != about and self.ledger.held(each)}
@@ -235,7 +237,7 @@ class LegWatch:
                 self._worsen(explained, world.now)
                 judged = replace(
                     explained,
-                    state_since=max(self.state_since, explained.begun, self._revived_at),
+                    state_since=max(self.state_since.get(symbol, self._begun_at), explained.begun, self._revived_at),
                     being_logged=being_logged,
                 )
                 yield from check_exposure(judged, self.ledger, world.now, patience=self._harness.patience_seconds)
@@ -351,10 +353,9 @@ class LegWatch:
 
     def _explained(self, exposure: Exposure, now: datetime) -> Exposure:
         """Return an exposure with the causes added that were active since it was last explained."""
-        job = self.ledger.execution
-        symbol = exposure.symbol
-        active = self._obstacles(exposure, job if job and job.symbol == symbol else None)
-        if job and job.symbol != symbol and self.ledger.open_hedge(job.hedge_id):
+        at_work, symbol = self.ledger.execution, exposure.symbol
+        active = self._obstacles(exposure, self.ledger.job_of(symbol))
+        if at_work and at_work.symbol != symbol:
             active |= {Cause.BUSY}
         blocked, self._blocked[symbol] = active | self._blocked.get(symbol, frozenset()), active
         since = exposure.since

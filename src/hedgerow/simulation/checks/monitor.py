@@ -7,6 +7,7 @@ from decimal import Decimal
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
+from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.reducers import apply
@@ -66,7 +67,8 @@ class Monitor:
         self._by_hand = ZERO
         self._faulted: int = 0
         self._looked_at = self._harness.now
-        self._state: object = None
+        self._states: dict[str, ExecutionState] = {}
+        """Of every job, by symbol."""
         self._quiet_cycles = 0
         self.noticed: Callable[[], None] = lambda: None
         """Called when legs begin to differ, and when something is wrong."""
@@ -123,17 +125,23 @@ class Monitor:
             account = self._world.account()
             self._all(check_slice(event.execution, account.spot_usdt + account.perp.margin_balance, price))
             self._all(self._conduct.begins(event.execution, before))
-            self._all(self._duties.begins(event.execution))
+            self._all(self._duties.begins(event.execution, before))
             self._all(self._requests.begins(event.execution))
         self._ended(before, event, after)
         if isinstance(event, ev.ExternalFills):
             self._by_hand += hand_effect(before, event, after)
-        state = after.execution.state if after.execution else None
-        if state is not self._state:
-            self._state, self.legs.state_since = state, self._world.now
+        self._note_states(after)
         self.look(being_logged=isinstance(event, ev.ExecutionStepped | ev.NakedAlarmed))
         if isinstance(event, ev.CycleCompleted):
             self._cycle()
+
+    def _note_states(self, ledger: Ledger) -> None:
+        """Take note of when each job, at work or set aside, came into its present state."""
+        states = {job.symbol: job.state for job in ledger.jobs}
+        for symbol, state in states.items():
+            if self._states.get(symbol) is not state:
+                self.legs.state_since[symbol] = self._world.now
+        self._states = states
 
     def _ended(self, before: Ledger, event: ev.Event, after: Ledger) -> None:
         if not isinstance(event, ev.HedgeOpened | ev.HedgeClosed | ev.HedgeAborted | ev.HedgeRepaired):
@@ -242,7 +250,7 @@ class Monitor:
         """Count cycles in which nothing went wrong; from the second on, everything must add up."""
         ledger = self.ledger
         self._all(self._duties.checked(ledger))
-        busy = ledger.execution or ledger.opening or ledger.transfer or not ledger.books.opened
+        busy = ledger.jobs or ledger.transfer or not ledger.books.opened
         if busy or self._near_the_hour or self.legs.exposed:
             return
         self._quiet_cycles += 1
