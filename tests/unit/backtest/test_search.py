@@ -339,6 +339,11 @@ def test_shuffled_history_pays_the_same_rates_in_another_order(market: Path) -> 
     real, shuffled = loaded(market), shuffled_study(loaded(market), 4)
     assert not np.array_equal(real.tables.rate, shuffled.tables.rate)
     assert np.array_equal(np.sort(real.tables.rate, axis=0), np.sort(shuffled.tables.rate, axis=0))
+    days: dict[int, set[tuple[float, ...]]] = {}
+    for number, each in enumerate((real, shuffled)):
+        rates, stamps = each.tables.rate[:-3], each.tables.stamp_ms[:-3, 0] // 86_400_000
+        days[number] = {tuple(rates[stamps == day].ravel()) for day in np.unique(stamps)}
+    assert len(days[0] & days[1]) >= len(days[0]) - 3  # whole days of all symbols moved together
     assert np.array_equal(real.tables.stamp_ms, shuffled.tables.stamp_ms)
     assert np.array_equal(real.tables.spot, shuffled.tables.spot)
 

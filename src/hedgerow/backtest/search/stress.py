@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hedgerow.backtest.search.scoring import DAY_MS
 from hedgerow.backtest.study import Result, Study
 from hedgerow.backtest.tables import Tables, build_tables
 from hedgerow.domain.errors import HistoryError
@@ -19,10 +20,6 @@ from hedgerow.strategy.parameters import StrategyParameters
 __all__ = ["SHUFFLES", "Stress", "shuffled_study", "stress_of", "with_costs"]
 
 SHUFFLES: Final = 20
-BLOCK_HOURS: Final = 30 * 24.0
-"""Length of the blocks of settled rates that change places, ..."""
-LEAST_BLOCKS: Final = 10
-"""... unless there would be fewer of them."""
 
 
 class Stress(Struct, frozen=True, kw_only=True):
@@ -67,21 +64,33 @@ class _Costing(Study):
 
 
 class _Shuffled(ArchiveMarketData):
-    """The same prices; of each pair, blocks of settled rates have changed places."""
+    """The same prices; whole days of settled rates have changed places, those of all pairs together.
+
+    So a day's rates say nothing about the next day's, while their level and what they have in common stay. Only days
+    with as many settlements of each pair change places with each other.
+    """
 
     def __init__(self, data: ArchiveMarketData, seed: int) -> None:
         self.__dict__.update(data.__dict__)
-        self._seed = seed
+        days = {pair.symbol: np.asarray(data.series(pair.symbol)[1].times) // DAY_MS for pair in data.pairs}
+        every = np.unique(np.concatenate(list(days.values())))
+        self._edges = {symbol: np.searchsorted(own, np.append(every, every[-1] + 1)) for symbol, own in days.items()}
+        counts = np.stack([np.diff(edges) for edges in self._edges.values()], axis=1)
+        _, kinds = np.unique(counts, axis=0, return_inverse=True)
+        draw, order = np.random.default_rng(seed), np.arange(len(every))
+        for kind in range(int(kinds.max()) + 1):
+            alike = np.flatnonzero(kinds.ravel() == kind)
+            order[alike] = draw.permutation(alike)
+        self._order: list[int] = order.tolist()
 
     def series(self, symbol: str) -> tuple[PriceSeries, FundingSeries]:
         """Return closes as they were, and rates in another order."""
         prices, funding = super().series(symbol)
         hours = np.asarray(funding.hours, dtype=np.float64)
-        hourly = np.asarray(funding.rates, dtype=np.float64) / hours
-        blocks = np.array_split(np.arange(len(hourly)), max(LEAST_BLOCKS, round(float(hours.sum()) / BLOCK_HOURS)))
-        order: list[int] = np.random.default_rng([self._seed, *symbol.encode()]).permutation(len(blocks)).tolist()
+        hourly, edges = np.asarray(funding.rates, dtype=np.float64) / hours, self._edges[symbol]
         changed = copy(funding)
-        changed.rates = array("d", hourly[np.concatenate([blocks[each] for each in order])] * hours)
+        moved = np.concatenate([hourly[edges[day] : edges[day + 1]] for day in self._order])
+        changed.rates = array("d", moved * hours)
         return prices, changed
 
     def predicts_by_premium(self, symbol: str) -> bool:
