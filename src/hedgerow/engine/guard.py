@@ -166,6 +166,12 @@ class Guard:
         self._journal.say(GuardAlarmed(at=self._clock.now(), text=alarm.text))
         return True
 
+    def poll(self) -> None:
+        """Poll the account as soon as the runner waits, if a hedge is held."""
+        if self._journal.ledger.open_hedges:
+            self._look_within(0.0)
+            self._nudge()
+
     async def look(self) -> None:
         """Glance at the account: one reading, judged against the log; one that fails is tried again, more seldom."""
         self._look_at = inf

@@ -61,3 +61,12 @@ def test_a_mark_is_judged_by_the_margin_that_a_look_between_two_cycles_found() -
     run_virtual(watched.clock, watched.guard.look())
     assert not watched.wakes_at("99")
     assert watched.wakes_at("112")
+
+
+def test_a_guard_that_is_asked_to_poll_looks_at_the_account_at_once() -> None:
+    watched = GuardHarness("198", "130")
+    assert not watched.guard.look_due()
+    watched.guard.poll()
+    assert watched.guard.look_due()
+    run_virtual(watched.clock, watched.guard.look())
+    assert not watched.guard.look_due()

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.simulated_view import SimulatedView
 from hedgerow.app.simulation.wire_harness import WireHarness
+from hedgerow.app.venues.live import POLL_SECONDS
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError
@@ -325,7 +326,8 @@ class _Run:
         failed = False
         try:
             async with self._harness.session(self._memory, crash_point) as session:
-                failed = await self._lived(self._wired(session, interval), until, last=last)
+                bot = self._wired(session, interval)
+                failed = await self._lived(bot, until, polls=not session.notifications, last=last)
         except SimulatedCrash:
             failed = True
         except ConfigError:
@@ -337,13 +339,13 @@ class _Run:
             crashes = [t for t in self._plan.drawn_faults if isinstance(t, Crash)]
             await self._stay_down(crashes[self._deaths % len(crashes)].down_seconds if crashes else 0.0, until)
 
-    async def _lived(self, bot: Bot, until: datetime, *, last: bool) -> bool:
+    async def _lived(self, bot: Bot, until: datetime, *, polls: bool, last: bool) -> bool:
         """Run a bot; return whether it crashed."""
         self._bot, fallen = bot, asyncio.Event()
         self._crash_point.pulled = fallen.set
         living = asyncio.ensure_future(bot.runner.run())
         others: list[asyncio.Future[Any]] = [
-            asyncio.ensure_future(self._guard(bot)),
+            asyncio.ensure_future(self._guard(bot, polls=polls)),
             asyncio.ensure_future(fallen.wait()),
         ]
         left = (until - self._clock.now()).total_seconds()
@@ -364,17 +366,38 @@ class _Run:
             raise error or RuntimeError("the bot ended without being stopped")
         return failed
 
-    async def _guard(self, bot: Bot) -> None:
-        """Wake the bot while legs differ; ends with the first violation."""
+    async def _guard(self, bot: Bot, *, polls: bool) -> None:
+        """Wake the bot while legs differ, and let it poll in between; ends with the first violation."""
         attention = asyncio.Event()
         self._monitor.noticed = attention.set
+        polling = int(GUARD_SECONDS / POLL_SECONDS) - 1 if polls else 0
         while not self._monitor.violations:
             if self._monitor.exposed:
-                await self._clock.sleep(GUARD_SECONDS)
+                for _ in range(polling):
+                    await self._clock.sleep(POLL_SECONDS)
+                    bot.guard.poll()
+                await self._clock.sleep(GUARD_SECONDS - polling * POLL_SECONDS)
                 bot.stop.wake()
             else:
                 attention.clear()
+                await self._noticed(attention, bot, polls=polls)
+
+    async def _noticed(self, attention: asyncio.Event, bot: Bot, *, polls: bool) -> None:
+        """Wait until legs differ, something happens to the account, or prices change.
+
+        An exchange is moved on by its own time, and this one by who asks it. A bot without notifications polls the
+        account all the time, which shows nothing while legs match: it polls once after each change, as late as it may.
+        """
+        late = timedelta(seconds=POLL_SECONDS if polls else 0.0)
+        wait = self.world.next_change + late - self._clock.now()
+        try:
+            async with self._clock.timeout(max(wait, timedelta(seconds=1)).total_seconds()):
                 await attention.wait()
+        except TimeoutError:
+            self._harness.advance()
+            self._monitor.look()
+            if polls and self._monitor.exposed:
+                bot.guard.poll()
 
     async def _stay_down(self, seconds: float, until: datetime) -> None:
         """Wait while no bot runs."""
@@ -436,6 +459,7 @@ class _Run:
         if isinstance(fault, WireAct):
             return self._harness.inject(fault)
         self._incidents += 1
+        self._monitor.noticed()
         if isinstance(fault, Suspension):
             self._monitor.died()
             self._clock.advance_time(fault.seconds)

@@ -19,7 +19,7 @@ from hedgerow.emulator.core.funding import charges, may_settle, payment_amount
 from hedgerow.emulator.core.wallets import to_row
 from hedgerow.ports import MarketData
 
-__all__ = ["advance_time", "check_prices"]
+__all__ = ["advance_time", "check_prices", "next_instant"]
 
 """How the client ids of liquidation orders begin (docs/aster-api.md 10.2)."""
 
@@ -27,7 +27,7 @@ __all__ = ["advance_time", "check_prices"]
 def advance_time(account: Account, market_data: MarketData, to: datetime) -> None:
     """Bring the account to ``to`` (nothing happens for a time already passed), doing what falls due in order."""
     while account.now < to and (account.perp.holdings or account.desk.resting):
-        until = min(to, _next_instant(account, market_data))
+        until = min(to, next_instant(account, market_data))
         if may_settle(account.now, until):
             _settle_funding(account, market_data, until)
         account.now = until
@@ -50,7 +50,7 @@ def check_prices(account: Account) -> None:
         _liquidate(account)
 
 
-def _next_instant(account: Account, market_data: MarketData) -> datetime:
+def next_instant(account: Account, market_data: MarketData) -> datetime:
     """Return the next time at which a price can change."""
     now, shocks = account.now, account.marketplace.conditions.shocks
     if account.next_change <= now or account.shocks_known is not shocks:

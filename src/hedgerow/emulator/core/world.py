@@ -16,7 +16,7 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.domain.order import Fill, ForcedTrade, Order, OrderRequest
 from hedgerow.emulator.core.account import Account, Followed
-from hedgerow.emulator.core.advance import advance_time, check_prices
+from hedgerow.emulator.core.advance import advance_time, check_prices, next_instant
 from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.funding_board import RateFeed
 from hedgerow.emulator.core.market import Shock
@@ -89,6 +89,11 @@ class World:
     def advance(self, to: datetime) -> None:
         """Bring the world to ``to`` (nothing happens for a time already passed), doing what falls due in order."""
         advance_time(self.parts, self._market_data, to)
+
+    @property
+    def next_change(self) -> datetime:
+        """The next time at which prices, or the conditions of a market, change by themselves."""
+        return next_instant(self.parts, self._market_data)
 
     # Reads
 
