@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.events import Halted, HaltReason, Lifted
+from hedgerow.domain.events import ExecutionStarted, Halted, HaltReason, Lifted
+from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
@@ -61,6 +62,19 @@ def test_legs_that_come_apart_while_held_halt_openings_and_sell_nothing() -> Non
     assert len(harness.venue.orders) == orders
     assert [event.reason for event in harness.logged(Halted)] == [HaltReason.LEGS_DIFFER]
     assert harness.ledger.largest is not None
+
+
+def test_a_hedge_whose_legs_came_apart_is_not_closed_for_profit_while_the_spot_book_is_unreadable() -> None:
+    aged = PositionManagement(max_position_age_hours=0.9, fee_coverage_multiplier=1000)
+    harness = harness_of(parameters=StrategyParameters(position_management=aged))
+    harness.run(0.5)
+    harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(5)))
+    harness.run(0.3)
+    crossed = BookDistortion(symbol=SYMBOL, market=Market.SPOT, spread_bps=Decimal(-40), seconds=3600)
+    harness.world.change_market(crossed)
+    harness.run(0.5)
+    assert [event.execution.kind for event in harness.logged(ExecutionStarted)] == [ExecutionKind.OPEN]
+    assert harness.decisions(Hold)[-1].reason is HoldReason.DIVERGED
 
 
 @pytest.mark.parametrize("price", ["5", "30"])

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionPlan
 from hedgerow.domain.formats import log_money, utc_second
 from hedgerow.domain.instrument import Market, Side, TradingStatus
@@ -32,7 +33,7 @@ from hedgerow.strategy.evaluation.rebalancing import reduction, top_up
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
 from hedgerow.strategy.evaluation.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
 from hedgerow.strategy.evidence.prices import Prices, SaleBounds, prices_of, sale_bounds
-from hedgerow.strategy.evidence.underlying import divergence
+from hedgerow.strategy.evidence.underlying import divergence, is_one_price
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -173,10 +174,20 @@ def _doubtful(held: _Held) -> Decision | None:
     if emergency(evaluation, risk):
         detail = ", ".join(evaluation.unsupported)
         return Hold(reason=HoldReason.UNSUPPORTED, detail=detail, evaluation=evaluation, health=held.health)
-    apart = divergence(held.hedge.symbol, held.observation.market)
+    apart = divergence(held.hedge.symbol, held.observation.market) or _differed_before(held)
     if apart is None:
         return None
     return Hold(reason=HoldReason.DIVERGED, detail=apart, evaluation=evaluation, health=held.health)
+
+
+def _differed_before(held: _Held) -> str | None:
+    """Return why legs that came apart may still be so: their prices cannot all be read now; None = they may not."""
+    halt = held.ledger.halt
+    if halt is None or halt.reason is not HaltReason.LEGS_DIFFER:
+        return None
+    if is_one_price(held.hedge.symbol, held.observation.market):
+        return None
+    return "the legs had two prices, and not all of their prices can be read now"
 
 
 def _mark_confirms(held: _Held) -> bool:

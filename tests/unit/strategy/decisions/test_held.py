@@ -257,6 +257,16 @@ def test_nothing_is_closed_for_profit_while_the_legs_follow_different_prices() -
     assert "-10.0%" in found.detail
 
 
+@pytest.mark.parametrize(("shown", "waits"), [(replace(HELD, spot=None), True), (HELD, False)])
+def test_legs_that_came_apart_are_not_closed_for_profit_before_their_prices_can_be_compared(
+    shown: listing,
+    waits: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    halt = StandingHalt(since=NOW, reason=HaltReason.LEGS_DIFFER, detail="")
+    found = decided(hedge("10", hours=1000, funding="900"), observed(market_of(shown)), halt=halt)
+    assert isinstance(found, Hold if waits else Close)
+
+
 def test_a_hedge_without_an_entry_value_is_judged_by_everything_else() -> None:
     unknown = hedge("10", hours=99, entry_notional=Decimal(0))
     assert closed(decided(unknown), Reason.MAX_AGE).evaluation is not None
