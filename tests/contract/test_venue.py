@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from hedgerow.domain.account import MarginType
+from hedgerow.domain.account import MarginTier, MarginType
 from hedgerow.domain.commands import (
     CancelOrder,
     SetLeverage,
@@ -34,6 +34,7 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
+from hedgerow.emulator.core.market_changes import BracketChange, LeverageTier, margin_tiers
 from support.orders import ended, order, place
 from support.settings import InMemory, InProcess, OverSockets, Setting
 from support.worlds import START, SYMBOL, Listing, ScriptedMarketData
@@ -142,6 +143,18 @@ def test_open_interest_is_in_base_units(fixture: VenueFixture) -> None:
 def test_open_interest_of_a_pair_that_is_not_listed_is_unreadable(fixture: VenueFixture) -> None:
     with pytest.raises(VenueError):
         fixture.run(fixture.venue.open_interest("ZZZUSDT"))
+
+
+def test_shorts_that_share_margin_show_the_tiers_of_their_perpetuals(fixture: VenueFixture) -> None:
+    steps = (LeverageTier(floor=ZERO, rate=Decimal("0.01")), LeverageTier(floor=Decimal(1000), rate=Decimal("0.05")))
+    fixture.world.change_market(BracketChange(symbol=SYMBOL, tiers=steps))
+    for symbol in (SYMBOL, "BBBUSDT"):
+        fixture.world.trade_by_hand(PERP, symbol, SELL, Decimal(5))
+    rows = fixture.run(fixture.venue.account()).positions
+    assert rows[SYMBOL].tiers == margin_tiers(steps)
+    assert rows[SYMBOL].maintenance == Decimal(5)
+    rest = rows["BBBUSDT"].tiers
+    assert rest in {(), (MarginTier(floor=ZERO, rate=Decimal("0.01")),)}
 
 
 def test_depth_is_best_first_and_begins_at_the_quote(fixture: VenueFixture) -> None:

@@ -1,6 +1,6 @@
 """The account as the venue shows it at one time: balances of both wallets, positions, account modes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -9,7 +9,16 @@ from msgspec import Struct, field
 
 from hedgerow.domain.money import ZERO
 
-__all__ = ["AccountView", "Balance", "MarginType", "OpenOrder", "PerpPosition", "PerpWallet"]
+__all__ = [
+    "AccountView",
+    "Balance",
+    "MarginTier",
+    "MarginType",
+    "OpenOrder",
+    "PerpPosition",
+    "PerpWallet",
+    "tier_of",
+]
 
 QUOTE_ASSET = "USDT"
 
@@ -51,6 +60,25 @@ class PerpWallet(Struct, frozen=True, kw_only=True):
         return self.balance + self.unrealized_pnl
 
 
+class MarginTier(Struct, frozen=True, kw_only=True):
+    """Maintenance margin of a position of at least ``floor``: notional x ``rate`` - ``cumulative``.
+
+    The deduction makes the margin grow without a jump where a tier begins.
+    """
+
+    floor: Decimal
+    """Smallest notional at the mark, quote units."""
+    rate: Decimal
+    """Fraction of the notional."""
+    cumulative: Decimal = ZERO
+    """Quote units."""
+
+
+def tier_of(tiers: Sequence[MarginTier], notional: Decimal) -> MarginTier:
+    """Return the tier of a notional; ``tiers`` are at least one, smallest first, the first one from zero on."""
+    return next(tier for tier in reversed(tiers) if tier.floor <= notional)
+
+
 class PerpPosition(Struct, frozen=True, kw_only=True):
     """A perpetual position in one-way mode; a flat symbol may appear with quantity 0."""
 
@@ -66,6 +94,8 @@ class PerpPosition(Struct, frozen=True, kw_only=True):
     """None where the venue gives none (flat, or out of reach)."""
     maintenance: Decimal | None = None
     """Maintenance margin at the mark by the venue's brackets, quote units; None where the endpoint does not show it."""
+    tiers: tuple[MarginTier, ...] = ()
+    """The venue's tiers of this perpetual, smallest first; empty where they are not known."""
     adl_quantile: int | None = None
 
 

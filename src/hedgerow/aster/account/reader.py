@@ -21,6 +21,7 @@ from hedgerow.aster.schema.convert import (
     positions_in,
     sided_position_of,
     spot_balances_of,
+    tiers_of,
 )
 from hedgerow.domain.account import QUOTE_ASSET, AccountView, MarginType, PerpPosition
 from hedgerow.domain.errors import OutcomeUnknown, VenueError
@@ -31,6 +32,8 @@ from hedgerow.tasks import all_of
 __all__ = ["AccountReader"]
 
 MODES_SECONDS = 900.0
+BRACKETS_SECONDS = 86_400.0
+"""The venue changes its brackets every few weeks, and announces it."""
 ONE_WAY_SIDE = "BOTH"
 NEAR = Decimal("0.5")
 """A liquidation price within this fraction of the mark is asked of the venue itself, not worked out."""
@@ -56,6 +59,7 @@ class AccountReader:
         self._earlier = EarlierRows()
         self._hedge_mode = CachedRead(clock, client.hedge_mode, seconds=MODES_SECONDS)
         self._multi_assets = CachedRead(clock, client.multi_assets, seconds=MODES_SECONDS)
+        self._brackets = CachedRead(clock, client.brackets, seconds=BRACKETS_SECONDS)
 
     async def read(self) -> AccountView:
         """Read the account; the spot wallet only while no stream vouches for it.
@@ -83,7 +87,7 @@ class AccountReader:
             at=at,
             spot=holdings.spot,
             perp=wallet,
-            positions=_net(positions.found),
+            positions=await self._with_tiers(_net(positions.found)),
             perp_assets={
                 row.asset: row.wallet_balance
                 for row in account.assets
@@ -96,6 +100,19 @@ class AccountReader:
             sided_positions=sided if hedge_mode else frozenset(),
             doubts=doubts,
         )
+
+    async def _with_tiers(self, positions: Mapping[str, PerpPosition]) -> Mapping[str, PerpPosition]:
+        """Return positions with the venue's tiers where several shorts share one margin.
+
+        Without them, or while they cannot be read, the maintenance margin of each row says what is asked for now.
+        """
+        if sum(position.quantity < 0 for position in positions.values()) <= 1:
+            return positions
+        try:
+            known = {row.symbol: tiers_of(row) for row in await self._brackets.get()}
+        except VenueError:
+            return positions
+        return {symbol: replace(each, tiers=known.get(symbol, ())) for symbol, each in positions.items()}
 
     async def _mode_now(self) -> bool:
         """Read whether hedge mode is on; False where that cannot be read."""

@@ -12,10 +12,11 @@ from hedgerow.aster.schema.account_rows import (
     PerpAccountReply,
     PositionRow,
     SpotAccount,
+    SymbolBrackets,
     TradeRow,
 )
 from hedgerow.aster.schema.market_rows import BookTicker, CommissionRow, DepthReply, PremiumRow, SymbolRow, from_millis
-from hedgerow.domain.account import QUOTE_ASSET, Balance, MarginType, PerpPosition, PerpWallet
+from hedgerow.domain.account import QUOTE_ASSET, Balance, MarginTier, MarginType, PerpPosition, PerpWallet
 from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.domain.events import OrderEnded, OrderProgressed
 from hedgerow.domain.funding import FundingRate
@@ -41,6 +42,7 @@ __all__ = [
     "quote_of",
     "sided_position_of",
     "spot_balances_of",
+    "tiers_of",
 ]
 
 DOCUMENTED_FEES = {
@@ -265,6 +267,14 @@ def _liquidation_price(account: PerpAccountReply, row: AccountPosition, mark: De
     price = (rest - row.entry_price * row.position_amt) / slope
     rounded = price.quantize(_PRICE_STEP) if ZERO < price < _HIGHEST_PRICE else ZERO
     return rounded if rounded > 0 else None
+
+
+def tiers_of(listed: SymbolBrackets) -> tuple[MarginTier, ...]:
+    """Return the tiers of a perpetual, smallest first; none where its brackets do not begin at zero."""
+    rows = sorted(listed.brackets, key=lambda row: row.notional_floor)
+    if not rows or rows[0].notional_floor:
+        return ()
+    return tuple(MarginTier(floor=row.notional_floor, rate=row.maint_margin_ratio, cumulative=row.cum) for row in rows)
 
 
 def sided_position_of(row: PositionRow) -> SidedPosition:

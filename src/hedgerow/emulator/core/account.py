@@ -16,7 +16,13 @@ from hedgerow.domain.order import ForcedTrade, Order
 from hedgerow.emulator.core.account_records import AccountJournal, JournalState
 from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.market import Marketplace
-from hedgerow.emulator.core.market_changes import MarketChange, PositionTreatment, Redenomination, StatusChange
+from hedgerow.emulator.core.market_changes import (
+    MarketChange,
+    PositionTreatment,
+    Redenomination,
+    StatusChange,
+    margin_tiers,
+)
 from hedgerow.emulator.core.order_desk import OrderDesk
 from hedgerow.emulator.core.snapshot import WorldOptions, WorldState
 from hedgerow.emulator.core.wallets import PerpAccount, SpotWallet, to_row
@@ -67,6 +73,7 @@ class Account:
         self.perp = PerpAccount(
             balance=state.perp_balance,
             maintenance_rate=options.maintenance_rate,
+            maintenance_tiers=margin_tiers(options.maintenance_tiers),
             default_leverage=options.default_leverage,
         )
         self.perp.assets.update(state.perp_assets)

@@ -5,7 +5,7 @@ they are applied in the order in which they were made. They change matching, fil
 tells: nothing here is a false reading (those are in ``faults``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hedgerow.domain.account import MarginTier
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ONE, ZERO
 
@@ -24,6 +25,7 @@ __all__ = [
     "ContractMultiplier",
     "FeeChange",
     "FilterChange",
+    "LeverageTier",
     "MarkDistortion",
     "MarketChange",
     "PositionTreatment",
@@ -33,6 +35,7 @@ __all__ = [
     "boundaries",
     "ended",
     "in_force",
+    "margin_tiers",
 ]
 
 HIGHEST_LEVERAGE = 125
@@ -111,6 +114,32 @@ class FeeChange(_Change, frozen=True, kw_only=True, tag="fee"):
             _check(name, getattr(self, name), above=-ONE, below=ONE)
 
 
+class LeverageTier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of the maintenance margin; what makes it grow without a jump follows from the steps before it."""
+
+    floor: Decimal
+    """Smallest notional at mark that it is for, quote units."""
+    rate: Decimal
+    """Maintenance margin as a fraction of the part of the notional above ``floor``."""
+
+
+def margin_tiers(tiers: Sequence[LeverageTier]) -> tuple[MarginTier, ...]:
+    """Return tiers with their cumulative amounts, as the venue lists them (docs/aster-api.md 5.3).
+
+    Raises:
+        ValueError: the first one does not begin at zero, or floors or rates do not grow.
+    """
+    found: list[MarginTier] = []
+    for tier in tiers:
+        _check("rate", tier.rate, above=ZERO, below=ONE)
+        before = found[-1] if found else MarginTier(floor=-ONE, rate=ZERO)
+        if (not found and tier.floor) or tier.floor <= before.floor or tier.rate <= before.rate:
+            raise ValueError("tiers: the first floor is 0, and floors and rates grow from tier to tier")
+        added = max(ZERO, tier.floor) * (tier.rate - before.rate)
+        found.append(MarginTier(floor=tier.floor, rate=tier.rate, cumulative=before.cumulative + added))
+    return tuple(found)
+
+
 class BracketChange(_Change, frozen=True, kw_only=True, tag="bracket"):
     """Another leverage bracket of a perpetual; what is None stays as it is.
 
@@ -123,9 +152,12 @@ class BracketChange(_Change, frozen=True, kw_only=True, tag="bracket"):
     """Largest position in quote units."""
     maintenance_rate: Decimal | None = None
     """Maintenance margin as a fraction of notional at mark."""
+    tiers: tuple[LeverageTier, ...] | None = None
+    """Maintenance margin that grows with the notional; in the place of ``maintenance_rate``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        margin_tiers(self.tiers or ())
         if self.max_leverage is not None and not 1 <= self.max_leverage <= HIGHEST_LEVERAGE:
             raise ValueError(f"max_leverage: allowed is 1 to {HIGHEST_LEVERAGE}, not {self.max_leverage}")
         _check("max_notional", self.max_notional, above=ZERO)
@@ -138,6 +170,7 @@ class Bracket(Struct, frozen=True, kw_only=True):
     max_leverage: int | None = None
     max_notional: Decimal | None = None
     maintenance_rate: Decimal | None = None
+    tiers: tuple[LeverageTier, ...] = ()
 
 
 class PositionTreatment(StrEnum):

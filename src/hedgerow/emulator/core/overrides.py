@@ -38,6 +38,7 @@ __all__ = [
     "side_missing_under",
 ]
 
+BRACKET = ("max_leverage", "max_notional", "maintenance_rate", "tiers")
 FILTERS = ("tick", "lot", "min_quantity", "max_quantity", "min_notional", "price_down", "price_up")
 QUANTITIES = ("lot", "min_quantity", "max_quantity")
 Value = TypeVar("Value", bound=Struct)
@@ -62,7 +63,7 @@ def bracket_under(changes: Iterable[MarketChange], at: datetime) -> Bracket | No
     bracket: Bracket | None = None
     for change in changes:
         if isinstance(change, BracketChange) and in_force(change, at):
-            bracket = _given(bracket or Bracket(), change, ("max_leverage", "max_notional", "maintenance_rate"))
+            bracket = _given(bracket or Bracket(), change, BRACKET)
     return bracket
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from hedgerow.domain.account import Balance, MarginType
 from hedgerow.emulator.core.account_records import JournalState
 from hedgerow.emulator.core.market import Conditions
+from hedgerow.emulator.core.market_changes import LeverageTier
 from hedgerow.emulator.core.order_rules import WorkingOrder
 from hedgerow.emulator.core.wallets import Holding
 
@@ -30,6 +31,8 @@ class WorldOptions(Struct, frozen=True, kw_only=True):
     """How fast a book fills up again behind our own trades."""
     maintenance_rate: Decimal = Decimal("0.01")
     """Maintenance margin as a fraction of notional at mark, the same for every size."""
+    maintenance_tiers: tuple[LeverageTier, ...] = ()
+    """Maintenance margin that grows with the notional, in the place of ``maintenance_rate``."""
     liquidation_fee_rate: Decimal = Decimal("0.025")
     """``liquidationFee`` of exchangeInfo (docs/aster-api.md 5.1)."""
     default_leverage: int = 20

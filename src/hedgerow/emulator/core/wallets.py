@@ -9,10 +9,10 @@ from decimal import ROUND_DOWN, Decimal
 
 from msgspec import Struct
 
-from hedgerow.domain.account import Balance, MarginType, PerpPosition, PerpWallet
+from hedgerow.domain.account import Balance, MarginTier, MarginType, PerpPosition, PerpWallet, tier_of
 from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.error_codes import Code, rejected
-from hedgerow.emulator.core.market_changes import Bracket
+from hedgerow.emulator.core.market_changes import Bracket, margin_tiers
 
 __all__ = ["Holding", "MarginState", "Marks", "PerpAccount", "SpotWallet", "to_row"]
 
@@ -106,7 +106,14 @@ class MarginState(Struct, frozen=True, kw_only=True):
 class PerpAccount:
     """USDT wallet and one-way positions; margin is shared by all of them (cross), isolated or not."""
 
-    def __init__(self, *, balance: Decimal, maintenance_rate: Decimal, default_leverage: int) -> None:
+    def __init__(
+        self,
+        *,
+        balance: Decimal,
+        maintenance_rate: Decimal,
+        default_leverage: int,
+        maintenance_tiers: tuple[MarginTier, ...] = (),
+    ) -> None:
         self.balance = balance
         self.assets: dict[str, Decimal] = {}
         """What else lies in the wallet."""
@@ -116,6 +123,7 @@ class PerpAccount:
         self.brackets: Mapping[str, Bracket] = {}
         """By symbol, those that differ from the venue's common one."""
         self._maintenance_rate = maintenance_rate
+        self._maintenance_tiers = maintenance_tiers
         self._default_leverage = default_leverage
 
     def quantity(self, symbol: str) -> Decimal:
@@ -136,12 +144,19 @@ class PerpAccount:
         bracket = self.brackets.get(symbol)
         return chosen if bracket is None or bracket.max_leverage is None else min(chosen, bracket.max_leverage)
 
-    def maintenance_rate(self, symbol: str) -> Decimal:
-        """Return the maintenance margin of a symbol as a fraction of notional at mark."""
-        bracket = self.brackets.get(symbol)
-        if bracket is None or bracket.maintenance_rate is None:
-            return self._maintenance_rate
-        return bracket.maintenance_rate
+    def tiers(self, symbol: str) -> tuple[MarginTier, ...]:
+        """Return the tiers of the maintenance margin of a symbol: at least one, smallest first."""
+        bracket = self.brackets.get(symbol) or Bracket()
+        if bracket.tiers:
+            return margin_tiers(bracket.tiers)
+        if bracket.maintenance_rate is None and self._maintenance_tiers:
+            return self._maintenance_tiers
+        return (MarginTier(floor=ZERO, rate=bracket.maintenance_rate or self._maintenance_rate),)
+
+    def maintenance_of(self, symbol: str, notional: Decimal) -> Decimal:
+        """Return the maintenance margin of a notional at mark of a symbol."""
+        tier = tier_of(self.tiers(symbol), notional)
+        return notional * tier.rate - tier.cumulative
 
     def convert(self, symbol: str, factor: Decimal) -> None:
         """Divide a position by ``factor`` at the same cost: its coin was redenominated."""
@@ -170,7 +185,7 @@ class PerpAccount:
 
     def maintenance(self, symbol: str, mark: Decimal) -> Decimal:
         """Return one position's maintenance margin."""
-        return abs(self.quantity(symbol)) * mark * self.maintenance_rate(symbol)
+        return self.maintenance_of(symbol, abs(self.quantity(symbol)) * mark)
 
     def standing(self, marks: Marks) -> MarginState:
         """Return the sums over all positions; initial margin is notional at mark / leverage (docs/aster-api.md 5.3)."""
@@ -180,7 +195,7 @@ class PerpAccount:
             notional = abs(held.quantity) * mark
             unrealized += held.unrealized(mark)
             initial += notional / self.leverage(symbol)
-            maintenance += notional * self.maintenance_rate(symbol)
+            maintenance += self.maintenance_of(symbol, notional)
         return MarginState(unrealized=unrealized, initial_margin=initial, maintenance_margin=maintenance)
 
     def carries(self, marks: Marks) -> bool:
@@ -189,7 +204,7 @@ class PerpAccount:
         for symbol, held in self.holdings.items():
             mark = marks(symbol)
             unrealized += held.unrealized(mark)
-            maintenance += abs(held.quantity) * mark * self.maintenance_rate(symbol)
+            maintenance += self.maintenance_of(symbol, abs(held.quantity) * mark)
         return self.balance + unrealized >= maintenance
 
     def wallet(self, standing: MarginState, order_margin: Decimal) -> PerpWallet:
@@ -217,6 +232,7 @@ class PerpAccount:
             margin_type=self.margin_type(symbol),
             liquidation_price=self._liquidation_price(symbol, mark, standing),
             maintenance=to_row(self.maintenance(symbol, mark)),
+            tiers=tiers if len(tiers := self.tiers(symbol)) > 1 else (),
             adl_quantile=0,
         )
 
@@ -225,6 +241,8 @@ class PerpAccount:
         held = self.holdings[symbol]
         others = standing.unrealized - held.unrealized(mark)
         other_maintenance = standing.maintenance_margin - self.maintenance(symbol, mark)
-        slope = self.maintenance_rate(symbol) * abs(held.quantity) - held.quantity
-        price = (self.balance + others - other_maintenance - held.cost) / slope
+        rest, price = self.balance + others - other_maintenance - held.cost, mark
+        for _ in (tiers := self.tiers(symbol)):
+            tier = tier_of(tiers, abs(held.quantity) * max(ZERO, price))
+            price = (rest + tier.cumulative) / (tier.rate * abs(held.quantity) - held.quantity)
         return to_row(price) if price > 0 else None

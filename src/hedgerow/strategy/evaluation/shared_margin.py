@@ -4,12 +4,12 @@ The liquidation price that the venue shows of one position holds every other mar
 whole all shorts lose at once, so that liquidation is nearer than each of these prices says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.account import AccountView, MarginTier, PerpPosition, tier_of
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 
@@ -24,20 +24,36 @@ _NO_MARKS: Final[Mapping[str, Decimal]] = MappingProxyType({})
 def shared_distance(ledger: Ledger, account: AccountView, marks: Mapping[str, Decimal] = _NO_MARKS) -> float | None:
     """Return by which fraction all marks may rise together until liquidation.
 
-    margin - d x notional = maintenance x (1 + d), with the maintenance margin that the venue's brackets ask for now.
+    margin - d x notional = maintenance, with the maintenance margin that the venue's tiers ask for at the raised marks:
+    a larger notional may be of a tier that asks for more. Where the tiers are not known, that of now grows in step.
     Longs are not the bot's: what they would gain is not counted. ``marks`` are newer ones than the account's. None
     with one hedge alone, which the venue's own price judges, and where the short of a hedge cannot be read.
     """
     unread = account.unreadable_positions.intersection(hedge.symbol for hedge in ledger.hedges.values())
     if len(ledger.hedges) <= 1 or unread:
         return None
-    margin, notional, maintenance = account.perp.margin_balance, ZERO, ZERO
+    margin, shorts, sizes = account.perp.margin_balance, ZERO, list[tuple[Decimal, tuple[MarginTier, ...]]]()
     for position in account.positions.values():
         mark = marks.get(position.symbol, position.mark_price)
         margin += position.quantity * (mark - position.mark_price)
-        notional += max(ZERO, -position.quantity) * mark
-        maintenance += _maintenance(position, mark)
-    return float((margin - maintenance) / (notional + maintenance)) if notional > 0 else None
+        shorts += max(ZERO, -position.quantity) * mark
+        sizes.append((abs(position.quantity) * mark, _tiers(position)))
+    return float(_distance(margin, shorts, sizes)) if shorts > 0 else None
+
+
+def _distance(margin: Decimal, shorts: Decimal, sizes: Sequence[tuple[Decimal, tuple[MarginTier, ...]]]) -> Decimal:
+    """Solve margin - d x shorts = maintenance at marks raised by d.
+
+    The margin left is concave in d and made of straight lines, so that going from the line of one d to its root ends at
+    the root of all of them, after at most one step for each tier and one more.
+    """
+    found = ZERO
+    for _ in range(2 + sum(len(tiers) for _, tiers in sizes)):
+        now = [(size, tier_of(tiers, max(ZERO, size * (1 + found)))) for size, tiers in sizes]
+        asked = sum((size * tier.rate for size, tier in now), ZERO)
+        deducted = sum((tier.cumulative for _, tier in now), ZERO)
+        found = (margin + deducted - asked) / (shorts + asked)
+    return found
 
 
 def shared_margin_wanted(account: AccountView, distance: float, target: Decimal) -> Decimal:
@@ -46,7 +62,10 @@ def shared_margin_wanted(account: AccountView, distance: float, target: Decimal)
     return (target - Decimal(str(distance))) * shorts
 
 
-def _maintenance(position: PerpPosition, mark: Decimal) -> Decimal:
-    if position.maintenance is None or position.mark_price <= 0:
-        return abs(position.quantity) * mark * UNSHOWN_MAINTENANCE
-    return position.maintenance * mark / position.mark_price
+def _tiers(position: PerpPosition) -> tuple[MarginTier, ...]:
+    """Return the tiers of a position; where they are not known, one with what the venue asks for now."""
+    if position.tiers:
+        return position.tiers
+    notional = abs(position.quantity) * position.mark_price
+    known = position.maintenance is not None and notional > 0
+    return (MarginTier(floor=ZERO, rate=(position.maintenance or ZERO) / notional if known else UNSHOWN_MAINTENANCE),)

@@ -4,6 +4,7 @@ import pytest
 
 from hedgerow.domain.account import Balance
 from hedgerow.domain.errors import InsufficientBalance
+from hedgerow.emulator.core.market_changes import BracketChange, LeverageTier, margin_tiers
 from hedgerow.emulator.core.wallets import Holding, PerpAccount, SpotWallet
 
 D = Decimal
@@ -107,3 +108,54 @@ def test_a_long_without_debt_has_no_liquidation_price() -> None:
     perp = account("1000")
     perp.trade("AAAUSDT", D(1), D(100))
     assert perp.position("AAAUSDT", D(100), perp.standing(lambda _: D(100))).liquidation_price is None
+
+
+# --- tiers -------------------------------------------------------------------------------------------------------
+
+
+STEPS = margin_tiers(
+    (
+        LeverageTier(floor=D(0), rate=D("0.01")),
+        LeverageTier(floor=D(1000), rate=D("0.05")),
+        LeverageTier(floor=D(2000), rate=D("0.2")),
+    )
+)
+
+
+def stepped(balance: str = "500") -> PerpAccount:
+    perp = PerpAccount(balance=D(balance), maintenance_rate=D("0.01"), default_leverage=20, maintenance_tiers=STEPS)
+    perp.trade("AAAUSDT", D(-10), D(90))
+    return perp
+
+
+def test_maintenance_margin_grows_without_a_jump_where_a_tier_begins() -> None:
+    perp = stepped()
+    asked = [perp.maintenance_of("AAAUSDT", D(notional)) for notional in (0, 999, 1000, 1500, 2000, 3000)]
+    assert asked == [D(0), D("9.99"), D(10), D(35), D(60), D(260)]
+    assert [tier.cumulative for tier in STEPS] == [D(0), D(40), D(340)]
+
+
+def test_the_liquidation_price_is_judged_by_the_tier_that_it_is_in() -> None:
+    perp = stepped()
+    marks = {"AAAUSDT": D(90)}
+    row = perp.position("AAAUSDT", D(90), perp.standing(lambda symbol: marks[symbol]))
+    price = row.liquidation_price
+    assert price is not None
+    assert row.tiers == STEPS
+    assert perp.carries(lambda _: price - D("0.0001"))
+    assert not perp.carries(lambda _: price + D("0.0001"))
+    assert price < (500 + 900) / (10 * D("1.01"))
+
+
+def test_one_rate_for_every_size_is_shown_as_no_tiers() -> None:
+    perp = PerpAccount(balance=D(500), maintenance_rate=D("0.01"), default_leverage=20)
+    perp.trade("AAAUSDT", D(-10), D(90))
+    assert perp.position("AAAUSDT", D(90), perp.standing(lambda _: D(90))).tiers == ()
+
+
+@pytest.mark.parametrize(
+    "steps", [[("1", "0.01")], [("0", "0.01"), ("0", "0.02")], [("0", "0.02"), ("10", "0.01")], [("0", "1.5")]]
+)
+def test_tiers_that_do_not_grow_from_zero_are_refused(steps: list[tuple[str, str]]) -> None:
+    with pytest.raises(ValueError, match=r"tiers|rate"):
+        BracketChange(symbol="AAAUSDT", tiers=tuple(LeverageTier(floor=D(f), rate=D(r)) for f, r in steps))

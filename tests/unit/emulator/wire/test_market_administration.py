@@ -99,6 +99,15 @@ def test_fees_and_brackets_change_in_their_own_replies() -> None:
     assert client.perp("POST", "order", **order, quantity="60").code == -2027
 
 
+def test_brackets_in_steps_are_listed_with_caps_and_deductions() -> None:
+    client = make_wired()
+    steps = [{"floor": "0", "rate": "0.01"}, {"floor": "1000", "rate": "0.05"}]
+    change(client, "bracket", max_notional="5000", tiers=steps)
+    listed = client.perp("GET", "leverageBracket", symbol=SYMBOL).json["brackets"]
+    names = ("bracket", "notionalFloor", "notionalCap", "maintMarginRatio", "cum")
+    assert [tuple(row[name] for name in names) for row in listed] == [(1, 0, 1000, 0.01, 0), (2, 1000, 5000, 0.05, 40)]
+
+
 def test_a_scheduled_closure_ends_orders_of_every_stage() -> None:
     client = make_wired()
     client.order("SELL", type="LIMIT", price="102", timeInForce="GTC", newClientOrderId="rests")

@@ -6,7 +6,7 @@ from math import inf, isclose
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.account import AccountView, PerpWallet
+from hedgerow.domain.account import AccountView, MarginTier, PerpWallet, tier_of
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger.state import ImportedState, Ledger, Target
 from hedgerow.domain.ledger.suspension import set_aside
@@ -58,6 +58,38 @@ def test_all_marks_rise_together_until_margin_and_maintenance_meet() -> None:
     assert isclose(raised or 0.0, (420 - 22) / (2200 + 22))
     unshown = replace(seen("620"), positions={A: short_of(A, "10"), B: short_of(B, "10")})
     assert isclose(shared_distance(BOTH, unshown) or 0.0, 520 / 2100)
+
+
+STEPS = (
+    MarginTier(floor=Decimal(0), rate=Decimal("0.01")),
+    MarginTier(floor=Decimal(1100), rate=Decimal("0.1"), cumulative=Decimal(99)),
+    MarginTier(floor=Decimal(1300), rate=Decimal("0.5"), cumulative=Decimal(619)),
+)
+"""Tiers that a short of 1,000 enters when its mark has risen by 10 and by 30 %."""
+
+
+def stepped(margin: str) -> AccountView:
+    view = seen(margin)
+    return replace(view, positions={symbol: replace(row, tiers=STEPS) for symbol, row in view.positions.items()})
+
+
+@pytest.mark.parametrize("margin", ["-500", "-3", "20", "100", "150", "241", "300", "620", "900", "3000"])
+def test_margin_and_maintenance_meet_at_the_tier_that_the_raised_marks_are_in(margin: str) -> None:
+    found = shared_distance(BOTH, stepped(margin))
+    assert found is not None
+    size = Decimal(1000) * (1 + Decimal(found))
+    tier = tier_of(STEPS, max(Decimal(0), size))
+    left = Decimal(margin) - 2000 * Decimal(found) - 2 * (size * tier.rate - tier.cumulative)
+    assert abs(left) < Decimal("1e-9")
+    present = shared_distance(BOTH, seen(margin))
+    assert present is not None
+    assert found <= present + 1e-12
+
+
+def test_a_short_in_a_market_with_steps_is_nearer_to_liquidation_than_its_present_tier_says() -> None:
+    assert isclose(shared_distance(BOTH, seen("900")) or 0.0, 880 / 2020)
+    # 900 - 2000 d = 2 (1000 (1 + d) 0.5 - 619) where d is above 30 %
+    assert isclose(shared_distance(BOTH, stepped("900")) or 0.0, (900 - 1000 + 1238) / 3000)
 
 
 def test_one_hedge_alone_and_shorts_that_are_unreadable_or_gone_have_no_shared_distance() -> None:

@@ -69,7 +69,7 @@ def leverage_bracket(call: RestCall) -> Any:
 
 def leverage_brackets(call: RestCall) -> list[dict[str, Any]]:
     """GET leverageBrackets: always an array."""
-    return [{"symbol": symbol, "brackets": [_bracket(call, symbol)]} for symbol in call.symbols()]
+    return [{"symbol": symbol, "brackets": _brackets(call, symbol)} for symbol in call.symbols()]
 
 
 def adl_quantile(call: RestCall) -> Any:
@@ -84,21 +84,28 @@ def max_notional(call: RestCall, symbol: str) -> int | float:
     bracket = call.exchange.market.brackets.get(symbol)
     if bracket is None or bracket.max_notional is None:
         return MAX_NOTIONAL
-    whole = int(bracket.max_notional)
-    return whole if whole == bracket.max_notional else float(bracket.max_notional)
+    return _number(bracket.max_notional)
 
 
-def _bracket(call: RestCall, symbol: str) -> dict[str, Any]:
+def _brackets(call: RestCall, symbol: str) -> list[dict[str, Any]]:
     changed = call.exchange.market.brackets.get(symbol) or Bracket()
-    rate = changed.maintenance_rate or call.exchange.rules.world.maintenance_rate
-    return {
-        "bracket": 1,
-        "initialLeverage": changed.max_leverage or HIGHEST_LEVERAGE,
-        "notionalCap": max_notional(call, symbol),
-        "notionalFloor": 0,
-        "maintMarginRatio": float(rate),
-        "cum": 0,
-    }
+    tiers = call.exchange_account.world.parts.perp.tiers(symbol)
+    caps = [*(_number(tier.floor) for tier in tiers[1:]), max_notional(call, symbol)]
+    return [
+        {
+            "bracket": number,
+            "initialLeverage": changed.max_leverage or HIGHEST_LEVERAGE,
+            "notionalCap": cap,
+            "notionalFloor": _number(tier.floor),
+            "maintMarginRatio": float(tier.rate),
+            "cum": _number(tier.cumulative),
+        }
+        for number, (tier, cap) in enumerate(zip(tiers, caps, strict=True), 1)
+    ]
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == int(value) else float(value)
 
 
 def _account(call: RestCall, assets: list[str]) -> dict[str, Any]:
