@@ -6,14 +6,16 @@ from hedgerow.dashboard.bot_state import BotState, ProcessState
 from hedgerow.dashboard.status_lines import BotView, halt_remedy, since_the_start
 from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.money import plain_or_none
+from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.hedge_result import HedgeResult, StrategyResult
+from hedgerow.strategy.observation import HealthReport
 
 __all__ = ["status_document"]
 
 
 def status_document(view: BotView) -> dict[str, object]:
     """Return the whole status; a value that is not known is null."""
-    return {**_state(view), **_ledger(view.ledger), **_seen(view)}
+    return {**_state(view), **_ledger(view.ledger), "positions": _positions(view), **_seen(view)}
 
 
 def _state(view: BotView) -> dict[str, object]:
@@ -37,19 +39,8 @@ def _state(view: BotView) -> dict[str, object]:
 
 def _ledger(ledger: Ledger) -> dict[str, object]:
     hedge, totals, imported = ledger.largest, ledger.totals, ledger.imported
-    position = hedge and {
-        "symbol": hedge.symbol,
-        "adopted": hedge.adopted,
-        "opened_at": hedge.opened_at,
-        "spot_quantity": plain_or_none(hedge.spot_quantity),
-        "perp_quantity": plain_or_none(hedge.perp_quantity),
-        "entry_notional": plain_or_none(hedge.entry_notional),
-        "funding_received": plain_or_none(hedge.funding_received),
-        "fees_paid": plain_or_none(hedge.tally.fees),
-        "entry_apr": hedge.entry_apr,
-    }
     return {
-        "position": position,
+        "position": hedge and _position(hedge),
         "in_flight": ledger.shown_job.state if ledger.shown_job else None,
         "halt": ledger.halt and _halt(ledger.halt),
         "total_profit_loss": plain_or_none(ledger.total_profit_loss),
@@ -64,6 +55,40 @@ def _ledger(ledger: Ledger) -> dict[str, object]:
         "dust": {lot.asset: plain_or_none(lot.quantity) for lot in ledger.dust.values()},
         "max_naked_seconds": ledger.max_naked_seconds,
         "max_naked_usd": plain_or_none(ledger.max_naked_notional),
+    }
+
+
+def _position(hedge: HedgedPosition) -> dict[str, object]:
+    return {
+        "symbol": hedge.symbol,
+        "adopted": hedge.adopted,
+        "opened_at": hedge.opened_at,
+        "spot_quantity": plain_or_none(hedge.spot_quantity),
+        "perp_quantity": plain_or_none(hedge.perp_quantity),
+        "entry_notional": plain_or_none(hedge.entry_notional),
+        "funding_received": plain_or_none(hedge.funding_received),
+        "fees_paid": plain_or_none(hedge.tally.fees),
+        "entry_apr": hedge.entry_apr,
+    }
+
+
+def _positions(view: BotView) -> list[dict[str, object]]:
+    """Return every live hedge, oldest first, with its trade in flight and its last reading."""
+    found: list[dict[str, object]] = []
+    for hedge in view.ledger.live_hedges:
+        job, held = view.ledger.job_of(hedge.symbol), view.reading_of(hedge)
+        seen = {"in_flight": job.state if job else None, "result": held and _result(held.result)}
+        found.append({**_position(hedge), **seen, "health": held and _health(held.health)})
+    return found
+
+
+def _health(health: HealthReport) -> dict[str, object]:
+    return {
+        "level": health.level,
+        "findings": [finding.text for finding in health.findings],
+        "unknown": health.unknown,
+        "imbalance": health.imbalance,
+        "liquidation_distance": health.liquidation_distance,
     }
 
 
@@ -110,14 +135,7 @@ def _seen(view: BotView) -> dict[str, object]:
             }
             for each in held.exits
         ],
-        "health": held
-        and {
-            "level": held.health.level,
-            "findings": [finding.text for finding in held.health.findings],
-            "unknown": held.health.unknown,
-            "imbalance": held.health.imbalance,
-            "liquidation_distance": held.health.liquidation_distance,
-        },
+        "health": held and _health(held.health),
     }
 
 

@@ -7,6 +7,7 @@ a text that may be wrapped at blanks; a figure contains no blank at which a brea
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from math import inf
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -62,6 +63,20 @@ class BotView(Struct, frozen=True, kw_only=True):
         return held if held and hedge and held.hedge_id == hedge.hedge_id else None
 
     @property
+    def several(self) -> tuple[HeldOutlook, ...]:
+        """The last readings of the open hedges where several are held, the most endangered first; else none."""
+        outlook, live = self.outlook, self.ledger.live_hedges
+        known = () if outlook is None else (outlook.held, *outlook.others)
+        ids = {hedge.hedge_id for hedge in live}
+        found = [each for each in known if each is not None and each.hedge_id in ids]
+        return tuple(sorted(found, key=_danger)) if len(live) > 1 else ()
+
+    def reading_of(self, hedge: HedgedPosition) -> HeldOutlook | None:
+        """Return the last reading of a hedge."""
+        known = () if self.outlook is None else (self.outlook.held, *self.outlook.others)
+        return next((each for each in known if each is not None and each.hedge_id == hedge.hedge_id), None)
+
+    @property
     def is_old(self) -> bool:
         """Whether the last reading is older than a check's interval allows, or no bot reads any more."""
         held, outlook = self.held, self.outlook
@@ -92,7 +107,8 @@ def since_the_start(view: BotView) -> StrategyResult:
     known = view.outlook.strategy if view.outlook else None
     if known is not None and known.ended == view.ledger.totals:
         return known
-    return strategy_result(view.ledger, view.held.result if view.held else None)
+    others = [each.result for each in view.several if each is not view.held]
+    return strategy_result(view.ledger, view.held.result if view.held else None, others=others)
 
 
 def halt_remedy(halt: StandingHalt) -> str:
@@ -120,13 +136,29 @@ def _position(view: BotView) -> str:
     title, hedge = view.report.title, view.ledger.foremost
     if hedge is None or view.report.state in {BotState.NAKED, BotState.REPAIRING}:
         return title
+    if len(view.ledger.live_hedges) > 1:
+        return f"{title}: {_balances(view)}"
     named = hedge.symbol in title
-    return f"{title}{',' if named else f'; {hedge.symbol}'} {_balance(view, hedge)}"
+    return f"{title}{',' if named else f'; {hedge.symbol}'} {_balance(view, hedge, view.held)}"
 
 
-def _balance(view: BotView, hedge: HedgedPosition) -> str:
+def _danger(held: HeldOutlook) -> tuple[bool, float]:
+    """Return the smaller, the more endangered: what the health check finds wrong, then how near liquidation is."""
+    distance = held.health.liquidation_distance
+    return not held.health.findings, inf if distance is None else distance
+
+
+def _balances(view: BotView) -> str:
+    """Return the balance of each of several hedges, the most endangered first, and what they are worth together."""
+    order = {held.hedge_id: rank for rank, held in enumerate(view.several)}
+    hedges = sorted(view.ledger.live_hedges, key=lambda hedge: order.get(hedge.hedge_id, -1))
+    each = (f"{hedge.symbol} {_balance(view, hedge, view.reading_of(hedge))}" for hedge in hedges)
+    together = sum((hedge.entry_notional for hedge in hedges), ZERO)
+    return f"{'; '.join(each)}; together {amount(together)} a leg"
+
+
+def _balance(view: BotView, hedge: HedgedPosition, held: HeldOutlook | None) -> str:
     """Return by how much the coins exceed the short, by the last reading, or by the log without one."""
-    held = view.held
     spot, short = (held.spot_quantity, held.short) if held else (hedge.spot_quantity, hedge.short)
     difference, larger = spot - short, max(spot, short)
     if not larger:
@@ -174,14 +206,31 @@ def _result(view: BotView) -> str:
         return f"known when the trade has ended; {ended} before it"
     if hedge is None:
         return f"{start}, {whole.ended.closed} hedge{'' if whole.ended.closed == 1 else 's'} closed"
+    if len(view.ledger.live_hedges) > 1:
+        return f"{_together(view)}, {start}{_as_of(view)}"
     net = held.result.net_if_closed if held else None
     if held is None or net is None:
         known = f"funding {signed_amount(hedge.funding_received)}, fees {amount(hedge.tally.fees)}"
         return f"not known without prices ({known}); {ended}"
-    as_of = f", as of {_clock_time(held.at, view.now)}" if view.is_old else ""
+    as_of = _as_of(view)
     part = signed_percent(held.result.net_on_notional)
     closed = f"if closed ({part})" if as_of else f"if closed now ({part} of a leg)"
     return f"{signed_amount(net)} {closed}, {start}{as_of}"
+
+
+def _as_of(view: BotView) -> str:
+    return f", as of {_clock_time(view.held.at, view.now)}" if view.held and view.is_old else ""
+
+
+def _together(view: BotView) -> str:
+    """Return what closing all of several hedges would bring, and the one that brings least."""
+    nets = [(each.result.net_if_closed, each.symbol) for each in view.several]
+    known = [(net, symbol) for net, symbol in nets if net is not None]
+    if not known or len(known) < len(view.ledger.live_hedges):
+        return "not known without prices of every hedge"
+    least, symbol = min(known)
+    total = sum((net for net, _ in known), ZERO)
+    return f"{signed_amount(total)} if all were closed{'' if view.is_old else ' now'} ({symbol} {signed_amount(least)})"
 
 
 def _bot(view: BotView, identity: RunIdentity) -> str:
@@ -233,6 +282,8 @@ def _next(view: BotView) -> str:
     if held is None:
         reason = outlook.reason if outlook else ""
         return f"nothing is opened now: {reason}" if reason and view.ledger.foremost is None else "not known"
+    if view.several:
+        return _next_of_several(view)
     payment = held.next_payment
     parts: list[str] = []
     if payment is not None:
@@ -241,6 +292,22 @@ def _next(view: BotView) -> str:
     nearest = next((each for each in held.exits if each.left is not None), None)
     if nearest is not None:
         parts.append(f"exit: {exit_text(nearest, view.now)}")
+    return "; ".join(parts) or "not known"
+
+
+def _next_of_several(view: BotView) -> str:
+    """Return the next payments together, and the nearest exit of the most endangered hedge that has one."""
+    payments = [each.next_payment for each in view.several if each.next_payment is not None]
+    parts: list[str] = []
+    if payments:
+        at = min(payment.at for payment in payments)
+        due = [payment.amount for payment in payments if payment.at == at]
+        total = None if None in due else sum((part for part in due if part is not None), ZERO)
+        parts.append(f"{signed_amount(total)} at {at:%H:%M} UTC ({_brief(max(at - view.now, timedelta()))})")
+    exits = ((held.symbol, each) for held in view.several for each in held.exits if each.left is not None)
+    nearest = next(exits, None)
+    if nearest is not None:
+        parts.append(f"exit of {nearest[0]}: {exit_text(nearest[1], view.now)}")
     return "; ".join(parts) or "not known"
 
 

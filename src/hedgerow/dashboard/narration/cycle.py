@@ -159,6 +159,8 @@ def _balances_read(notice: mo.BalancesRead) -> Lines:
 
 def _health_judged(notice: mo.HealthJudged) -> Lines:
     count, report = f"(Existing DN positions: {notice.hedges})", notice.report
+    if notice.symbol:
+        count = f"of {notice.symbol} {count}"
     foreign = warning(*(f"  {each}" for each in notice.foreign))
     if report is None and notice.foreign:
         return (*warning(f"Health check found positions that are not the bot's {count}"), *foreign)

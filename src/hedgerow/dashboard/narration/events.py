@@ -350,7 +350,9 @@ def _closed(event: ev.HedgeClosed, before: Ledger, after: Ledger) -> Lines:
 
 
 def _lost(event: ev.HedgeLost, before: Ledger, after: Ledger) -> Lines:
-    head = LogLine(text=f"Position on {_symbol_of(before)} was ended: {event.reason}", level=LineLevel.WARNING)
+    head = LogLine(
+        text=f"Position on {_ended_symbol(event, before)} was ended: {event.reason}", level=LineLevel.WARNING
+    )
     return _ended(head, event.hedge_id, before, after)
 
 
@@ -434,6 +436,11 @@ def _imported(event: ev.StateImported, before: Ledger) -> Lines:
         f"State file imported: {event.cycle_count} cycles, {event.positions_opened} positions opened, "
         f"{event.positions_closed} closed, cumulative P/L {log_money(event.total_profit_loss)}"
     )
+
+
+def _ended_symbol(event: ev.HedgeLost, before: Ledger) -> str:
+    hedge = before.open_hedge(event.hedge_id)
+    return _symbol_of(before) if hedge is None else hedge.symbol
 
 
 def _symbol_of(ledger: Ledger) -> str:

@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from hedgerow.dashboard.narration.formats import BLANK, LineLevel, Lines, LogLine, info, warning
 from hedgerow.domain.formats import log_funding, log_money, log_quantity
 from hedgerow.domain.money import plain
@@ -179,9 +181,16 @@ SAFETY = {Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.LIQUIDAT
 SILENT_HOLDS = {ob.HoldReason.NOTHING_HELD, ob.HoldReason.HELD, ob.HoldReason.DEFERRED}
 
 
-def decided_lines(notice: Decided) -> Lines:  # noqa: C901 - one case per decision
-    """Return the lines of the decision; a halt has those of its event."""
-    decision = notice.decision
+def decided_lines(notice: Decided) -> Lines:
+    """Return the lines of the decision, with the pair where several are held; a halt has those of its event."""
+    lines = _decided(notice.decision)
+    if not notice.symbol or not lines:
+        return lines
+    first, *rest = lines
+    return (replace(first, text=f"{notice.symbol}: {first.text}"), *rest)
+
+
+def _decided(decision: ob.Decision) -> Lines:  # noqa: C901 - one case per decision
     match decision:
         case ob.Hold():
             return _hold(decision)
