@@ -6,6 +6,7 @@ from _wired import Check, Wiring
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, OrderEnded
 from hedgerow.domain.instrument import Market
+from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 
 ROUND_TRIP = 0.1
 OPENING, HOLDING = 19, 16
@@ -59,3 +60,36 @@ def test_the_second_leg_leaves_in_the_instant_in_which_the_fill_is_heard_of(stre
     followers = [d for d in wiring.way.left if (d.method, d.path) == ("POST", "/fapi/v3/order")]
     assert len(followers) == len(fills) > 5
     assert max(order.after_heard for order in followers) < 0.001
+
+
+# --- several hedges --------------------------------------------------------------------------------------------------
+
+
+def several(slots: int) -> tuple[list[Check], list[Check]]:
+    """Return the checks that opened, and the quiet ones after them, of a bot with so many slots."""
+    parameters = StrategyParameters(
+        funding_rate_strategy=FundingRateStrategy(min_funding_apr=0.1),
+        position_management=PositionManagement(
+            fee_coverage_multiplier=1000,
+            max_position_age_hours=87_600,
+            better_opportunity_apr=90.0,
+            max_positions=slots,
+        ),
+    )
+    wiring = Wiring(pairs=20, round_trip_seconds=ROUND_TRIP, parameters=parameters)
+    checks = wiring.run(45, streams=False)
+    assert len(wiring.ledger.open_hedges) == slots
+    return [check for check in checks if check.issued], [check for check in checks if not check.issued]
+
+
+def test_a_quiet_check_of_five_hedges_asks_no_more_than_that_of_one() -> None:
+    # The settlement at 08:00 is read by the check after it, the tiers of the margin once a day for several shorts.
+    one, five = ({check.began_at: check.requests for check in several(slots)[1]} for slots in (1, 5))
+    together = [(one[at], asked) for at, asked in five.items() if at in one]
+    assert len(together) > 3
+    assert all(asked <= alone for alone, asked in together)
+
+
+def test_five_openings_ask_for_what_five_times_one_asks_for() -> None:
+    one, five = (sum(check.requests for check in several(slots)[0]) for slots in (1, 5))
+    assert five <= 5 * one

@@ -1,0 +1,41 @@
+"""Three hedges in one cross wallet on days on which everything moves: none is liquidated, margin is moved in time."""
+
+import pytest
+
+from hedgerow.domain.events import HedgeRepaired
+from hedgerow.domain.position import Reason
+from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from support.bot_harness import BotHarness
+from support.crash_days import CRASH, DATA, HELD_SINCE, SQUEEZE, generated, historic, lived, moved
+
+
+def check_survived(bot: BotHarness) -> None:
+    bot.check()
+    assert Reason.LIQUIDATED not in bot.reasons
+    assert not bot.ledger.jobs
+    for hedge in bot.ledger.open_hedges:
+        assert bot.world.account().short(hedge.symbol) == hedge.short
+
+
+def test_no_hedge_is_liquidated_in_a_crash() -> None:
+    check_survived(lived(generated(CRASH), 11))
+
+
+def test_margin_is_moved_in_time_while_everything_rises() -> None:
+    bot = lived(generated(SQUEEZE), 11)
+    check_survived(bot)
+    assert moved(bot)
+
+
+def test_hedges_are_made_smaller_and_survive_where_no_margin_can_be_moved() -> None:
+    refused = SubmitFault(outcome=Outcome.REJECT, command="transfer_funds", nth=4, times=10_000)
+    bot = lived(generated(SQUEEZE), 11, faults=FaultPlan(submits=(refused,)))
+    check_survived(bot)
+    assert not moved(bot)
+    assert [event for event in bot.logged(HedgeRepaired) if event.at > HELD_SINCE] or bot.reasons
+
+
+@pytest.mark.skipif(not (DATA / "prices_hourly.parquet").is_file(), reason=f"no market archive at {DATA}")
+@pytest.mark.parametrize("day", ["2020-03-12", "2021-05-19"])
+def test_no_hedge_is_liquidated_on_days_of_history(day: str) -> None:
+    check_survived(lived(historic(day), 48))
