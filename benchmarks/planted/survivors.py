@@ -219,8 +219,8 @@ SURVIVORS: Sequence[Patched] = (
         name="naive times of the state file are local",
         file="store/guide_state.py",
         does="a position taken over from the guide's bot is hours older or younger than it is",
-        old="moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)",
-        new="moment.astimezone(UTC)",
+        old="parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)",
+        new="parsed.astimezone(UTC)",
         tests=("unit/store/test_guide_state.py",),
     ),
     Patched(

@@ -60,14 +60,14 @@ class VirtualClock:
         self._start = start
         self._elapsed = 0.0
         self._speed = speed
-        self._told = (0.0, start)
-        """The time returned last: most readers ask while it stands still."""
+        self._returned = (0.0, start)
+        """The time returned last: most readers ask while it does not advance."""
 
     def now(self) -> datetime:
         """Return the present virtual time, to the microsecond."""
-        if self._told[0] != self._elapsed:
-            self._told = (self._elapsed, self._start + timedelta(seconds=self._elapsed))
-        return self._told[1]
+        if self._returned[0] != self._elapsed:
+            self._returned = (self._elapsed, self._start + timedelta(seconds=self._elapsed))
+        return self._returned[1]
 
     def monotonic(self) -> float:
         """Return virtual seconds since the start."""

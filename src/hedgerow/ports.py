@@ -231,7 +231,7 @@ class NotificationSource(Protocol):
         ...
 
     def follow(self, *symbols: str) -> None:
-        """Tell mark, interval and status of these symbols alone."""
+        """Report mark, interval and status of these symbols alone."""
         ...
 
 

@@ -40,4 +40,6 @@ class Subscribers(Generic[Value]):
             except Exception as error:
                 if self._report is None:
                     raise
-                self._report(f"a listener of the exchange's news failed ({describe(error)}); the stream goes on")
+                self._report(
+                    f"a listener of the exchange's notifications failed ({describe(error)}); the stream goes on"
+                )

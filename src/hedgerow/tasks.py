@@ -17,7 +17,7 @@ E = TypeVar("E")
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 HEALTHY_SECONDS = 300.0
-"""Work that ran for so long starts the back-off anew, and its next failure is reported even if it is an old one."""
+"""Work that ran for so long resets the back-off, and its next failure is reported even if it is an old one."""
 LONGEST_TEXT = 200
 
 

@@ -311,7 +311,7 @@ class AsterClient:
     async def place(
         self, request: OrderRequest, *, nonce: int | None = None, on_signed: NonceHook | None = None
     ) -> account.OrderRow:
-        """Send a limit order, with a reserved nonce or a new one; ``on_signed`` is told which before it leaves.
+        """Send a limit order, with a reserved nonce or a new one; ``on_signed`` gets it before the request is sent.
 
         The perpetual's answer comes after matching, the spot market's before (docs/aster-api.md 6.2).
         """
@@ -440,7 +440,7 @@ def _page(found: wire.Rows[Row], name: str) -> tuple[Row, ...]:
     """Return the readable rows of a page of history.
 
     Raises:
-        OutcomeUnknown: the page is full and hides rows, so that the next one cannot be told.
+        OutcomeUnknown: the page is full and hides rows, so that the next one is unknown.
     """
     if found.count >= ROWS > len(found.rows):
         raise OutcomeUnknown(f"the exchange lists a full page of {name} with rows that cannot be read")
@@ -453,6 +453,6 @@ def _expect_success(body: bytes, name: str) -> None:
     Raises:
         OutcomeUnknown: it is no success.
     """
-    told = error_body(body)
-    if told is None or told.code != OK:
+    error = error_body(body)
+    if error is None or error.code != OK:
         raise OutcomeUnknown(f"the exchange did not answer {name} with success")

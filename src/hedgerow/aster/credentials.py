@@ -65,7 +65,7 @@ class Credentials:
 
     @property
     def account(self) -> str:
-        """What tells this account from others: its address, or the public part of a legacy key."""
+        """What identifies this account: its address, or the public part of a legacy key."""
         return self.user or self.api_key
 
     @property

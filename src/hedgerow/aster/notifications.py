@@ -35,7 +35,7 @@ class AsterNotifications:
         self._subscribers: Subscribers[Notification] = Subscribers(report)
         self._symbols: frozenset[str] = frozenset()
         self._last: dict[str, PremiumRow] = {}
-        accounts.subscribe(self._tell)
+        accounts.subscribe(self._publish)
         markets.subscribe(self._premium, self._lost)
 
     @property
@@ -48,7 +48,7 @@ class AsterNotifications:
         return self._subscribers.add(listener)
 
     def follow(self, *symbols: str) -> None:
-        """Tell mark, interval and status of these symbols alone."""
+        """Report mark, interval and status of these symbols alone."""
         self._symbols = frozenset(symbols)
         self._last = {symbol: row for symbol, row in self._last.items() if symbol in self._symbols}
 
@@ -59,11 +59,11 @@ class AsterNotifications:
         trades = row.mark_price > 0
         if before is not None and trades != (before.mark_price > 0):
             detail = "it has a mark price again" if trades else "it has no mark price any more"
-            self._tell(self._notifications(NotificationKind.STATUS, row.symbol, detail=detail))
+            self._publish(self._notifications(NotificationKind.STATUS, row.symbol, detail=detail))
         if before is not None and _rhythm_changed(before, row, self._interval(row.symbol)):
-            self._tell(self._notifications(NotificationKind.INTERVAL, row.symbol))
+            self._publish(self._notifications(NotificationKind.INTERVAL, row.symbol))
         if trades:
-            self._tell(
+            self._publish(
                 Notification(
                     at=self._clock.now(),
                     kind=NotificationKind.MARK,
@@ -73,12 +73,12 @@ class AsterNotifications:
             )
 
     def _lost(self, market: Market) -> None:
-        self._tell(Notification(at=self._clock.now(), kind=NotificationKind.LOST, market=market))
+        self._publish(Notification(at=self._clock.now(), kind=NotificationKind.LOST, market=market))
 
     def _notifications(self, kind: NotificationKind, symbol: str, *, detail: str = "") -> Notification:
         return Notification(at=self._clock.now(), kind=kind, symbol=symbol, detail=detail)
 
-    def _tell(self, notification: Notification) -> None:
+    def _publish(self, notification: Notification) -> None:
         self._subscribers.publish(notification)
 
 

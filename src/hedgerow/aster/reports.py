@@ -10,7 +10,7 @@ NAMES_SHOWN = 5
 
 
 class Report:
-    """Passes lines for the user on, each once; whoever can show them sets ``show``."""
+    """Passes lines for the user on, each once; the user interface sets ``show``."""
 
     def __init__(self) -> None:
         self.show: Callable[[str], None] = lambda _: None
@@ -29,7 +29,7 @@ class Report:
             self.show(text.format(shown if len(new) <= NAMES_SHOWN else f"{shown} and {len(new) - NAMES_SHOWN} more"))
 
     def again(self, text: str) -> None:
-        """Pass a line on even if it was said before: whoever calls this counts by itself."""
+        """Pass a line on even if it was said before: the caller counts for itself."""
         self.show(text)
 
     def _is_new(self, text: str) -> bool:

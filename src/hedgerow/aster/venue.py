@@ -57,8 +57,8 @@ AHEAD = 2
 class AsterVenue:
     """One account of Aster.
 
-    ``remember`` should be given the event log, or its newest part, before anything else: it tells the bot's own orders
-    and transfers of earlier runs from those of others. ``hedgerow.aster.streams`` fills the two caches; without it
+    ``remember`` should be given the event log, or its newest part, before anything else: it identifies the
+    orders and transfers of earlier runs of the bot. ``hedgerow.aster.streams`` fills the two caches; without it
     everything is read by REST.
     """
 
@@ -119,15 +119,15 @@ class AsterVenue:
 
     @property
     def streaming(self) -> bool:
-        """Whether the streams are open and heard, so that nothing that happens is missed."""
+        """Whether the streams are open and deliver messages, so that no event is missed."""
         return self._notifications.streaming
 
     def subscribe(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
-        """Call ``listener`` with every piece of news; returns what ends that."""
+        """Call ``listener`` with every notification; returns what ends that."""
         return self._notifications.subscribe(listener)
 
     def follow(self, *symbols: str) -> None:
-        """Tell mark, interval and status of this symbol alone; None = of none."""
+        """Report mark, interval and status of this symbol alone; None = of none."""
         self._notifications.follow(*symbols)
 
     async def market(self, periods: int) -> MarketView:
@@ -161,7 +161,7 @@ class AsterVenue:
         return await self._markets.listing.pair(symbol, fresh=fresh)
 
     async def open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
-        """Read the orders resting on either market of ``symbol``, whoever sent them."""
+        """Read the orders resting on either market of ``symbol``, from any sender."""
         pages = await all_of(*(self._resting(market, symbol) for market in Market))
         return tuple(
             OpenOrder(symbol=row.symbol, client_id=row.client_order_id, order_id=row.order_id)

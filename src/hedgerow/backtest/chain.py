@@ -272,7 +272,7 @@ def _met(market: Market, rules: Rules, money: Floats, symbol: int, row: int, fun
 
 @inlined
 def _begin_walk(rows: _Rows, walks: _Walks, held: Ints, money: Floats, acting: int, first: int) -> bool:
-    """Tell whether the walk from this entry may be used; begins it the first time."""
+    """Return whether the walk from this entry may be used; begins it the first time."""
     symbol, step = held[SYMBOL], held[OPENED_STEP]
     if walks.step[acting, symbol] < 0:
         walks.step[acting, symbol], walks.quantity[acting, symbol] = step, money[QUANTITY]
@@ -341,7 +341,7 @@ def _opens(
     row: int,
     log: Any,
 ) -> bool:
-    """Open at the first check in or after a row that can; tells whether there is one."""
+    """Open at the first check in or after a row that can; returns whether there is one."""
     while row < len(rows.after) and following.entry[row] >= 0:
         row = following.entry[row]
         if enter(market, rules, signals, held, money, memory, row, market.step[row]):

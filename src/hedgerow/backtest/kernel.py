@@ -443,7 +443,7 @@ def _profit(
 
 @inlined
 def _deferred(market: Market, rules: Rules, held: Ints, money: Floats, row: int, at_ms: int) -> bool:
-    """Tell whether a closing waits because prices make it cost too much."""
+    """Return whether a closing waits because prices make it cost too much."""
     symbol = held[SYMBOL]
     spot = market.seen[row, symbol, SPOT]
     cost = _exit_cost(
@@ -526,7 +526,7 @@ def enter(
     row: int,
     step: int,
 ) -> bool:
-    """Open what the rules choose in a row; tells whether something was opened."""
+    """Open what the rules choose in a row; returns whether something was opened."""
     symbol = _choice(signals, memory, row, market.row_ms[row] if market.step[row] < 0 else _at(market, step))
     acting = market.state[row, symbol, ACT] if symbol >= 0 else -1
     if acting < 0 or not market.state[acting, symbol, READABLE]:

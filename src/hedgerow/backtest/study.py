@@ -185,7 +185,7 @@ class Study:
 
     def run(self, parameters: StrategyParameters) -> Result:
         """Play the guide's rules with one parameter set, compiled."""
-        return self.judged(*self._told(self.chain.play(rules_of(parameters))))
+        return self.judged(*self._readable(self.chain.play(rules_of(parameters))))
 
     def rows(self, sets: Iterable[StrategyParameters]) -> Iterator[tuple[StrategyParameters, Figures]]:
         """Yield the figures of each parameter set."""
@@ -291,7 +291,7 @@ class Study:
             funding=quantity * float(np.sum(tables.rate[paid, symbol] * tables.paid_mark[paid, symbol])),
         )
 
-    def _told(self, played: Played) -> tuple[tuple[Trade, ...], tuple[Decision, ...]]:
+    def _readable(self, played: Played) -> tuple[tuple[Trade, ...], tuple[Decision, ...]]:
         trades = tuple(
             self._trade(
                 int(whole[0]),

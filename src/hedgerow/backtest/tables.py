@@ -178,7 +178,7 @@ def _rows(grid: Grid, series: list[tuple[PriceSeries, FundingSeries]], *, every_
         hours = _ints(funding.hours)
         changes += [known, known + MAX_HELD_MS, stamps, stamps + STALE_PRINTS * hours * HOUR_MS]
     full_hours = np.arange(-(-grid.start_ms // HOUR_MS), grid.end_ms // HOUR_MS + 2, dtype=np.int64) * HOUR_MS
-    changes.append(full_hours)  # estimates begin anew at settlements
+    changes.append(full_hours)  # estimates start again at settlements
     at = np.unique(np.concatenate(changes))
     steps = [-((grid.start_ms - at) // grid.cycle_ms)]
     guarded: Ints = np.empty(0, dtype=np.int64)

@@ -35,7 +35,7 @@ class Quote(Struct, frozen=True, kw_only=True):
 
     @property
     def crossed(self) -> bool:
-        """Whether the bid is above the ask: such a reading mixes two moments, and shows no price."""
+        """Whether the bid is above the ask: such a reading mixes two times, and shows no price."""
         return self.bid is not None and self.ask is not None and self.bid > self.ask
 
     @property
@@ -92,7 +92,7 @@ class Depth(Struct, frozen=True, kw_only=True):
 
     @property
     def crossed(self) -> bool:
-        """Whether the best bid is above the best ask: such a reading mixes two moments, and shows no price."""
+        """Whether the best bid is above the best ask: such a reading mixes two times, and shows no price."""
         return bool(self.bids) and bool(self.asks) and self.bids[0].price > self.asks[0].price
 
     @property

@@ -24,9 +24,9 @@ from hedgerow.history.quality import (
     clean_closes,
     clean_prints,
     gaps_between,
-    moment,
     unusable_closes,
     unusable_prints,
+    utc_text,
 )
 from hedgerow.history.series import (
     HOUR_MS,
@@ -167,7 +167,7 @@ class ArchiveMarketData:
         """One line per thing to announce: a shortened window, each skipped pair, each gap in the prices."""
         notes: list[str] = []
         if self._asked != self._window:
-            reach = f"{moment(self._window.start_ms)} to {moment(self._window.end_ms)} UTC"
+            reach = f"{utc_text(self._window.start_ms)} to {utc_text(self._window.end_ms)} UTC"
             notes.append(f"the data reach only part of the window asked for; it runs from {reach}")
         notes += [f"{symbol} skipped: {reason}" for symbol, reason in self.skipped.items()]
         for symbol, history in self._histories.items():
@@ -181,7 +181,7 @@ class ArchiveMarketData:
         return history.prices, history.funding
 
     def predicts_by_premium(self, symbol: str) -> bool:
-        """Tell whether the next rate is estimated from the premium; else the newest settled rate stands for it."""
+        """Return whether the next rate is estimated from the premium; else the newest settled rate is used."""
         history = self._histories[symbol]
         return history.prices_from == history.funding_from
 
@@ -217,7 +217,7 @@ class ArchiveMarketData:
 
         The interval is that of the newest print. Where prices and funding are of one venue, the rate follows from the
         mean premium of the closes held since the last settlement by the venue's formula. Another venue's premium says
-        little about this one's rate, so there the newest settled rate stands in. None before the first print, while
+        little about this one's rate, so there the newest settled rate is used. None before the first print, while
         prices are unreadable, and once three settlements in a row have failed to appear.
         """
         history, now_ms = self._histories[symbol], to_ms(at)
@@ -259,10 +259,10 @@ def _within_data(window: _Window, prices: Mapping[str, Mapping[str, ParquetRows]
         if start_ms < end_ms:
             return _Window(start_ms=start_ms, end_ms=end_ms)
     found = time_range(directory / PRICES_FILE)
-    asked = f"{directory}: no prices from {moment(window.start_ms)} to {moment(window.end_ms)} UTC"
+    asked = f"{directory}: no prices from {utc_text(window.start_ms)} to {utc_text(window.end_ms)} UTC"
     if found is None:
         raise HistoryError(f"{asked}; the file holds no prices at all")
-    reach = f"{moment(found.first_ms + HOUR_MS)} to {moment(found.last_ms + HOUR_MS)}"
+    reach = f"{utc_text(found.first_ms + HOUR_MS)} to {utc_text(found.last_ms + HOUR_MS)}"
     raise HistoryError(f"{asked}; there are prices from {reach}")
 
 
@@ -355,7 +355,7 @@ def _preference(venue: str) -> tuple[int, str]:
 
 
 def _stretch(gap: Gap) -> str:
-    return f"{gap.hours:g} h from {moment(gap.from_ms)} UTC"
+    return f"{gap.hours:g} h from {utc_text(gap.from_ms)} UTC"
 
 
 def _listing(skipped: Mapping[str, str]) -> str:

@@ -18,13 +18,13 @@ __all__ = [
     "clean_closes",
     "clean_prints",
     "gaps_between",
-    "moment",
     "unusable_closes",
     "unusable_prints",
+    "utc_text",
 ]
 
 SAME_SETTLEMENT_MS = 60_000
-"""Prints closer than this are one settlement told twice; the venue's jitter is at most 15 s (docs/aster-api.md 11)."""
+"""Prints closer than this are one settlement; the venue's jitter is 15 s at most (docs/aster-api.md 11)."""
 LARGEST_RATE = 1.0
 """A settled rate beyond this, either sign, is no rate: venues cap one interval at 2 to 3 % (docs/aster-api.md 11)."""
 
@@ -59,10 +59,10 @@ class Gap(Struct, frozen=True, kw_only=True):
 
 
 def clean_closes(rows: ParquetRows) -> list[HourlyClose]:
-    """Return the hours with a spot and a perpetual close; the perpetual's stands in for a mark that is not known.
+    """Return the hours with a spot and a perpetual close; the perpetual's replaces a mark that is not known.
 
     Raises:
-        HistoryError: one hour is told twice with different closes.
+        HistoryError: one hour is listed twice with different closes.
     """
     columns = (rows.numbers[name] for name in ("spot_close", "perp_close", "mark_close"))
     kept: list[HourlyClose] = []
@@ -73,7 +73,7 @@ def clean_closes(rows: ParquetRows) -> list[HourlyClose]:
         if not kept or kept[-1].open_ms < open_ms:
             kept.append(close)
         elif kept[-1] != close:
-            raise HistoryError(f"two different closes for the hour from {moment(open_ms)}")
+            raise HistoryError(f"two different closes for the hour from {utc_text(open_ms)}")
     return kept
 
 
@@ -81,7 +81,7 @@ def clean_prints(rows: ParquetRows) -> list[Print]:
     """Return the settled rates at their real times, one per settlement.
 
     Raises:
-        HistoryError: one settlement is told twice with different rates, or an interval is not whole hours.
+        HistoryError: one settlement is listed twice with different rates, or an interval is not whole hours.
     """
     kept: list[Print] = []
     for at_ms, rate, hours in zip(rows.times_ms, rows.numbers["rate"], rows.numbers["interval_hours"], strict=True):
@@ -89,14 +89,14 @@ def clean_prints(rows: ParquetRows) -> list[Print]:
             continue
         if abs(rate) > LARGEST_RATE:
             raise HistoryError(
-                f"funding rate of {moment(at_ms)} is {rate:.0%}; at most {LARGEST_RATE:.0%} is plausible"
+                f"funding rate of {utc_text(at_ms)} is {rate:.0%}; at most {LARGEST_RATE:.0%} is plausible"
             )
         if hours is None or not isfinite(hours) or hours < 1 or hours != int(hours):
-            raise HistoryError(f"funding interval of {moment(at_ms)} must be whole hours, not {hours}")
+            raise HistoryError(f"funding interval of {utc_text(at_ms)} must be whole hours, not {hours}")
         if not kept or at_ms - kept[-1].at_ms >= SAME_SETTLEMENT_MS:
             kept.append(Print(at_ms, rate, int(hours)))
         elif (kept[-1].rate, kept[-1].interval_hours) != (rate, hours):
-            raise HistoryError(f"two different funding rates for the settlement of {moment(at_ms)}")
+            raise HistoryError(f"two different funding rates for the settlement of {utc_text(at_ms)}")
     return kept
 
 
@@ -105,7 +105,7 @@ def unusable_closes(rows: ParquetRows) -> Iterator[str]:
     for name in ("spot_close", "perp_close"):
         bad = [at for at, value in zip(rows.times_ms, rows.numbers[name], strict=True) if _is_bad(value)]
         if bad:
-            yield f"{len(bad)} {name} left out that {_is_or_are(bad)} no price, the first of {moment(bad[0])}"
+            yield f"{len(bad)} {name} left out that {_is_or_are(bad)} no price, the first of {utc_text(bad[0])}"
 
 
 def unusable_prints(rows: ParquetRows) -> Iterator[str]:
@@ -116,7 +116,7 @@ def unusable_prints(rows: ParquetRows) -> Iterator[str]:
         if value is not None and not isfinite(value)
     ]
     if bad:
-        yield f"{len(bad)} funding rate left out that {_is_or_are(bad)} no number, the first of {moment(bad[0])}"
+        yield f"{len(bad)} funding rate left out that {_is_or_are(bad)} no number, the first of {utc_text(bad[0])}"
 
 
 def gaps_between(known_ms: Sequence[int], *, start_ms: int, end_ms: int, longest_ms: int) -> list[Gap]:
@@ -126,7 +126,7 @@ def gaps_between(known_ms: Sequence[int], *, start_ms: int, end_ms: int, longest
     return [Gap(from_ms=a, until_ms=b) for a, b in spans if a < b]
 
 
-def moment(at_ms: int) -> str:
+def utc_text(at_ms: int) -> str:
     """Return a time for people, to the minute, UTC."""
     return format(EPOCH + timedelta(milliseconds=at_ms), "%Y-%m-%d %H:%M")
 

@@ -170,7 +170,7 @@ def encode(state: GuideState) -> bytes:
 
 
 def write(path: Path, state: GuideState, *, durable: bool = True) -> None:
-    """Replace the file as a whole: a reader, or a crash at any moment, sees the old one or the new one.
+    """Replace the file as a whole: a reader, or a crash at any time, sees the old one or the new one.
 
     ``durable`` returns only once it would survive a power cut; the log can rebuild a file that did not.
 
@@ -289,8 +289,8 @@ def _decimal(value: float) -> Decimal:
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    parsed = datetime.fromisoformat(text)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def _set_aside(path: Path, at: datetime) -> Path | None:

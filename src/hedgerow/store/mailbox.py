@@ -58,7 +58,7 @@ class FolderMailbox:
         """Whether the folder was reported as unusable."""
 
     def report_to(self, report: Callable[[str], None]) -> None:
-        """Tell ``report`` about requests that are refused unread."""
+        """Pass to ``report`` the requests that are refused unread."""
         self._report = report
 
     # --- who asks ----------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ class LocalAster(AsterHandle):
         reduce_only: bool = False,
         user: str | None = None,
     ) -> None:
-        """Trade by hand at the market, as the owner of the account would on the venue's page."""
+        """Trade at the market without the bot, as the owner of the account would on the venue's page."""
         asked = {"symbol": symbol, "side": side, "quantity": as_text(quantity), "reduce_only": reduce_only}
         self._admin("POST", "trade", user=self._account(user).user, market=market, **asked)
 
@@ -107,7 +107,7 @@ class LocalAster(AsterHandle):
         """Move the price just past a position's liquidation price; it stays there."""
         self._admin("POST", "liquidate", user=self._account(user).user, symbol=symbol)
 
-    # Trouble
+    # Faults
 
     def inject(self, fault: WireFault | WireFaultKind | str, **terms: Any) -> None:
         """Set a fault of requests or of stream messages beside those that are set (docs/testing_your_bot.md).

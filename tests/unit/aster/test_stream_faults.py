@@ -199,7 +199,7 @@ def test_a_listener_that_raises_stops_neither_streams_nor_other_listeners(harnes
     harness.play(script)
     assert {NotificationKind.MARK, NotificationKind.BALANCE, NotificationKind.LOST} <= set(received)
     assert 1 <= len(lines) <= 5
-    assert all("a listener of the exchange's news failed" in line for line in lines)
+    assert all("a listener of the exchange's notifications failed" in line for line in lines)
 
 
 @pytest.mark.parametrize("field", ["X", "i", "z"])

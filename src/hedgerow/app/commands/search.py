@@ -63,7 +63,7 @@ CHANGING: Final = (
     frozenset({"better_opportunity_apr", "exit_funding_apr"}),
     frozenset({"max_position_age_hours", "better_opportunity_min_hours", "same_pair", "max_exit_cost_bps"}),
 )
-"""Settings by how much must be computed anew when they change."""
+"""Settings by how much must be computed again when they change."""
 OTHERS: Final = 2
 KERNEL_CHUNK, REPLAY_CHUNK = 512, 1
 """Sets handed to a worker at a time."""
@@ -206,7 +206,7 @@ def space_option(
 
 
 def _speed(field: str) -> int:
-    """Return the place of a setting in the order in which the fewest tables are computed anew: slow ones first."""
+    """Return the place of a setting in the order in which the fewest tables are computed again: slow ones first."""
     return next((place for place, fields in enumerate(CHANGING) if field in fields), OTHERS)
 
 

@@ -1,4 +1,4 @@
-"""What `sweep` and `walkforward` print: each figure in words that say what it can and cannot tell."""
+"""What `sweep` and `walkforward` print: each figure in words that say what it can and cannot show."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -86,7 +86,7 @@ def _interval(interval: Interval | None, name: str) -> str:
 
 def _stress_facts(stress: Stress) -> dict[str, str]:
     twice = (
-        f"{stress.doubled_cost:.2%} on notional with the same decisions, {stress.doubled_cost_decided:.2%} decided anew"
+        f"{stress.doubled_cost:.2%} on notional with the same decisions, {stress.doubled_cost_decided:.2%} decided again"
     )
     if stress.best_symbol is None:
         name, text = "Best symbol", "none: nothing was opened"

@@ -37,7 +37,7 @@ class EarlierRows:
         self._assets: dict[str, Vanished] = {}
 
     def unreadable_positions(self, account: PerpAccountReply, listed: Collection[str] | None) -> frozenset[str]:
-        """Return the symbols whose position an account reply does not tell, and remember what it lists.
+        """Return the symbols whose position an account reply does not show, and remember what it lists.
 
         ``listed`` are the perpetuals of the exchange's listing, None before it was read: a symbol that it does not
         have any more is not expected.

@@ -17,7 +17,7 @@ from hedgerow.ports import Clock
 __all__ = ["Reservations"]
 
 SHOWN = timedelta(seconds=5)
-"""An order that was taken is shown by then, whatever was not told of it at once."""
+"""An order that was taken is shown by then, whatever was not reported at once."""
 LANDING_MARGIN = timedelta(seconds=5)
 """Added to the life of a request: the venue's clock and ours may differ, and it may be slow."""
 
@@ -42,7 +42,7 @@ class Reservations:
         try:
             nonce = self._client.reserve()
         except NotSent:
-            return None  # signing will fail in the same way, and say so where it is heard
+            return None  # signing will fail in the same way, and report it to the caller
         if nonce is not None:
             self._reserved[act_id] = nonce
         return nonce
@@ -71,7 +71,7 @@ class Reservations:
     def is_dead(self, act_id: str) -> bool:
         """Return whether an act's request can no longer be executed.
 
-        One that is not known here may have been sent up to the moment this began, unless the log says it was not.
+        One that is not known here may have been sent until this began, unless the log says it was not.
         """
         if self._own.sent(act_id) is None and self._own.complete:
             return True

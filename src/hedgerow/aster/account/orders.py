@@ -42,7 +42,7 @@ POLL_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 REPORT_SECONDS = 0.25
 """Wait for the report of an open stream before asking."""
 WATCH_POLL_SECONDS = 0.25
-"""Between two looks at a resting order while no stream tells of it."""
+"""Between two looks at a resting order while no stream reports it."""
 RESTING_POLLS = 2
 """Looks at an order that may rest: enough to see one that expires on arrival."""
 NOT_SENT_PAUSE_SECONDS = 0.5
@@ -139,11 +139,9 @@ class OrderClient:
         if not _moves(row):
             return row
         if self._cache.is_open(request.market):
-            told_row = await self._cache.report(
-                request.client_id, REPORT_SECONDS, final=lambda heard: not _moves(heard)
-            )
-            if told_row is not None and not _moves(told_row) and mistaken(told_row, request) is None:
-                return told_row
+            reported = await self._cache.report(request.client_id, REPORT_SECONDS, final=lambda row: not _moves(row))
+            if reported is not None and not _moves(reported) and mistaken(reported, request) is None:
+                return reported
         immediate = request.time_in_force is TimeInForce.IOC
         for pause in POLL_SECONDS if immediate else POLL_SECONDS[:RESTING_POLLS]:
             await self._clock.sleep(pause)
@@ -160,12 +158,12 @@ class OrderClient:
     def _progress(self, row: OrderRow, request: OrderRequest) -> tuple[Event, ...]:
         """Return what is known beyond the acceptance; nothing for an order that has not moved."""
         try:
-            event = self._told(row, request)
+            event = self._event_of(row, request)
         except OutcomeUnknown as unknown:
             return (self._unknown(request.client_id, str(unknown)),)
         return () if row.status == OrderStatus.NEW else (event,)
 
-    def _told(self, row: OrderRow, request: OrderRequest) -> OrderEnded | OrderProgressed:
+    def _event_of(self, row: OrderRow, request: OrderRequest) -> OrderEnded | OrderProgressed:
         """Return an order's present state.
 
         Raises:
@@ -181,11 +179,11 @@ class OrderClient:
     async def watch(self, request: OrderRequest, filled: Decimal, seconds: float) -> tuple[Event, ...]:
         """Wait until a resting order moved beyond ``filled`` or ended, at most so long: by its report, else by asking.
 
-        A report may be lost: the order is asked for once more when none was heard.
+        A report may be lost: the order is asked for once more when none was received.
         """
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0:
-            row = await self._heard_of(request, filled, left)
+            row = await self._reported_row(request, filled, left)
             try:
                 row = row or await self._client.order(request.market, request.symbol, client_id=request.client_id)
             except VenueError as error:
@@ -196,12 +194,12 @@ class OrderClient:
                 return self._progress(row, request)
         return ()
 
-    async def _heard_of(self, request: OrderRequest, filled: Decimal, seconds: float) -> OrderRow | None:
+    async def _reported_row(self, request: OrderRequest, filled: Decimal, seconds: float) -> OrderRow | None:
         """Wait for an open stream's report that the order moved; without a stream, until it is time to ask again."""
         if not self._cache.is_open(request.market):
             await self._clock.sleep(min(seconds, WATCH_POLL_SECONDS))
             return None
-        row = await self._cache.report(request.client_id, seconds, final=lambda heard: _beyond(heard, filled))
+        row = await self._cache.report(request.client_id, seconds, final=lambda row: _beyond(row, filled))
         return row if row is not None and _beyond(row, filled) else None
 
     # --- finding out -------------------------------------------------------------------------------------------------
@@ -223,7 +221,7 @@ class OrderClient:
                 )
             row = row or await self._find(request)
             if row is not None:
-                event = self._told(row, request)
+                event = self._event_of(row, request)
                 self._own.accepted(client_id, row.order_id)
                 return (event,)
         except VenueError as error:

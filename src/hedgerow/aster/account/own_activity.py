@@ -30,7 +30,7 @@ class Sent(Struct, frozen=True, kw_only=True):
 
 
 class OwnTransfer(Struct, frozen=True, kw_only=True):
-    """A transfer of ours that happened; when exactly, between its sending and its confirmation, nobody told us."""
+    """A transfer of ours that happened; when exactly, between its sending and its confirmation, is not reported."""
 
     sent_at: datetime
     at: datetime

@@ -213,7 +213,7 @@ class AccountReader:
         await all_of(self._hedge_mode.renew(ahead_seconds), self._multi_assets.renew(ahead_seconds))
 
     def modes_changed(self) -> None:
-        """The account's configuration changed: read its modes anew."""
+        """The account's configuration changed: read its modes again."""
         self._hedge_mode.expire()
         self._multi_assets.expire()
 

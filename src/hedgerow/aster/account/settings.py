@@ -24,7 +24,7 @@ __all__ = ["AccountCommands"]
 
 
 class AccountCommands:
-    """What the account is told besides orders."""
+    """Commands to the account other than orders."""
 
     def __init__(self, client: AsterClient, clock: Clock, own: OwnActivity, *, reservations: Reservations) -> None:
         self._client = client

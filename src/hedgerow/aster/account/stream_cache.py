@@ -1,6 +1,6 @@
 """The account cached from the user streams: a REST reading that is valid until a stream reports a change.
 
-Events only end a reading's life or tell an order's fills; balances and positions always come from REST, because
+Events only end a reading's life or report an order's fills; balances and positions always come from REST, because
 events may be missed, repeated or out of order, and never carry the available balance (docs/aster-api.md 10.2). The
 perpetual account is one request and changes with every mark: it is never kept.
 """
@@ -48,10 +48,10 @@ class AccountCache:
         self._holdings: Holdings | None = None
         self._changed_at: datetime | None = None
         self._reports: dict[str, OrderRow] = {}
-        self._heard = asyncio.Event()
+        self._report_received = asyncio.Event()
 
     def subscribe(self, listener: Callable[[Notification], None]) -> None:
-        """Call ``listener`` with every piece of news; it must not wait."""
+        """Call ``listener`` with every notification; it must not wait."""
         self._subscribers.add(listener)
 
     def holdings(self, now: datetime) -> Holdings | None:
@@ -73,7 +73,7 @@ class AccountCache:
         self._changed_at = self._clock.now()
 
     def on_notification(self, notification: Notification) -> None:
-        """Take over what a stream told."""
+        """Take over what a stream reported."""
         if notification.kind is NotificationKind.CONNECTED:
             self._open.add(notification.market)
         elif notification.kind is NotificationKind.LOST:
@@ -90,19 +90,19 @@ class AccountCache:
         self._reports[row.client_order_id] = row
         while len(self._reports) > KEPT_REPORTS:
             del self._reports[next(iter(self._reports))]
-        self._heard.set()
-        self._heard = asyncio.Event()
+        self._report_received.set()
+        self._report_received = asyncio.Event()
 
     def is_open(self, market: Market) -> bool:
         """Return whether a market's user data stream is open."""
         return market in self._open
 
     async def report(self, client_id: str, seconds: float, *, final: Callable[[OrderRow], bool]) -> OrderRow | None:
-        """Wait until an order's report is final, at most so long; returns the newest one heard, or None."""
+        """Wait until an order's report is final, at most so long; returns the newest one received, or None."""
         try:
             async with self._clock.timeout(seconds):
                 while (row := self._reports.get(client_id)) is None or not final(row):
-                    await self._heard.wait()
+                    await self._report_received.wait()
         except TimeoutError:
             return self._reports.get(client_id)
         return row

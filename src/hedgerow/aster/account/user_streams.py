@@ -90,7 +90,7 @@ class _Leverage(Struct, frozen=True):
 
 
 class UserStreams:
-    """Tells an ``AccountCache`` what happens, on both markets, until cancelled."""
+    """Passes events to an ``AccountCache``, on both markets, until cancelled."""
 
     def __init__(
         self,
@@ -151,15 +151,15 @@ class _UserStreamHandler(StreamHandler):
     async def opened(self, connection: StreamConnection) -> None:
         """From now on changes are reported."""
         self._connection = connection
-        self._tell(NotificationKind.CONNECTED)
+        self._notify(NotificationKind.CONNECTED)
 
     def closed(self) -> None:
         """From now on changes may be missed."""
         self._connection = None
-        self._tell(NotificationKind.LOST)
+        self._notify(NotificationKind.LOST)
 
     async def renew(self) -> None:
-        """Prolong the listen key; where that is refused, begin anew with another one."""
+        """Prolong the listen key; where that is refused, start again with another one."""
         connection = self._connection
         if connection is None:
             return
@@ -181,7 +181,7 @@ class _UserStreamHandler(StreamHandler):
             self._take(event, kind, message)
         except OutcomeUnknown as unreadable:
             self._unreadable(f"a message of the {self._market} account stream cannot be read", str(unreadable))
-            self._tell(NotificationKind.MODES if kind is NotificationKind.MODES else NotificationKind.BALANCE)
+            self._notify(NotificationKind.MODES if kind is NotificationKind.MODES else NotificationKind.BALANCE)
         else:
             if event.e == "listenKeyExpired":
                 raise VenueError("the listen key expired")
@@ -196,9 +196,9 @@ class _UserStreamHandler(StreamHandler):
             self._report(event.o if event.e == "ORDER_TRADE_UPDATE" else message)
         elif kind is NotificationKind.MODES and event.ai == Raw(b"null"):
             changed = decode(event.ac, _Leverage)
-            self._tell(NotificationKind.LEVERAGE, changed.s, detail=f"its leverage is {changed.l}x now")
+            self._notify(NotificationKind.LEVERAGE, changed.s, detail=f"its leverage is {changed.l}x now")
         elif kind is not None:
-            self._tell(_finer(event, kind))
+            self._notify(_finer(event, kind))
 
     def _report(self, message: Raw | str | bytes) -> None:
         """Take over the report of an order; one that does not say how far it is only says that something happened."""
@@ -219,11 +219,11 @@ class _UserStreamHandler(StreamHandler):
             )
         forced = forced_trade(row.client_id)
         if forced is UNSET:
-            self._tell(NotificationKind.ORDER, row.symbol, row.client_id)
+            self._notify(NotificationKind.ORDER, row.symbol, row.client_id)
         else:
-            self._tell(NotificationKind.FORCED, row.symbol, row.client_id, forced=forced)
+            self._notify(NotificationKind.FORCED, row.symbol, row.client_id, forced=forced)
 
-    def _tell(
+    def _notify(
         self,
         kind: NotificationKind,
         symbol: str = "",
@@ -246,7 +246,7 @@ class _UserStreamHandler(StreamHandler):
 
 
 def _finer(event: _Event, kind: NotificationKind) -> NotificationKind:
-    """Tell funding from other balances."""
+    """Distinguish funding from other changes of balances."""
     if event.e == "ACCOUNT_UPDATE" and decode(event.a, _Change).m == "FUNDING_FEE":
         return NotificationKind.FUNDING
     return kind

@@ -33,7 +33,7 @@ OK = 200
 MULTIPLE_CHOICES, BANNED, TOO_MANY, SERVER_ERROR = 300, 418, 429, 500
 FORBIDDEN = {403, 451}
 OWN_CODES_BELOW = -999
-"""The exchange's own codes are -1000 and below; others come from what stands in front of it."""
+"""The exchange's own codes are -1000 and below; others come from gateways in front of it."""
 UNKNOWN, TOO_MANY_REQUESTS, TOO_MANY_ORDERS = -1000, -1003, -1015
 NONCE_EXPIRED, TRANSFER_ID_DUPLICATE, MARGIN_TYPE_UNCHANGED, TIMEOUT, NO_SUCH_ORDER = -4225, -4115, -4046, -1007, -2013
 
@@ -126,8 +126,8 @@ def failure(response: HttpResponse, what: str, *, now: datetime, write: bool = F
     if response.status in {TOO_MANY, BANNED}:
         return _limited(response, error, what, now)
     if response.status >= SERVER_ERROR:
-        told = f", {error.msg} ({error.code})" if error else _kind(response)
-        return OutcomeUnknown(f"{what}: the exchange failed (HTTP {response.status}{told})")
+        details = f", {error.msg} ({error.code})" if error else _kind(response)
+        return OutcomeUnknown(f"{what}: the exchange failed (HTTP {response.status}{details})")
     if error is not None and error.code <= OWN_CODES_BELOW:
         return _by_code(error, what, response, now)
     if response.status < MULTIPLE_CHOICES and (error is None or error.code == OK):
@@ -138,8 +138,8 @@ def failure(response: HttpResponse, what: str, *, now: datetime, write: bool = F
 
 def _foreign(response: HttpResponse, error: ErrorBody | None, what: str, *, write: bool) -> VenueError:
     """Return what an answer means that is not the exchange's own."""
-    told = f", {error.msg} ({error.code})" if error else _kind(response)
-    text = f"{what}: HTTP {response.status}{told}"
+    details = f", {error.msg} ({error.code})" if error else _kind(response)
+    text = f"{what}: HTTP {response.status}{details}"
     if response.status in FORBIDDEN:
         text += ": this region or network address is refused; HEDGEROW_PROXY or HTTPS_PROXY leads through a proxy"
     return OutcomeUnknown(text) if write else Rejected(text, -response.status)
@@ -179,18 +179,18 @@ def _unknown(error: ErrorBody, text: str) -> VenueError:
 
 def _limited(response: HttpResponse, error: ErrorBody | None, what: str, now: datetime) -> RateLimited:
     seconds = _wait(response, error, now)
-    told = f" ({error.code})" if error else ""
+    details = f" ({error.code})" if error else ""
     return RateLimited(
-        f"{what}: too many requests, asked to wait {seconds:.0f} s (HTTP {response.status}){told}", seconds
+        f"{what}: too many requests, asked to wait {seconds:.0f} s (HTTP {response.status}){details}", seconds
     )
 
 
 def _wait(response: HttpResponse, error: ErrorBody | None, now: datetime) -> float:
     """Return how long to send nothing: what the answer says, at most the longest ban."""
-    return min(LONGEST_BAN_SECONDS, _told_wait(response, error, now))
+    return min(LONGEST_BAN_SECONDS, _requested_wait(response, error, now))
 
 
-def _told_wait(response: HttpResponse, error: ErrorBody | None, now: datetime) -> float:
+def _requested_wait(response: HttpResponse, error: ErrorBody | None, now: datetime) -> float:
     banned = _BANNED_UNTIL.search(error.msg) if error else None
     if banned:
         return max(0.0, (int(banned[1]) - to_millis(now)) / 1000)

@@ -49,7 +49,7 @@ _UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400}
 _LETTERS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _HEADER = re.compile(r"x-mbx-(used-weight|order-count)-(\d+)([smhd])")
 DEFAULT_LIMITS = (Limit(kind=LimitKind.WEIGHT, window_seconds=60, amount=1200),)
-"""Until the venue told its own: below every limit it ever published."""
+"""Used until the venue has reported its own: below every limit it ever published."""
 
 
 class _Window:
@@ -162,10 +162,10 @@ class Limiter:
         waits = (w.wait_seconds(now, _amount(w, weight, orders), SHARES[priority]) for w in self._windows)
         return max(blocked, *waits, 0.0)
 
-    def _raise_to(self, kind: LimitKind, window_seconds: int, told: int, now: float) -> None:
+    def _raise_to(self, kind: LimitKind, window_seconds: int, reported: int, now: float) -> None:
         for window in self._windows:
             if (window.limit.kind, window.limit.window_seconds) == (kind, window_seconds):
-                missing = told - window.used(now)
+                missing = reported - window.used(now)
                 if missing > 0:
                     window.add(now, missing)
 

@@ -14,12 +14,12 @@ ROTATE_SECONDS = 23 * 3600.0
 """The venue ends every connection at 24 h (docs/aster-api.md 10)."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 HEALTHY_SECONDS = 60.0
-"""A connection that lived for so long starts the back-off anew."""
+"""A connection that lived for so long resets the back-off."""
 FAILURES_REPORTED = 3
 
 
 class StreamHandler:
-    """What a link tells; all of it is to be overridden where it matters."""
+    """Callbacks of a stream, to be overridden where needed."""
 
     async def address(self) -> str:
         """Return where to connect now."""
@@ -74,16 +74,16 @@ class ReconnectingStream:
                 if self._clock.monotonic() - began >= HEALTHY_SECONDS:
                     failures, self._reported = 0, ""
                 failures += 1
-                self._tell(error, failures)
+                self._report_failure(error, failures)
                 await self._clock.sleep(self._pause(failures))
 
-    def _tell(self, error: Exception, failures: int) -> None:
+    def _report_failure(self, error: Exception, failures: int) -> None:
         """Report a failure, the same one only once until a connection was healthy again."""
         problem = describe(error)
         due = failures >= FAILURES_REPORTED or not isinstance(error, VenueError)
         if due and problem != self._reported:
             self._reported = problem
-            self._report(f"{self._name} fails: {problem}; it is opened again, and requests are sent instead meanwhile")
+            self._report(f"{self._name} fails: {problem}; it is opened again, and requests are sent instead until then")
 
     def _pause(self, failures: int) -> float:
         longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))

@@ -81,7 +81,7 @@ class RestClient:
         self.limiters = {market: Limiter(clock) for market in Market}
 
     async def call(self, call: Call, *, on_signed: Callable[[int | None], None] | None = None) -> bytes:
-        """Return the body of the answer; ``on_signed`` is told each nonce (V1: None) before it leaves."""
+        """Return the body of the answer; ``on_signed`` gets each nonce (V1: None) before the request is sent."""
         attempts = READ_ATTEMPTS if call.safe else 1
         for attempt in range(1, attempts):
             try:
@@ -122,8 +122,10 @@ class RestClient:
         limiter.heed(response.headers)
         error = failure(response, call.name, now=self.time.now(), write=not call.safe)
         if isinstance(error, RateLimited):
-            told = error_body(response.body)
-            limiter.block(error.retry_after_seconds, orders_only=told is not None and told.code == TOO_MANY_ORDERS)
+            reported = error_body(response.body)
+            limiter.block(
+                error.retry_after_seconds, orders_only=reported is not None and reported.code == TOO_MANY_ORDERS
+            )
         if error is not None:
             raise error
         return response.body

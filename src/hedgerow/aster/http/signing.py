@@ -78,7 +78,7 @@ class AgentSigner:
 
     @property
     def lifetime_seconds(self) -> float:
-        """A request dies with the window of its nonce."""
+        """A request expires with the window of its nonce."""
         return NONCE_WINDOW_SECONDS
 
     def path(self, path: str) -> str:
@@ -107,7 +107,7 @@ class HmacSigner:
 
     @property
     def lifetime_seconds(self) -> float:
-        """A request dies with its receive window."""
+        """A request expires with its receive window."""
         return RECEIVE_WINDOW_MS / 1000
 
     def path(self, path: str) -> str:

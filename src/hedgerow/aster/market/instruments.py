@@ -54,7 +54,7 @@ class Listing:
         self._interesting.update(symbols)
 
     def expire(self) -> None:
-        """Read what is listed anew when asked next; what is known stays until that succeeds."""
+        """Read the listing again at the next request; what is known stays until that succeeds."""
         for info in self._infos.values():
             info.hasten()
 

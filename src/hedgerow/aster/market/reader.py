@@ -56,13 +56,13 @@ class MarketReader:
             pairs=pairs,
             books=books,
             premiums=premiums,
-            intervals=self._told_or_seen(intervals),
+            intervals=self._listed_or_seen(intervals),
             volumes=volumes,
             rates=rates,
         )
 
     async def renew(self, ahead_seconds: float) -> None:
-        """Read again what falls due soon, and verify what the streams tell while they are alive.
+        """Read again what falls due soon, and verify what the streams send while they are alive.
 
         Raises:
             VenueError: the streams cannot be verified; they do not count any more once their time is over.
@@ -79,10 +79,10 @@ class MarketReader:
 
     def interval(self, symbol: str) -> int | None:
         """Return a symbol's funding interval in hours as it was last read; None before that."""
-        return self._told_or_seen(self._intervals.known or {}).get(symbol)
+        return self._listed_or_seen(self._intervals.known or {}).get(symbol)
 
     def changed(self) -> None:
-        """Something that is read seldom changed: read intervals and listing anew."""
+        """Something that is read seldom changed: read intervals and listing again."""
         self._intervals.hasten()
         self.listing.expire()
 
@@ -117,8 +117,8 @@ class MarketReader:
         """Return the interval of the settled rates, or 8 h before any was seen: only to know when to look again."""
         return self._history.intervals().get(symbol, 8)
 
-    def _told_or_seen(self, intervals: Mapping[str, int]) -> Mapping[str, int]:
-        """Return the intervals the venue tells, with those seen in settled rates where it tells none."""
+    def _listed_or_seen(self, intervals: Mapping[str, int]) -> Mapping[str, int]:
+        """Return the intervals the venue lists, with those seen in settled rates where it lists none."""
         return {**self._history.intervals(), **intervals}
 
 

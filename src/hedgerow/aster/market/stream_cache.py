@@ -29,19 +29,19 @@ class _Rows:
 
     def __init__(self) -> None:
         self.verified_at: datetime | None = None
-        self.heard_at: datetime | None = None
+        self.received_at: datetime | None = None
         self.dropped_at: datetime | None = None
         self.changed: dict[str, datetime] = {}
 
     def alive(self, now: datetime, silence: timedelta) -> bool:
-        heard, verified = self.heard_at, self.verified_at
-        if heard is None or verified is None:
+        received, verified = self.received_at, self.verified_at
+        if received is None or verified is None:
             return False
-        return is_recent(heard, now, silence) and is_recent(verified, now, VERIFIED_FOR)
+        return is_recent(received, now, silence) and is_recent(verified, now, VERIFIED_FOR)
 
     def lost(self) -> None:
         self.verified_at = None
-        self.heard_at = None
+        self.received_at = None
 
     def drop(self, rows: dict[str, Row], symbols: Iterable[str], now: datetime) -> None:
         """Forget rows that are not fresh any more, and have REST asked for them, at most every ``DROPS_VERIFIED``."""
@@ -63,14 +63,14 @@ class MarketCache:
         self._tickers = {market: _Rows() for market in Market}
 
     def subscribe(self, premium: Callable[[PremiumRow], None], lost: Callable[[Market], None]) -> None:
-        """Call ``premium`` with every mark price that is heard, ``lost`` when a market's stream ends."""
+        """Call ``premium`` with every mark price received, ``lost`` when a market's stream ends."""
         self._on_premium.add(premium)
         self._on_lost.add(lost)
 
     def beats(self, now: datetime) -> bool:
-        """Return whether mark prices are heard, verified or not."""
-        heard = self._marks.heard_at
-        return heard is not None and is_recent(heard, now, HEARTBEAT)
+        """Return whether mark prices arrive, verified or not."""
+        received = self._marks.received_at
+        return received is not None and is_recent(received, now, HEARTBEAT)
 
     def premiums(self, now: datetime) -> Mapping[str, PremiumRow] | None:
         """Return marks and estimates of every perpetual, or None when they are not certainly fresh."""
@@ -90,7 +90,7 @@ class MarketCache:
         A quiet book sends nothing, so futures books are as alive as the mark prices on the same connection.
         """
         rows = self._tickers[market]
-        beat = self._marks.heard_at if market is Market.PERP else rows.heard_at
+        beat = self._marks.received_at if market is Market.PERP else rows.received_at
         silence = HEARTBEAT if market is Market.PERP else SPOT_SILENCE
         if beat is None or not is_recent(beat, now, silence):
             return None
@@ -106,13 +106,13 @@ class MarketCache:
     # --- from REST ---------------------------------------------------------------------------------------------------
 
     def verify_premiums(self, rows: Mapping[str, PremiumRow], asked_at: datetime) -> None:
-        """Take over a REST reading; what a stream told since it was asked for is newer."""
+        """Take over a REST reading; what a stream sent since the request is newer."""
         newer = {s: row for s, row in self._premiums.items() if self._marks.changed.get(s, asked_at) > asked_at}
         self._premiums = {**rows, **newer}
         self._marks.verified_at = asked_at
 
     def verify_books(self, market: Market, rows: Mapping[str, BookTicker], asked_at: datetime) -> None:
-        """Take over a REST reading; what a stream told since it was asked for is newer."""
+        """Take over a REST reading; what a stream sent since the request is newer."""
         changed = self._tickers[market].changed
         newer = {s: row for s, row in self._books[market].items() if changed.get(s, asked_at) > asked_at}
         self._books[market] = {**rows, **newer}
@@ -120,11 +120,11 @@ class MarketCache:
 
     # --- from streams ------------------------------------------------------------------------------------------------
 
-    def heard_premium(self, row: PremiumRow, now: datetime) -> None:
+    def on_premium(self, row: PremiumRow, now: datetime) -> None:
         """Take over a mark price."""
         self._premiums[row.symbol] = row
         self._marks.changed[row.symbol] = now
-        self._marks.heard_at = now
+        self._marks.received_at = now
         self._on_premium.publish(row)
 
     def unreadable_premiums(self, symbols: Iterable[str], now: datetime) -> None:
@@ -139,25 +139,25 @@ class MarketCache:
         """The levels of a book cannot be read: those before are not its levels any more."""
         self._depths.pop((market, symbol), None)
 
-    def heard_book(self, market: Market, row: BookTicker, now: datetime) -> None:
+    def on_book(self, market: Market, row: BookTicker, now: datetime) -> None:
         """Take over best bid and ask."""
         self._books[market][row.symbol] = row
         self._tickers[market].changed[row.symbol] = now
-        self._tickers[market].heard_at = now
+        self._tickers[market].received_at = now
 
-    def heard_depth(self, depth: Depth) -> None:
+    def on_depth(self, depth: Depth) -> None:
         """Take over a book's levels."""
         self._depths[depth.market, depth.symbol] = depth
 
     def lost(self, market: Market) -> None:
-        """A connection ended: nothing of it counts until REST verified it anew."""
+        """A connection ended: nothing of it counts until REST verified it again."""
         self._tickers[market].lost()
         if market is Market.PERP:
             self._marks.lost()
         self._depths = {key: depth for key, depth in self._depths.items() if key[0] is not market}
 
     def ended(self, market: Market) -> None:
-        """A connection ended by itself or by its silence: that is news."""
+        """A connection ended, or was closed because it was silent: listeners are notified."""
         self.lost(market)
         self._on_lost.publish(market)
 

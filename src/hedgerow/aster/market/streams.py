@@ -30,7 +30,7 @@ __all__ = ["MarketStreams"]
 
 MARKS, BOOKS, LEVELS = "!markPrice@arr@1s", "!bookTicker", "@depth20@100ms"
 SILENCE_SECONDS = {MARKS: 10.0, BOOKS: 60.0}
-"""A stream that is acknowledged may still never send (docs/aster-api.md 10.1): then the connection is made anew."""
+"""A stream that is acknowledged may still never send (docs/aster-api.md 10.1): then the connection is opened again."""
 
 
 class _Frame(Struct, frozen=True):
@@ -141,7 +141,7 @@ class _MarketStreamHandler(StreamHandler):
         self._report = report
         self._connection: StreamConnection | None = None
         self._depths: dict[str, str] = {}
-        self._last_heard: dict[str, float] = {}
+        self._last_received: dict[str, float] = {}
         self._updates: dict[str, int] = {}
         self._requests = 0
         self.bulk = (MARKS, BOOKS) if market is Market.PERP else (BOOKS,)
@@ -151,11 +151,11 @@ class _MarketStreamHandler(StreamHandler):
         return f"{self._base}/stream?streams={'/'.join([*self.bulk, *self._depths])}"
 
     async def opened(self, connection: StreamConnection) -> None:
-        """Begin anew: nothing heard, nothing verified."""
+        """Start again: nothing received, nothing verified."""
         self._cache.lost(self._market)
         self._connection = connection
         self._updates.clear()
-        self._last_heard = dict.fromkeys(self.bulk, self._clock.monotonic())
+        self._last_received = dict.fromkeys(self.bulk, self._clock.monotonic())
 
     def closed(self) -> None:
         """Nothing of it counts any more."""
@@ -186,10 +186,10 @@ class _MarketStreamHandler(StreamHandler):
             frame = _Frame()
             self._report(f"a message of the {self._market} market stream cannot be read", str(unreadable))
         if frame.stream is not None:
-            if frame.stream in self._last_heard:
-                self._last_heard[frame.stream] = now
+            if frame.stream in self._last_received:
+                self._last_received[frame.stream] = now
             self._take(frame.stream, frame.data)
-        silent = [name for name, at in self._last_heard.items() if now - at > SILENCE_SECONDS[name]]
+        silent = [name for name, at in self._last_received.items() if now - at > SILENCE_SECONDS[name]]
         if silent:
             raise VenueError(f"no data on {self._market} {', '.join(silent)}")
 
@@ -200,7 +200,7 @@ class _MarketStreamHandler(StreamHandler):
             if stream == MARKS:
                 marks = rows_in(body, _Mark)
                 for mark in marks.rows:
-                    self._cache.heard_premium(_premium(mark), now)
+                    self._cache.on_premium(_premium(mark), now)
                 self._cache.unreadable_premiums(marks.unreadable, now)
                 self._report.named("the mark price of {} on the stream cannot be read", marks.unreadable)
             elif stream == BOOKS:
@@ -224,10 +224,10 @@ class _MarketStreamHandler(StreamHandler):
         ticker = BookTicker(
             symbol=row.symbol, bid_price=row.bid, bid_qty=row.bid_size, ask_price=row.ask, ask_qty=row.ask_size
         )
-        self._cache.heard_book(self._market, ticker, self._clock.now())
+        self._cache.on_book(self._market, ticker, self._clock.now())
 
     def _take_levels(self, symbol: str, levels: _Levels) -> None:
-        self._cache.heard_depth(
+        self._cache.on_depth(
             Depth(
                 market=self._market,
                 symbol=symbol,

@@ -71,10 +71,10 @@ class AsterMarketView:
         return MarkPrice(symbol=symbol, mark=row.mark_price, index=row.index_price, at=self._at)
 
     def predicted(self, symbol: str) -> FundingRate | None:
-        """Return the running estimate for the next settlement, or None when it is not told."""
+        """Return the running estimate for the next settlement, or None when it is not reported."""
         row = self._premiums.get(symbol)
         return None if row is None else predicted_of(row, self._intervals.get(symbol))
 
     def volume(self, symbol: str) -> Decimal | None:
-        """Return the perpetual's 24 h quote volume, or None when it is not told."""
+        """Return the perpetual's 24 h quote volume, or None when it is not reported."""
         return self._volumes.get(symbol)

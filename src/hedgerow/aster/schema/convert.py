@@ -333,7 +333,7 @@ def mistaken(row: OrderRow, request: OrderRequest) -> str | None:
     """Return why a reply cannot be the state of an order, None where it may be.
 
     It names its order, and executes at most the order's quantity, exactly that where it says FILLED. Its own quantity
-    counts where it tells one: the account's owner may have amended the order.
+    counts where it has one: the account's owner may have amended the order.
     """
     if (row.symbol, row.client_order_id) != (request.symbol, request.client_id):
         return f"the exchange answered with order {row.client_order_id} of {row.symbol}"

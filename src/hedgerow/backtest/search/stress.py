@@ -28,7 +28,7 @@ class Stress(Struct, frozen=True, kw_only=True):
     doubled_cost: float
     """The same decisions, twice the cost."""
     doubled_cost_decided: float
-    """Decided anew at twice the cost."""
+    """Decided again at twice the cost."""
     best_symbol: str | None
     """The one that earned most; None when nothing was opened."""
     without_best_symbol: float | None

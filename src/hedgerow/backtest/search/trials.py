@@ -1,6 +1,6 @@
 """A search that draws sets instead of playing all: Optuna proposes, in batches whose size no worker count changes.
 
-What was played before an interruption is told to a new sampler with the same seed, which then proposes the same sets.
+What was played before an interruption is given to a new sampler with the same seed, which then proposes the same sets.
 """
 
 import warnings

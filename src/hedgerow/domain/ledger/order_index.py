@@ -123,7 +123,7 @@ def _entry_fees(hedge: HedgedPosition) -> Decimal:
 
 
 def retallied(hedge: HedgedPosition) -> HedgedPosition:
-    """Return the hedge with its sums computed anew."""
+    """Return the hedge with its sums computed again."""
     tally = Tally.of(hedge.orders, swept_quantity=hedge.swept_quantity, swept_cost=hedge.swept_cost)
     return replace(hedge, tally=hedge.settled.plus(tally))
 

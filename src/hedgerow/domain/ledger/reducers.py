@@ -313,7 +313,7 @@ def _dust_swept(ledger: Ledger, event: ev.DustSwept) -> Ledger:
     return with_hedge(replace(ledger, dust=rest), retallied(swept))
 
 
-# --- standing orders of the house ------------------------------------------------------------------------------------
+# --- halts, cooldowns and targets ------------------------------------------------------------------------------------
 
 
 def _state_imported(ledger: Ledger, event: ev.StateImported) -> Ledger:

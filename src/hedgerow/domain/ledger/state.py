@@ -190,7 +190,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     requests: tuple[HandledRequest, ...] = ()
     """The newest requests of persons that were answered, oldest first: none is carried out twice."""
     day: TradingDay | None = None
-    """None until a daily loss limit asks for it, and after its halt was lifted: then the count begins anew."""
+    """None until a daily loss limit asks for it, and after its halt was lifted: then the count starts again."""
     totals: Totals = Totals()
     imported: ImportedState = ImportedState()
     closed: tuple[ClosedHedge, ...] = ()

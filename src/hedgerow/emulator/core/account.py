@@ -37,7 +37,7 @@ MAX_TRANSFER_ID = 63
 
 
 class Followed(Struct, frozen=True, kw_only=True):
-    """How things stand for a followed symbol and the account: the parts whose changes a stream tells."""
+    """How things stand for a followed symbol and the account: the parts whose changes a stream reports."""
 
     wallets: tuple[object, object]
     """Spot balances, and the perpetual wallet's."""

@@ -2,7 +2,7 @@
 
 Each change is a value: a symbol, the time from which it is in force, and for how long. Several may be in force at once;
 they are applied in the order in which they were made. They change matching, filters and everything that the exchange
-tells: nothing here is a false reading (those are in ``faults``).
+reports: nothing here is a false reading (those are in ``faults``).
 """
 
 from collections.abc import Iterator, Sequence

@@ -109,7 +109,7 @@ def ladder(instrument: Instrument, side: Side, middle: Decimal, liquidity: Liqui
 
 
 class Ladder:
-    """The levels of one side of a book, each computed when somebody first looks at it, and then kept."""
+    """The levels of one side of a book, each computed at its first use, and then kept."""
 
     def __init__(self, levels: Iterator[Level]) -> None:
         self._known: list[Level] = []

@@ -65,4 +65,4 @@ class WorldState(Struct, frozen=True, kw_only=True):
     journal: JournalState = field(default_factory=JournalState)
     transfer_ids: tuple[str, ...] = ()
     dead_men: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
-    """When each symbol's perpetual orders are cancelled, unless the switch is set anew before."""
+    """When each symbol's perpetual orders are cancelled, unless the switch is set again before."""

@@ -145,7 +145,7 @@ class World:
         return self.parts.flat_position(symbol)
 
     def followed(self, symbol: str) -> Followed:
-        """Return how things stand for one symbol and the account, as far as changes of it are told."""
+        """Return how things stand for one symbol and the account, as far as changes of it are reported."""
         return self.parts.followed(symbol)
 
     def order(self, market: Market, symbol: str, client_id: str) -> Order | None:

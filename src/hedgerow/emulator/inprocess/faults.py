@@ -356,12 +356,12 @@ class Faults:
                 self._met[number] += 1
                 yield venue_fault, self._met[number]
 
-    def is_told(self, at: datetime, now: datetime) -> bool:
+    def is_visible(self, at: datetime, now: datetime) -> bool:
         """Return whether ``now`` is late enough for a report of what happened ``at``."""
         waits = (late.seconds for late in self.plan.late if late.after <= at < late.until)
-        told = at + timedelta(seconds=max(waits, default=0.0)) <= now
-        self.faulted += not told
-        return told
+        is_listed = at + timedelta(seconds=max(waits, default=0.0)) <= now
+        self.faulted += not is_listed
+        return is_listed
 
     def books_at(self, now: datetime) -> datetime:
         """Return the time whose books are shown at ``now``."""

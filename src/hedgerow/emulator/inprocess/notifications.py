@@ -20,7 +20,7 @@ __all__ = ["VenueNotifications"]
 
 
 class VenueNotifications:
-    """Tells listeners about one world while a symbol is followed; otherwise it costs nothing."""
+    """Notifies listeners about one world while a symbol is followed; otherwise it costs nothing."""
 
     def __init__(self, world: Callable[[], World], clock: Clock) -> None:
         self._world = world
@@ -28,7 +28,7 @@ class VenueNotifications:
         self._subscribers: Subscribers[Notification] = Subscribers()
         self._known: dict[str, Followed] = {}
         """How each followed symbol stood when it was compared last."""
-        self._last_trade = self._told_until = 0
+        self._last_trade = self._reported_until = 0
         self._since = EPOCH
         self._expected = False
         self._ticking: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class VenueNotifications:
             return
         before, self._known = self._known, {symbol: self._world().followed(symbol) for symbol in self._known}
         found: list[Notification] = []
-        self._told_until = self._last_trade
+        self._reported_until = self._last_trade
         for symbol, now in self._known.items():
             found += [*self._traded(symbol), *_differences(before[symbol], now, symbol, self._world().now)]
         self._since = self._world().now
@@ -85,7 +85,7 @@ class VenueNotifications:
         return [fill.trade_id for market in Market for fill in self._world().fills(market, symbol, since)]
 
     def _traded(self, symbol: str) -> Iterator[Notification]:
-        world, known = self._world(), self._told_until
+        world, known = self._world(), self._reported_until
         for market in Market:
             for fill in world.fills(market, symbol, self._since):
                 if fill.trade_id > known:

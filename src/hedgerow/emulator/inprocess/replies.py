@@ -80,7 +80,7 @@ def unknown(at: datetime, request: OrderRequest, detail: str) -> OrderOutcomeUnk
 
 
 def absent(at: datetime, request: OrderRequest) -> OrderEnded:
-    """Return the end of an order that certainly never arrived: nobody refused it, so it may be tried anew."""
+    """Return the end of an order that certainly never arrived: nobody refused it, so it may be tried again."""
     return OrderEnded(
         at=at,
         client_id=request.client_id,

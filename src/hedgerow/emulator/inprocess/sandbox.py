@@ -47,7 +47,7 @@ class SandboxVenue(VenueProxy):
         notifications: NotificationSource | None = None,
         name: str = "dry run",
     ) -> None:
-        """``notifications`` is what the other venue tells of its market by itself."""
+        """``notifications`` is what the other venue reports of its market by itself."""
         super().__init__(market)
         self._clock = clock
         self._opening = opening
@@ -57,7 +57,7 @@ class SandboxVenue(VenueProxy):
         self._subscribers: Subscribers[Notification] = Subscribers()
         self._reading = asyncio.Lock()
         if notifications is not None:
-            notifications.subscribe(self._market_told)
+            notifications.subscribe(self._on_market_notification)
         self._market_data: LiveMarketData | None = None
         self._account: EmulatedVenue | None = None
 
@@ -86,13 +86,13 @@ class SandboxVenue(VenueProxy):
         return self._subscribers.add(listener)
 
     def follow(self, *symbols: str) -> None:
-        """Tell of these symbols."""
+        """Report these symbols."""
         if self._notifications is not None:
             self._notifications.follow(*symbols)
         if self._account is not None:
             self._account.follow(*symbols)
 
-    def _market_told(self, notifications: Notification) -> None:
+    def _on_market_notification(self, notifications: Notification) -> None:
         if notifications.kind in OF_THE_MARKET:
             self._subscribers.publish(notifications)
 
@@ -148,6 +148,6 @@ class SandboxVenue(VenueProxy):
         listed = market_data.pairs
         market_data.take(view)
         if market_data.pairs is not listed and tuple(market_data.pairs) != tuple(listed):
-            # The emulated exchange lists what its tape lists at its opening: a change of the list opens it anew.
+            # The emulated exchange lists what its tape lists at its opening: a change of the list opens it again.
             self._account.world = World.load(market_data, self._account.world.dump())
         return view

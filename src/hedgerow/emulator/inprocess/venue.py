@@ -80,7 +80,7 @@ class EmulatedVenue:
     ``resolve`` does not call it absent.
     """
 
-    def __init__(  # noqa: PLR0913 - the composition root names every option of the door
+    def __init__(  # noqa: PLR0913 - the composition root names every option of the venue
         self,
         world: World,
         clock: Clock,
@@ -105,7 +105,7 @@ class EmulatedVenue:
         self._certain_after = timedelta(seconds=certain_after_seconds)
         self._on_change = on_change
         self._name = name
-        self._told_revision = world.revision
+        self._saved_revision = world.revision
         self._lost: dict[str, datetime] = {}
         self._notifications = VenueNotifications(lambda: self.world, clock)
         self._before: list[tuple[datetime, AccountView]] = []
@@ -151,7 +151,7 @@ class EmulatedVenue:
         return self._notifications.subscribe(listener)
 
     def follow(self, *symbols: str) -> None:
-        """Tell of this symbol, and let the exchange live on by itself while it is followed; None = of none."""
+        """Report this symbol, and let the exchange live on by itself while it is followed; None = of none."""
         self._notifications.follow(*symbols)
 
     async def market(self, periods: int) -> MarketView:
@@ -239,7 +239,7 @@ class EmulatedVenue:
         """Read the account's trades on one instrument at or after ``since``."""
         await self._arrive(Read.FILLS)
         fills = self.world.fills(market, symbol, since)
-        return tuple(fill for fill in fills if self._faults.is_told(fill.at, self.world.now))
+        return tuple(fill for fill in fills if self._faults.is_visible(fill.at, self.world.now))
 
     async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
         """Read the funding payments at or after ``since``."""
@@ -267,7 +267,7 @@ class EmulatedVenue:
         except VenueError as error:
             return (unknown(self.world.now, request, str(error)),)
         order = self.world.order(request.market, request.symbol, request.client_id)
-        if order is not None and not self._faults.is_told(order.updated_at, self.world.now):
+        if order is not None and not self._faults.is_visible(order.updated_at, self.world.now):
             return (unknown(self.world.now, request, "not told yet"),)
         if order is not None:
             return (order_report(order),)
@@ -303,7 +303,7 @@ class EmulatedVenue:
         self._remember()
         fault = self._faults.on_submit(command, self.world.now)
         events = self._carry_out(command, fault)
-        self._tell()
+        self._save_change()
         if self._latency is not None:
             await self.clock.sleep(self._latency.draw(self._random))
         return events
@@ -323,7 +323,7 @@ class EmulatedVenue:
         now = self.clock.now()
         self._late.land(now)
         self.world.advance(now)
-        self._tell()
+        self._save_change()
 
     def _remember(self) -> None:
         """Keep the account as it is before a command, for as long as balances lag behind."""
@@ -337,9 +337,9 @@ class EmulatedVenue:
             since = self.world.now - timedelta(seconds=lag.seconds)
             self._before = [(at, view) for at, view in self._before if at > since]
 
-    def _tell(self) -> None:
-        if self._on_change is not None and self._told_revision != self.world.revision:
-            self._told_revision = self.world.revision
+    def _save_change(self) -> None:
+        if self._on_change is not None and self._saved_revision != self.world.revision:
+            self._saved_revision = self.world.revision
             self._on_change(self.world)
 
     def _carry_out(self, command: Command, fault: SubmitFault | None) -> tuple[Event, ...]:

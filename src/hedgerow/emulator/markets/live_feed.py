@@ -20,7 +20,7 @@ KEPT_ESTIMATES = 2
 class LiveMarketData:
     """A ``MarketData`` that knows what was last read of another venue, and nothing older but settled rates.
 
-    A settlement is charged at the estimate that stood before it until its own rate is told: rows come late.
+    A settlement is charged at the estimate before it until its own rate is listed: rows come late.
     """
 
     def __init__(self, view: MarketView) -> None:
@@ -98,14 +98,14 @@ class LiveMarketData:
         return Side.SELL if bid is None else None
 
     def volume(self, symbol: str, at: datetime) -> Decimal:  # noqa: ARG002 - as above
-        """Return the 24 h quote volume; zero where it is not told."""
+        """Return the 24 h quote volume; zero where it is not reported."""
         return self._view.volume(symbol) or ZERO
 
     def settled(self, symbol: str, after: datetime, until: datetime) -> tuple[FundingRate, ...]:
-        """Return the rates settled in ``(after, until]``, estimates standing in for those not told yet."""
-        told = {rate.at: rate for rate in self._view.rates.settled.get(symbol, ())}
+        """Return the rates settled in ``(after, until]``, with estimates for those not listed yet."""
+        listed = {rate.at: rate for rate in self._view.rates.settled.get(symbol, ())}
         guessed = {at: _as_settled(rate) for at, rate in self._estimates.get(symbol, {}).items()}
-        found = {at: rate for at, rate in {**guessed, **told}.items() if after < at <= until}
+        found = {at: rate for at, rate in {**guessed, **listed}.items() if after < at <= until}
         return tuple(found[at] for at in sorted(found))
 
     def newest_settled(self, symbol: str, at: datetime, count: int) -> tuple[FundingRate, ...]:

@@ -134,14 +134,14 @@ class MemoryTransport:
 
 
 class _MemoryStream:
-    """The client's end of a session; whoever waits for a message lets the exchange's time pass."""
+    """The client's end of a session; waiting for a message advances the exchange's time."""
 
     def __init__(self, venue: WireVenue, clock: Clock, latency: LatencyModel | None, random: Random) -> None:
         self._venue = venue
         self._clock = clock
         self._latency = latency
         self._random = random
-        self._news = asyncio.Event()
+        self._has_messages = asyncio.Event()
         self._session: StreamSession | None = None
         self._arrivals: deque[float] = deque()
         """When each frame of the outbox reaches the client; frames travel behind one another, none overtakes."""
@@ -153,11 +153,11 @@ class _MemoryStream:
     def wake(self) -> None:
         """Note that something was sent, and waits to be received."""
         self._depart()
-        self._news.set()
+        self._has_messages.set()
 
     def look_again(self) -> None:
         """Note that the exchange may have something to do sooner than expected."""
-        self._news.set()
+        self._has_messages.set()
 
     def _depart(self) -> None:
         """Draw when the frames sent since arrive."""
@@ -190,7 +190,7 @@ class _MemoryStream:
         if self._session is not None:
             self._venue.disconnect(self._session)
             self._session = None
-        self._news.set()
+        self._has_messages.set()
 
     def _open(self) -> StreamSession:
         if self._session is None:
@@ -209,16 +209,16 @@ class _MemoryStream:
         return frame.text if frame.kind == FrameKind.TEXT else None
 
     async def _wait(self) -> None:
-        self._news.clear()
+        self._has_messages.clear()
         due = self._venue.next_due()
         until = None if due is None else self._venue.clock.seconds_until(due)
         waits = [] if until is None else [max(until, SHORTEST_WAIT_SECONDS)]
         waits += [max(0.0, arrival - self._clock.monotonic()) for arrival in islice(self._arrivals, 1)]
         if not waits:
-            await self._news.wait()
+            await self._has_messages.wait()
             return
         try:
             async with self._clock.timeout(min(waits)):
-                await self._news.wait()
+                await self._has_messages.wait()
         except TimeoutError:
             return

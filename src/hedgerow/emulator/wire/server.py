@@ -25,7 +25,7 @@ LOOP_TURNS = 3
 
 
 class WireServer:
-    """Serves one exchange until it is told to stop."""
+    """Serves one exchange until it is asked to stop."""
 
     def __init__(self, venue: WireVenue, clock: Clock, *, host: str, port: int) -> None:
         """``clock`` is the real one; ``port`` 0 takes two free ports."""
@@ -141,8 +141,8 @@ class WireServer:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
-        news = asyncio.Event()
-        session = self._venue.connect(self._market_of(request, path), path, query, news.set)
+        has_messages = asyncio.Event()
+        session = self._venue.connect(self._market_of(request, path), path, query, has_messages.set)
         if session is None:
             return web.Response(status=404)
         stream = web.WebSocketResponse(autoping=False, max_msg_size=BODY_LIMIT)
@@ -152,7 +152,7 @@ class WireServer:
             self._venue.disconnect(session)
             return web.Response(status=400)
         self._streams.add(stream)
-        writer = asyncio.create_task(self._write(stream, session, news))
+        writer = asyncio.create_task(self._write(stream, session, has_messages))
         try:
             await self._read(stream, session)
         finally:
@@ -179,13 +179,13 @@ class WireServer:
             elif message.type is WSMsgType.PONG:
                 session.on_pong()
 
-    async def _write(self, stream: web.WebSocketResponse, session: StreamSession, news: asyncio.Event) -> None:
+    async def _write(self, stream: web.WebSocketResponse, session: StreamSession, has_messages: asyncio.Event) -> None:
         self._venue.tick()
         while not stream.closed:
             while session.outbox:
                 await _send(stream, session.outbox.popleft())
-            news.clear()
-            await news.wait()
+            has_messages.clear()
+            await has_messages.wait()
 
 
 async def _send(stream: web.WebSocketResponse, frame: Frame) -> None:

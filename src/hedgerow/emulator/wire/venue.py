@@ -40,7 +40,7 @@ class WireVenue:
         self._admin = AdminRoutes(exchange, clock, self.faults, self._connections)
         self._save = save
         self.watchers: list[Callable[[WireRequest, RestReply], None]] = []
-        """Told of every request and its answer, except those to the administration."""
+        """Gets every request and its answer, except those to the administration."""
 
     def handle(self, request: WireRequest) -> RestReply:
         """Answer a request at the present time."""

@@ -104,5 +104,5 @@ def test_a_stream_that_is_cut_now_and_then_is_not_reported() -> None:
 
 def test_a_stream_that_keeps_failing_is_reported_once() -> None:
     assert reports_of(*[VenueError("no data")] * 5)[0] == [
-        "a stream fails: no data; it is opened again, and requests are sent instead meanwhile"
+        "a stream fails: no data; it is opened again, and requests are sent instead until then"
     ]

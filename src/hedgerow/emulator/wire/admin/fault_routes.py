@@ -50,7 +50,7 @@ BEYOND = Decimal("1.01"), Decimal("0.99")
 
 
 class Skew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far the time that the exchange tells is off."""
+    """How far the time that the exchange reports is off."""
 
     seconds: float
     """Positive = it is ahead."""
@@ -100,7 +100,7 @@ class Liquidation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Listeners(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose listen keys die, and whether they are told."""
+    """Whose listen keys expire, and whether they are notified."""
 
     user: str | None = None
     """Main wallet of one account; null = all."""
@@ -150,7 +150,7 @@ class FaultRoutes:
         }
 
     def add(self, fault: RequestFault | StreamFault) -> dict[str, Any]:
-        """Set a fault; tells how many there are."""
+        """Set a fault; returns how many there are."""
         self._faults.add(fault, self._exchange.now)
         return {"faults": len(self._faults.requests) + len(self._faults.streams)}
 

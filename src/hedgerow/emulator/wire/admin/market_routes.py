@@ -58,7 +58,7 @@ def read_change(body: bytes) -> MarketChange:
 def _allowed(body: bytes, message: str) -> str:
     """Say which values a field takes, else which fields a change of the type named; without one, which types there are.
 
-    ``message`` is the decoder's, and says where the trouble is.
+    ``message`` is the decoder's, and says which field is wrong.
     """
     kinds: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(MarketChange)}
     kind = kinds.get(msgspec.json.decode(body or b"{}", type=dict[str, Any]).get("type", ""))

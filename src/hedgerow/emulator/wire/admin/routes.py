@@ -58,7 +58,7 @@ class Advance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Speed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Seconds of the exchange per real second; 0 = only by hand."""
+    """Seconds of the exchange per real second; 0 = only when it is advanced."""
 
     speed: float
     """Seconds of the exchange per real second; 0 = only by ``advance``."""
@@ -209,7 +209,7 @@ class AdminRoutes:
         if timedelta(seconds=seconds) > LONGEST_JUMP:
             raise ValueError(f"a jump is at most {LONGEST_JUMP.days} days long")
         self._exchange.advance(self._clock.jump(seconds))
-        # Time that was moved by hand is kept like anything else: a restarted exchange must not go back.
+        # Time that was advanced is kept like anything else: a restarted exchange must not go back.
         self._exchange.changed()
         return self._time()
 

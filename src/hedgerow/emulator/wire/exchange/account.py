@@ -87,7 +87,7 @@ class ExchangeAccount:
         self._publish(self.user, market, event)
 
     def keep(self, exchange_order: ExchangeOrder, execution: str | None = None) -> ExchangeOrder:
-        """Remember an order; with an execution type, tell the user's stream."""
+        """Remember an order; with an execution type, publish it on the user's stream."""
         self.changed()
         kept = self.exchange_orders.keep(exchange_order)
         if execution is not None:
@@ -154,7 +154,7 @@ class ExchangeAccount:
         self._views = [(self.now, self.world.account())]
 
     def shown(self) -> AccountView:
-        """Return balances and positions as the account's owner is told them."""
+        """Return balances and positions as they are reported to the account's owner."""
         if self._lag is None:
             return self.world.account()
         until = self.now - self._lag
@@ -192,7 +192,7 @@ class ExchangeAccount:
     # What happened in the world
 
     def sync(self) -> None:
-        """Tell what happened in the world since the last time."""
+        """Publish what happened in the world since the last time."""
         if self._synced_at == self.world.revision:
             return
         self._synced_at = self.world.revision

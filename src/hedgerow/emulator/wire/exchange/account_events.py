@@ -76,12 +76,12 @@ def order_event(
 
 def spot_position(world: World, reason: str, assets: Iterable[str]) -> dict[str, Any]:
     """Return outboundAccountPosition; its times are seconds for deposits and withdrawals."""
-    moment = to_ms(world.now)
-    stamp = moment if reason == "ORDER" else moment // 1000
+    now_ms = to_ms(world.now)
+    stamp = now_ms if reason == "ORDER" else now_ms // 1000
     held = (world.parts.spot.of(asset) for asset in assets)
     return {
         "e": "outboundAccountPosition",
-        "E": moment,
+        "E": now_ms,
         "T": stamp,
         "u": stamp,
         "m": reason,
@@ -149,7 +149,7 @@ def _position(world: World, symbol: str) -> dict[str, Any]:
 
 def _perp_report(world: World, exchange_order: ExchangeOrder, execution: str, fill: Fill | None) -> dict[str, Any]:
     instrument = world.parts.marketplace.instrument(exchange_order.market, exchange_order.symbol)
-    moment = to_ms(world.now)
+    now_ms = to_ms(world.now)
     order: dict[str, Any] = {
         "s": exchange_order.symbol,
         "c": exchange_order.client_id,
@@ -189,7 +189,7 @@ def _perp_report(world: World, exchange_order: ExchangeOrder, execution: str, fi
             "AP": traded_price_text(instrument, exchange_order.activation_price),
             "cr": short(exchange_order.callback_rate),
         }
-    return {"e": "ORDER_TRADE_UPDATE", "E": moment, "T": moment, "o": order}
+    return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": now_ms, "o": order}
 
 
 def _waiting_notional(exchange_order: ExchangeOrder) -> dict[str, str]:

@@ -55,7 +55,7 @@ class ExchangeRules(Struct, frozen=True, kw_only=True):
     hide_orders_seconds: float = 0.0
     """How long a look-up does not find a new order yet (-2013)."""
     still: bool = False
-    """Whether prices stay what they are at the start until somebody moves them."""
+    """Whether prices stay what they are at the start until a command moves them."""
     restless: bool = False
     """Whether books move every second, within a step of the tape."""
     world: WorldOptions = field(default_factory=WorldOptions)
@@ -70,7 +70,7 @@ class _StoppedBooks(Struct, frozen=True, kw_only=True):
 
 
 class Exchange(Keyring):
-    """The state behind both REST doors and all streams."""
+    """The state behind both REST routers and all streams."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ class Exchange(Keyring):
         heapq.heappush(self._late, (self.now + timedelta(seconds=seconds), next(self._late_numbers), act))
 
     def settle(self) -> None:
-        """Tell what an action changed, and let every account see the same market."""
+        """Publish what an action changed, and let every account see the same market."""
         for exchange_account in self.exchange_accounts.values():
             exchange_account.sync()
         self._share()
@@ -304,7 +304,7 @@ class Exchange(Keyring):
         self.changed()
 
     def _begin(self, change: MarketChange) -> None:
-        """Let a change that begins now act on what only the wire keeps, and tell it."""
+        """Let a change that begins now act on what only the wire keeps, and publish it."""
         closes = isinstance(change, StatusChange) and change.status is not TradingStatus.TRADING
         if not closes and not isinstance(change, Redenomination):
             return

@@ -10,7 +10,7 @@ __all__ = ["Keyring"]
 
 
 class Keyring:
-    """Everybody's signers; whoever keeps them knows which accounts are open."""
+    """The signers of all accounts; their owner knows which accounts are open."""
 
     def __init__(self, state: ExchangeState) -> None:
         self.agents: dict[str, tuple[Agent, ...]] = dict(state.agents)
@@ -36,7 +36,7 @@ class Keyring:
         self.changed()
 
     def dismiss(self, user: str, signer: str) -> bool:
-        """Take an agent's permission away; tells whether it had one."""
+        """Take an agent's permission away; returns whether it had one."""
         kept = tuple(known for known in self.agents.get(user, ()) if known.signer != signer.lower())
         gone = len(kept) < len(self.agents.get(user, ()))
         self.agents[user] = kept

@@ -35,7 +35,7 @@ class ExchangeListenKey(Struct, frozen=True, kw_only=True):
 
 
 class Builder(Struct, frozen=True, kw_only=True):
-    """Somebody who may take a fee of the account's orders."""
+    """A builder that may take a fee of the account's orders."""
 
     address: str
     """As it was written when approved: clients compare it letter by letter."""

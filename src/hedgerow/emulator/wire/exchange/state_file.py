@@ -69,7 +69,7 @@ class ExchangeStateFile:
             if "exchange" not in parts:
                 return None
             if parts.get("format") != FORMAT.encode():
-                raise StoreError(f"{self._path} was written by another version; move it away to begin anew")
+                raise StoreError(f"{self._path} was written by another version; move it away to start again")
             users = sorted(name.partition("/")[2] for name in parts if name.startswith("member/"))
             return SavedExchange(
                 terms=parts["terms"],
@@ -77,7 +77,7 @@ class ExchangeStateFile:
                 exchange_accounts=tuple(_joined(parts, user) for user in users),
             )
         except (sqlite3.Error, msgspec.DecodeError, KeyError, ValueError) as error:
-            raise StoreError(f"{self._path} is damaged: {error}; move it away to begin anew") from error
+            raise StoreError(f"{self._path} is damaged: {error}; move it away to start again") from error
 
     def begin(self, terms: bytes) -> None:
         """Note what the market is made from."""
@@ -118,7 +118,7 @@ class ExchangeStateFile:
 def _opened(path: Path) -> sqlite3.Connection:
     base = sqlite3.connect(path, isolation_level=None)
     try:
-        # A killed process loses nothing that was committed; only a power cut could take the last moments.
+        # A killed process loses nothing that was committed; only a power cut could take the last changes.
         base.execute("PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = NORMAL")
         base.execute(CREATE)

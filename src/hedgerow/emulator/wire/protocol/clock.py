@@ -1,4 +1,4 @@
-"""The clock of the exchange: real time, faster, or advanced by hand."""
+"""The clock of the exchange: real time, faster, or advanced by commands."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ __all__ = ["ExchangeClock"]
 
 
 class ExchangeClock:
-    """Time of an exchange: ``speed`` of its seconds pass in one second of the clock it follows; 0 = only by hand."""
+    """Time of an exchange: ``speed`` of its seconds pass in one second of the clock it follows; 0 = by commands."""
 
     def __init__(self, follows: Clock, start: datetime, *, speed: float = 1.0) -> None:
         self._follows = follows

@@ -12,7 +12,7 @@ __all__ = ["WEEK", "HistoryWindow", "open_window_of", "window_of"]
 
 WEEK = timedelta(days=7)
 ROUNDING = timedelta(milliseconds=1)
-"""Times are told in whole milliseconds: a row belongs to the millisecond it is told with."""
+"""Times are reported in whole milliseconds: a row belongs to the millisecond that it is reported with."""
 
 
 class HistoryWindow(Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ RULES = {
 
 
 class RateWindow:
-    """A counter that begins anew with each span of time."""
+    """A counter that restarts with each span of time."""
 
     def __init__(self, span: timedelta) -> None:
         self._span = span
@@ -140,7 +140,7 @@ def too_many_orders(limit: str) -> WireError:
 
 
 def banned(until: datetime, now: datetime) -> WireError:
-    """Return what a banned address is told."""
+    """Return the reply to a banned address."""
     return WireError(
         -1003,
         f"Way too many requests; IP banned until {to_ms(until)}.",

@@ -101,8 +101,8 @@ def candle(
     opened, closes = span
     until = min(closes, now + timedelta(microseconds=1))
     step = max(market.market_data.step, (closes - opened) / SAMPLES)
-    moments = _moments(opened, until, step)
-    prices = [price for at in moments if (price := trade_price(market, kind, symbol, at)) is not None]
+    times = _sample_times(opened, until, step)
+    prices = [price for at in times if (price := trade_price(market, kind, symbol, at)) is not None]
     if not prices:
         return None
     traded = ZERO
@@ -154,7 +154,7 @@ def _volume(market: Marketplace, kind: str, symbol: str, at: datetime) -> Decima
     return (market.volume(symbol, max(at, market.market_data.start)) or ZERO) * share
 
 
-def _moments(opened: datetime, until: datetime, step: timedelta) -> Iterator[datetime]:
+def _sample_times(opened: datetime, until: datetime, step: timedelta) -> Iterator[datetime]:
     at = opened
     while at < until:
         yield at

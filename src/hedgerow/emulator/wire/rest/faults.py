@@ -255,7 +255,7 @@ class WireFaults:
         self.clear()
 
     def seed(self, seed: int) -> None:
-        """Begin chance anew."""
+        """Reset the random source."""
         self._random = Random(seed)  # noqa: S311 - not for secrets
 
     def clear(self) -> None:
@@ -263,7 +263,7 @@ class WireFaults:
         self.requests: list[RequestFault] = []
         self.streams: list[StreamFault] = []
         self.skew_seconds = 0.0
-        """How far the time that ``GET time`` tells is off."""
+        """How far the time that ``GET time`` returns is off."""
         self._counts: dict[int, int] = {}
 
     def add(self, fault: RequestFault | StreamFault, now: datetime) -> None:

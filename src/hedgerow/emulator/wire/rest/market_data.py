@@ -68,10 +68,10 @@ def depth(call: RestCall) -> dict[str, Any]:
         raise WireError(-4021, f"{limit} is not valid depth limit.")
     market, at = call.exchange.books
     book = market.depth(call.market, instrument.symbol, at)
-    moment = to_ms(at)
+    at_ms = to_ms(at)
     named = {"symbol": instrument.symbol} if call.market is Market.SPOT else {}
     # One below the id of a change in this very millisecond, which a client must not take for known.
-    return {"lastUpdateId": moment - 1, **named, "E": moment, "T": moment, **depth_rows(call, book, limit)}
+    return {"lastUpdateId": at_ms - 1, **named, "E": at_ms, "T": at_ms, **depth_rows(call, book, limit)}
 
 
 def depth_rows(call: RestCall, book: Depth, limit: int) -> dict[str, Any]:
@@ -99,15 +99,15 @@ def book_ticker(call: RestCall, symbol: str) -> dict[str, Any]:
     instrument = call.exchange.market.instrument(call.market, symbol)
     market, at = call.exchange.books
     quote = market.quote(call.market, symbol, at)
-    moment = to_ms(at)
+    at_ms = to_ms(at)
     return {
         "symbol": symbol,
         "bidPrice": price_text(instrument, quote.bid or ZERO if quote else ZERO),
         "bidQty": quantity_text(instrument, quote.bid_quantity if quote else ZERO),
         "askPrice": price_text(instrument, quote.ask or ZERO if quote else ZERO),
         "askQty": quantity_text(instrument, quote.ask_quantity if quote else ZERO),
-        "time": moment,
-        "lastUpdateId": moment,
+        "time": at_ms,
+        "lastUpdateId": at_ms,
     }
 
 
@@ -160,8 +160,8 @@ def open_interest(call: RestCall) -> dict[str, Any]:
     """GET openInterest."""
     instrument = call.instrument()
     held = call.exchange.market.open_interest(instrument.symbol, call.now)
-    moment = to_ms(call.now)
-    return {"symbol": instrument.symbol, "openInterest": fixed(held, decimals_of(instrument.lot)), "time": moment}
+    at_ms = to_ms(call.now)
+    return {"symbol": instrument.symbol, "openInterest": fixed(held, decimals_of(instrument.lot)), "time": at_ms}
 
 
 def index_references(call: RestCall) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def read_order(call: RestCall, params: Params) -> ExchangeOrder:
 
 
 def check_order(call: RestCall, exchange_order: ExchangeOrder, params: Params) -> None:
-    """Check what only the account and the listing can tell.
+    """Check what only the account and the listing can show.
 
     Raises:
         WireError: as the venue refuses it.

@@ -20,7 +20,7 @@ __all__ = ["StreamConnections"]
 class StreamConnections:
     """Opens sessions and feeds them from the exchange; nothing is computed that nobody listens to.
 
-    Public streams are fed every ``pace_seconds`` at most; what happens to an account is always told at once.
+    Public streams are fed every ``pace_seconds`` at most; what happens to an account is always sent at once.
     """
 
     def __init__(self, exchange: Exchange, faults: WireFaults, *, pace_seconds: float = 0.0) -> None:
@@ -104,13 +104,13 @@ class StreamConnections:
         if (market, name) not in self._streams:
             self._streams[market, name] = parse_stream(self._exchange, market, name)
         stream = self._streams[market, name]
-        for message in stream.news() if stream is not None else ():
+        for message in stream.pending() if stream is not None else ():
             for session in self._sessions:
                 if session.market is market and name in session.streams:
                     session.push(name, message)
 
     def _on_event(self, user: str, market: Market, event: dict[str, Any]) -> None:
-        """Pass an event of an account to whoever holds its listen key, and forced orders to their public stream."""
+        """Pass an event of an account to the holder of its listen key, and forced orders to their public stream."""
         exchange_account = self._exchange.exchange_accounts.get(user)
         key = exchange_account.listen_keys.get(market) if exchange_account is not None else None
         for session in self._sessions:

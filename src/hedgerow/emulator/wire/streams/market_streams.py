@@ -86,7 +86,7 @@ class MarketStream:
             "miniTicker": self._mini_ticker,
         }
 
-    def news(self) -> list[Any]:
+    def pending(self) -> list[Any]:
         """Return what there is to say now; sets the time of the next look."""
         now = self._exchange.now
         if now < self.due:
@@ -111,7 +111,7 @@ class MarketStream:
         return any(key.startswith(f"{self._market}:") and now - t.at < BUSY_BOOK for key, t in taken.items())
 
     def repeat(self) -> None:
-        """Say again what was said last: somebody new listens. A stream of differences cannot."""
+        """Repeat the last message for a new subscriber. A stream of differences cannot."""
         if self._spec.kind != "depth" or self._spec.levels != DIFF_LEVELS:
             self._said.clear()
             self._seen.clear()
@@ -165,14 +165,14 @@ class MarketStream:
         prices = {"b": row["bidPrice"], "B": row["bidQty"], "a": row["askPrice"], "A": row["askQty"]}
         if not self._changed(symbol, prices):
             return []
-        moment = row["time"]
-        return [{"e": "bookTicker", "u": moment, "E": moment, "T": moment, "s": symbol, **prices}]
+        now_ms = row["time"]
+        return [{"e": "bookTicker", "u": now_ms, "E": now_ms, "T": now_ms, "s": symbol, **prices}]
 
     def _depth(self, symbol: str) -> list[Any]:
         market, at = self._exchange.books
         book = market.depth(self._market, symbol, at)
         if to_ms(self._exchange.now) <= self._last_id:
-            # Update ids are milliseconds: a second change within one is told with the next.
+            # Update ids are milliseconds: a second change within one is sent with the next.
             self.due = self._exchange.now + MILLISECOND
             return []
         if not self._is_new(symbol, (book.bids, book.asks)):
@@ -185,16 +185,16 @@ class MarketStream:
             if before is None:
                 return []
             sides = {side: _difference(before[side], sides[side]) for side in ("bids", "asks")}
-        moment = to_ms(self._exchange.now)
-        first, previous, self._last_id = self._last_id + 1, self._last_id, moment
+        now_ms = to_ms(self._exchange.now)
+        first, previous, self._last_id = self._last_id + 1, self._last_id, now_ms
         return [
             {
                 "e": "depthUpdate",
-                "E": moment,
-                "T": moment,
+                "E": now_ms,
+                "T": now_ms,
                 "s": symbol,
                 "U": first,
-                "u": moment,
+                "u": now_ms,
                 "pu": previous,
                 "b": sides["bids"],
                 "a": sides["asks"],
