@@ -86,7 +86,8 @@ def _interval(interval: Interval | None, name: str) -> str:
 
 def _stress_facts(stress: Stress) -> dict[str, str]:
     twice = (
-        f"{stress.doubled_cost:.2%} on notional with the same decisions, {stress.doubled_cost_decided:.2%} decided again"
+        f"{stress.doubled_cost:.2%} on notional with the same decisions, "
+        f"{stress.doubled_cost_decided:.2%} decided again"
     )
     if stress.best_symbol is None:
         name, text = "Best symbol", "none: nothing was opened"
