@@ -258,6 +258,14 @@ def test_coins_worth_an_order_are_no_dust_by_being_called_so(price: str) -> None
     assert list(harness.legs.exposed) == [SYMBOL]
 
 
+@pytest.mark.parametrize(("quantity", "exposed_symbols"), [("0.00008", []), ("0.0005", [SYMBOL])])
+def test_coins_worth_an_order_are_no_dust_of_a_redenominated_coin(quantity: str, exposed_symbols: list[str]) -> None:
+    harness = LegHarness()
+    harness.world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(1000)))
+    kept(harness.advance_time(60).buys(quantity), quantity).advance_time(60).look()
+    assert list(harness.legs.exposed) == exposed_symbols
+
+
 def test_coins_bought_beside_dust_whose_price_rose_are_no_dust() -> None:
     harness = kept(LegHarness().buys("0.08"), "0.08")
     harness.market_data.set_prices(harness.now, "900")

@@ -156,9 +156,13 @@ class LegWatch:
     def _keep(self, asset: str) -> None:
         """Take note of dust as it is kept: a rise of its price makes it worth an order later, and no exposure."""
         pairs = [pair for pair in self._world.market_data.pairs if pair.base == asset]
-        few = max((own_tolerance(pair, prices_of(self._world, pair.symbol).spot, ZERO) for pair in pairs), default=ZERO)
+        few = max((self._least(pair) for pair in pairs), default=ZERO)
         lot = self.ledger.dust.get(asset)
         self._dust.kept[asset] = min(max(few, self._dust.kept.get(asset, ZERO)), lot.quantity if lot else ZERO)
+
+    def _least(self, pair: BasisPair) -> Decimal:
+        """Return the base units that no order can change, by the grids that a pair is listed with now."""
+        return own_tolerance(self._world.pair(pair.symbol) or pair, prices_of(self._world, pair.symbol).spot, ZERO)
 
     def died(self) -> None:
         """Take note that no bot is at work from now on."""
@@ -190,7 +194,7 @@ class LegWatch:
             change = after.coin(pair.base).total - before.coin(pair.base).total
             if change:
                 self.owners[pair.base] = max(ZERO, self.owners.get(pair.base, ZERO) + change)
-                self.residues[pair.base] = own_tolerance(pair, prices_of(self._world, pair.symbol).spot, ZERO)
+                self.residues[pair.base] = self._least(pair)
             made = self._difference(pair, after) - difference[pair.symbol]
             if made:
                 self._forced_since(pair)  # the act itself may be one
