@@ -149,6 +149,17 @@ def test_a_leg_naked_over_a_death_is_worth_what_it_is_when_a_bot_can_see_it_agai
     assert harness.legs.naked.notional == pytest.approx(250, abs=1)
 
 
+def test_a_leg_is_naked_for_no_longer_because_the_exchange_was_not_asked_when_the_next_bot_came() -> None:
+    harness = hedged().advance_time(60).buys("5").advance_time(10)
+    begun = exposed(harness).begun
+    harness.exchange.unasked_seconds = 20.0
+    harness.legs.died()
+    harness.legs.revived()
+    harness.exchange.unasked_seconds = 0.0
+    found = exposed(harness.advance_time(20))
+    assert (found.begun, found.own_begun) == (begun, begun)
+
+
 @pytest.mark.parametrize(("taken", "guilty"), [("0", True), ("10", False), ("5", True)])
 def test_a_slice_too_large_is_judged_without_what_others_took(taken: str, *, guilty: bool) -> None:
     job = replace(new_job(ExecutionKind.CLOSE, pair=PAIR, spot="30", perp="30"), state=ExecutionState.FOLLOWING)

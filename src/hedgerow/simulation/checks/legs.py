@@ -171,7 +171,7 @@ class LegWatch:
     def revived(self) -> None:
         """Take note that a bot is at work again: what was exposed meanwhile counts as the time of the dead."""
         self._compare_all()  # an order that rested may have filled meanwhile
-        self._revived_at, self._dead = self._world.now, False
+        self._revived_at, self._dead = self._harness.now, False
         for symbol, exposure in self.exposed.items():
             away = self._revived_at - max(self._died_at, exposure.begun)
             self.naked = replace(self.naked, dead_seconds=max(self.naked.dead_seconds, away.total_seconds()))
