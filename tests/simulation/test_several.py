@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from hedgerow.app.simulation.run import play, play_whole
 from hedgerow.domain import events as ev
-from hedgerow.domain.execution import ExecutionKind, HedgeExecution
+from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
@@ -21,15 +21,17 @@ from hedgerow.domain.operator_requests import (
     RequestOutcome,
 )
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
+from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.checks.requests import Requests
 from hedgerow.simulation.checks.separate import check_separate
 from hedgerow.simulation.checks.truth import liquidation_distance, unused
 from hedgerow.simulation.faults.incidents import held_pair
 from hedgerow.simulation.generators.scenarios import draw_plan
+from support.judging import LegHarness
 from support.toy_venue import new_job
 from support.views import NOW, account, fill, hedge, pair_of, several_of, short_of
-from support.worlds import START, Listing, ScriptedMarketData, make_world
+from support.worlds import START, Listing, ScriptedMarketData, make_pair, make_world
 
 A, B, C = "AAAUSDT", "BBBUSDT", "CCCUSDT"
 MOST = 5
@@ -147,6 +149,36 @@ def test_two_hedges_of_one_pair_and_one_hedge_too_many_are_found() -> None:
     assert rules(Ledger(), event, two(second=A)) == [Invariant.SEPARATE]
     assert rules(Ledger(), event, two(), most=1) == [Invariant.SETTINGS]
     assert rules(two(), event, changed(two(), "h1", "3"), most=1) == [], "the limit was lowered while they were held"
+
+
+@pytest.mark.parametrize(
+    ("state", "cause", "guilty"),
+    [
+        (ExecutionState.IN_DOUBT, None, True),
+        (ExecutionState.IN_DOUBT, Cause.OUTAGE, False),
+        (ExecutionState.UNWINDING, Cause.OUTAGE, True),
+    ],
+)
+def test_an_order_in_doubt_waits_for_an_exchange_that_is_out_of_order(
+    state: ExecutionState, cause: Cause | None, *, guilty: bool
+) -> None:
+    harness = LegHarness().buys("10")
+    harness.holds(
+        Ledger(execution=replace(new_job(ExecutionKind.OPEN, pair=make_pair(), at=harness.now), state=state))
+    ).look()
+    if cause:
+        harness.exchange.spans.append(CauseSpan(begin=harness.now, end=harness.now + timedelta(hours=1), cause=cause))
+    found = harness.advance_time(300).look()
+    assert (Invariant.BOUND in found) is guilty
+
+
+def test_a_trade_for_profit_while_another_one_is_set_aside_is_found() -> None:
+    duties = LegHarness().duties
+    waiting = Ledger(suspended={"h1": new_job(ExecutionKind.CLOSE)})
+    opening = replace(new_job(ExecutionKind.OPEN), hedge_id="h2")
+    assert list(duties.begins(opening, Ledger())) == []
+    assert [rule for rule, _ in duties.begins(opening, waiting)] == [Invariant.DUTIES]
+    assert list(duties.begins(replace(opening, kind=ExecutionKind.CLOSE, reason=Reason.HEALTH), waiting)) == []
 
 
 # --- requests --------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from hedgerow.domain.events import (
     HedgeOpened,
     HedgeRepaired,
 )
-from hedgerow.domain.execution import HedgeExecution
+from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
@@ -87,8 +87,8 @@ class LegWatch:
         self.naked = Naked()
         self.trades: list[TradeExposure] = []
         """Every job so far, the last one may still be at work."""
-        self._trade_of: dict[str, int] = {}
-        """Place of the newest trade of a symbol among them."""
+        self._trade_of, self._aside_until = dict[str, int](), dict[str, datetime]()
+        """Place of a symbol's newest trade, and until when another pair was traded while its legs differed."""
         self.exposed: dict[str, Exposure] = {}
         """By symbol."""
         self.ledger = Ledger()
@@ -241,10 +241,22 @@ class LegWatch:
                 self._worsen(explained, world.now)
                 judged = replace(
                     explained,
-                    state_since=max(self.state_since.get(symbol, self._begun_at), explained.begun, self._revived_at),
+                    state_since=max(self._in_state_since(symbol), explained.begun, self._revived_at),
                     being_logged=being_logged,
                 )
                 yield from check_exposure(judged, self.ledger, world.now, patience=self._harness.patience_seconds)
+
+    def _in_state_since(self, symbol: str) -> datetime:
+        """Return since when the job of a symbol has had its present state, and could go on in it.
+
+        It cannot while another pair is traded; nor, with an order in doubt, while the exchange is out of order.
+        """
+        since = max(self.state_since.get(symbol, self._begun_at), self._aside_until.get(symbol, self._begun_at))
+        job, now = self.ledger.job_of(symbol), self._world.now
+        if job is None or job.state is not ExecutionState.IN_DOUBT:
+            return since
+        outages = (min(now, s.end) for s in self._harness.spans if s.cause is Cause.OUTAGE and s.begin <= now)
+        return max((since, *outages))
 
     def _compare_all(self) -> None:
         world = self._world
@@ -361,6 +373,7 @@ class LegWatch:
         active = self._obstacles(exposure, self.ledger.job_of(symbol))
         if at_work and at_work.symbol != symbol:
             active |= {Cause.BUSY}
+            self._aside_until[symbol] = now
         blocked, self._blocked[symbol] = active | self._blocked.get(symbol, frozenset()), active
         since = exposure.since
         found = [(now, cause) for cause in blocked]  # one that is over now may have ended just before
