@@ -174,8 +174,8 @@ TEXTS: Sequence[Patched] = (
         name="each short has the whole wallet for itself",
         file="strategy/evaluation/shared_margin.py",
         does="The margin of one wallet counts for each of its shorts: all marks may rise further than it carries.",
-        old="        notional += max(ZERO, -position.quantity) * mark\n",
-        new="        notional = max(notional, max(ZERO, -position.quantity) * mark)\n",
+        old="        shorts += max(ZERO, -position.quantity) * mark\n",
+        new="        shorts = max(shorts, max(ZERO, -position.quantity) * mark)\n",
         tests=("unit/strategy/decisions/test_review.py",),
     ),
     Patched(
