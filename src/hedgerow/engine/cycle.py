@@ -296,7 +296,7 @@ class Cycle:
     async def _review_all(self, observation: Observation) -> tuple[Observation, bool]:
         """Act on every hedge once, the most dangerous first; returns the newest observation, and whether one closed.
 
-        What was traded changes the account: what is left is judged anew on a reading from after it.
+        What was traded changes the account: what is left is judged again on a reading from after it.
         """
         done, any_closed = set[str](), False
         waiting = list(reviews(observation, self._journal.ledger, self._policy))

@@ -135,7 +135,7 @@ class Runner:
             due = max(0.0, next_at - self._clock.monotonic())
             woken = await self._rest(due if pause is None else pause)
             now = self._clock.monotonic()
-            # A cycle out of turn begins the rhythm anew: many of them must not put the next one hours away.
+            # A cycle out of turn restarts the rhythm: many of them must not put the next one hours away.
             next_at = now if woken or pause is not None else max(next_at, now - self._options.interval_seconds)
         await self._end()
 

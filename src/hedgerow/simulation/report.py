@@ -30,7 +30,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
     tail: tuple[Event, ...]
     """The newest events of a run that failed."""
     crash_points: int
-    """Moments at which the bot really died."""
+    """Times at which the bot really died."""
     restarts: int
     faults_injected: int
     """Commands and reads that a fault met, acts of the owner and of the venue, deaths."""

@@ -57,7 +57,7 @@ class LateFills:
     async def book(self, verdicts: Sequence[Verdict], account: AccountView, *, slots: int = 1) -> bool:
         """Book late fills of own orders on what a verdict calls foreign, or on coins that the books lack.
 
-        ``slots`` is how many hedges may be held. Tells whether the ledger changed.
+        ``slots`` is how many hedges may be held. Returns whether the ledger changed.
         """
         before = self._journal.ledger.events
         for symbol in sorted(_suspicious(verdicts, account, self._journal.ledger)):

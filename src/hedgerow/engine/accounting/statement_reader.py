@@ -45,7 +45,7 @@ class StatementReader:
         return self._readings > 0 and self._reached is None
 
     def agreed(self) -> None:
-        """Begin anew: the books agree."""
+        """Start again: the books agree."""
         self._step, self._reached = MAX_STEP, None
         self._failures = self._readings = 0
         self._again_at = 0.0

@@ -18,7 +18,7 @@ MOST_DOUBTS = 1000
 
 
 class TradeReports:
-    """Tells which reports may be booked now; what it remembers may be lost without harm."""
+    """Decides which reports may be booked now; what it remembers may be lost without harm."""
 
     def __init__(self, *, journal: Journal, clock: Clock) -> None:
         self._journal = journal

@@ -27,7 +27,7 @@ ROUNDING = Decimal("1e-9")
 def hand_effect(before: Ledger, event: ev.ExternalFills, after: Ledger) -> Decimal:
     """Return what trades by hand that are booked to a hedge changed in USDT, as the statement's rows show them.
 
-    Late trades take the place of stand-ins, whose effect goes.
+    Late trades take the place of placeholder fills, whose effect goes.
     """
     old, new = hedge_of(before, event.hedge_id), hedge_of(after, event.hedge_id)
     if old is None or new is None:

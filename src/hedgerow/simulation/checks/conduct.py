@@ -252,7 +252,7 @@ class Conduct:
         return lately or symbol in self._legs.exposed or self._differ_now(symbol)
 
     def _differ_now(self, symbol: str) -> bool:
-        """Whether the legs differ by what orders can change since a moment ago, as when a perpetual's lot is finer."""
+        """Whether the legs differ by what orders can change since a short time, as when a perpetual's lot is finer."""
         pair = self._world.pair(symbol)
         if pair is None:
             return False

@@ -45,7 +45,7 @@ class Disclosure:
 
     def _all_said(self) -> Found:
         for event in self._unsaid:
-            yield Invariant.REPORTED, f"{type(event).__name__} is in the log, and nobody was told"
+            yield Invariant.REPORTED, f"{type(event).__name__} is in the log, and it was not shown"
         self._unsaid.clear()
 
     @staticmethod

@@ -75,7 +75,7 @@ class Duties:
         return self._harness.world
 
     def note_disturbance(self) -> None:
-        """Take note that something went wrong, or was changed: every count begins anew."""
+        """Take note that something went wrong, or was changed: every count starts again."""
         self._counts.clear()
         self._calm_since = self._harness.now
 

@@ -300,7 +300,7 @@ def _loud_enough(exposure: Exposure, job: HedgeExecution, what: str, seconds: fl
     if not two_legged or exposure.taken:
         return
     if seconds > job.limits.max_naked_seconds + ALARM_SECONDS and not job.naked_alarmed and not exposure.being_logged:
-        yield Invariant.LOUD, f"{what} for {seconds:.0f} s and nobody was told"
+        yield Invariant.LOUD, f"{what} for {seconds:.0f} s without an alarm"
     price = exposure.notional / abs(exposure.quantity)
     least = 2 * max(job.pair.min_notional, job.pair.lot_step * price)
     allowed = job.plan.slice_notional * Decimal("1.3") + 2 * least

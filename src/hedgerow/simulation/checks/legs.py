@@ -97,7 +97,7 @@ class LegWatch:
         self._taken: dict[str, Decimal] = {}
         """Base units by which others made a symbol's coins exceed its short (or lack): what is left of it now."""
         self._recounted: set[str] = set()
-        """Coins whose balances were counted anew in other units."""
+        """Coins whose balances were counted again in other units."""
         self._unknown: set[str] = set()
         """Symbols of which the log does not have yet what others took."""
         self._forced_seen: set[int] = set()

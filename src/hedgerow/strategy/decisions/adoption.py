@@ -27,7 +27,7 @@ SPOT_LEAD = timedelta(hours=1)
 
 
 class PositionHistory(Struct, frozen=True, kw_only=True):
-    """What the venue tells of a position's past, oldest first, paged back to its opening or further."""
+    """What the venue lists of a position's past, oldest first, paged back to its opening or further."""
 
     spot_fills: tuple[Fill, ...]
     perp_fills: tuple[Fill, ...]

@@ -46,7 +46,7 @@ __all__ = [
 GRACE = timedelta(seconds=10)
 """How long after a trade of our own the account may still show what was before it, and changes echo the trade."""
 DEBOUNCE = timedelta(seconds=0.5)
-"""News come in bursts: one look answers all of them."""
+"""Notifications come in bursts: one look answers all of them."""
 STRAYS_WITHIN = timedelta(minutes=5)
 """How long before the newest closing another one may have left an order that is still on its way."""
 BOUNDS = (CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE)
@@ -93,7 +93,7 @@ _TO_BE_LOOKED_INTO = {
 
 
 def notification_alarm(notification: Notification, ledger: Ledger) -> Alarm | None:
-    """Return the alarm that news are by themselves; None for all that needs a look, or does not concern us."""
+    """Return the alarm that a notification is by itself; None for all that needs a look, or does not concern us."""
     hedge, found = _about(notification, ledger), _CONCLUSIVE.get(notification.kind)
     if hedge is None or found is None:
         return None
@@ -107,14 +107,14 @@ def notification_alarm(notification: Notification, ledger: Ledger) -> Alarm | No
 
 
 def _about(notification: Notification, ledger: Ledger) -> HedgedPosition | None:
-    """Return the open hedge that news are about; of those about the account, the largest one."""
+    """Return the open hedge that a notification is about; of one about the account, the largest one."""
     if not notification.symbol:
         return ledger.largest
     return next((hedge for hedge in ledger.open_hedges if hedge.symbol == notification.symbol), None)
 
 
 def look_at(notification: Notification, ledger: Ledger) -> datetime | None:
-    """Return when the account deserves a look because of these news; None = they say nothing new.
+    """Return when the account deserves a look because of this notification; None = it says nothing new.
 
     What follows a trade of our own is looked at only when its echo has passed.
     """
@@ -126,7 +126,7 @@ def look_at(notification: Notification, ledger: Ledger) -> datetime | None:
 
 
 def may_change_legs(notification: Notification, ledger: Ledger) -> bool:
-    """Whether news say that others may have changed a leg: a reply that does not show it may be one of before."""
+    """Whether a notification says that others may have changed a leg: a reply that does not show it may be older."""
     if notification.kind is NotificationKind.FORCED:
         return notification_alarm(notification, ledger) is not None
     if notification.kind not in {NotificationKind.ORDER, NotificationKind.BALANCE}:
@@ -285,6 +285,6 @@ def price_alarm(
 
 
 def _is_ours(notification: Notification, ledger: Ledger) -> bool:
-    """Whether news are about an order that this log sent."""
+    """Whether a notification is about an order that this log sent."""
     own = tuple(f"{hedge_id}-" for hedge_id in ledger.hedges)
     return notification.kind is NotificationKind.ORDER and notification.client_id.startswith(own)

@@ -134,7 +134,7 @@ def margin_wanted(hedge: HedgedPosition, account: AccountView, shared: float | N
 
 
 def distance_of(position: PerpPosition | None) -> float | None:
-    """Return how far liquidation is, as a fraction of the mark; None = none is shown, or it cannot be told."""
+    """Return how far liquidation is, as a fraction of the mark; None = none is shown, or it is unknown."""
     if position is None or not position.quantity or position.liquidation_price is None or position.mark_price <= 0:
         return None
     return rules.liquidation_distance(float(position.mark_price), float(position.liquidation_price))

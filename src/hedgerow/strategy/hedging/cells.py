@@ -107,7 +107,7 @@ def lead_rejected(job: HedgeExecution, event: Happening, around: Surroundings) -
 
 
 def _slice_done(job: HedgeExecution) -> HedgeExecution:
-    """Return the job with the clock of maker style put back: the next slice may rest anew."""
+    """Return the job with the clock of maker style put back: the next slice may rest again."""
     return replace(job, resting_since=None, maker_over=False)
 
 

@@ -211,7 +211,7 @@ def step(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:
     at_work = _at_work(job)
     if isinstance(event, _ORDER_EVENTS) and (at_work is None or at_work.order.client_id != event.client_id):
         raise InvariantBroken(f"hedge {job.hedge_id}: order {event.client_id} is not at work")
-    listed, around = _as_listed(job, _as_told(job, event, around))
+    listed, around = _as_listed(job, _as_reported(job, event, around))
     absorbed = _in_known_units(tracked(_absorbed(listed, event), around), around)
     taken = rule.act(absorbed, event, around)
     if taken.job.state not in rule.leads_to:
@@ -238,7 +238,7 @@ def _in_known_units(job: HedgeExecution, around: Surroundings) -> HedgeExecution
     return replace(job, detail="") if job.detail == OTHER_UNITS_DETAIL else job
 
 
-def _as_told(job: HedgeExecution, event: Happening, around: Surroundings) -> Surroundings:
+def _as_reported(job: HedgeExecution, event: Happening, around: Surroundings) -> Surroundings:
     """Return the surroundings with what a refusal says of the whole host it came from."""
     seconds = event.retry_after_seconds if isinstance(event, ev.OrderEnded) else None
     if seconds is None or job.working is None:

@@ -84,7 +84,7 @@ def given_over(job: HedgeExecution, at: datetime) -> HedgeExecution:
 
 
 def _switch_due(job: HedgeExecution, at: datetime) -> bool:
-    """Whether the venue is to be told again that we live.
+    """Whether the dead man's switch of the venue is due to be set again.
 
     Only while opening: an opening begins when nobody else has orders on the symbol, which the switch would cancel too.
     """

@@ -51,7 +51,7 @@ __all__ = [
 UNREADABLE_SECONDS = 1.0
 """Pause before books that were stale or one-sided are read again."""
 LATE_SECONDS = 60.0
-"""A fill that is heard of later than this may have been made at another price than the present one."""
+"""A fill that is reported later than this may have been made at another price than the present one."""
 FUTURE_SECONDS = 1.0
 """A book stamped later than this after the present is not fresh: one of the two clocks is wrong."""
 BLOCKED_PAUSE_SECONDS = 5.0
@@ -282,9 +282,9 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
     if not price or (lone and job.naked_since is None):
         return job
     exposed = surplus(job) if lone else at_risk(job)
-    within, moment = exposed <= tolerance(job, price), around.happened_at or around.at
-    since = job.naked_since if within else job.naked_since or moment
-    seconds = max(0.0, ((moment if within else around.at) - since).total_seconds()) if since else 0.0
+    within, changed_at = exposed <= tolerance(job, price), around.happened_at or around.at
+    since = job.naked_since if within else job.naked_since or changed_at
+    seconds = max(0.0, ((changed_at if within else around.at) - since).total_seconds()) if since else 0.0
     worst = job.worst_naked_notional if within else max(job.worst_naked_notional, exposed * _then(job, around, price))
     return replace(
         job,
@@ -404,7 +404,7 @@ def _would_add_to_doubt(job: HedgeExecution, command: PlaceOrder) -> bool:
 
     A second order for what the first was to do is fine: the legs are at most as far apart the other way. A third is
     not, however small, but for the last of the account's whole short, of which no order can buy more than there is.
-    Coins whose sale is in doubt are not sold twice: they could be somebody else's.
+    Coins whose sale is in doubt are not sold twice: they could be another owner's.
     """
     order = command.order
     if not job.doubtful:
