@@ -18,8 +18,11 @@ from hedgerow.cli.window import (
     EndOption,
     ExchangeOption,
     LeverageOption,
+    ReportOption,
+    RulesOption,
     StartOption,
     SymbolsOption,
+    ViaOption,
     Window,
 )
 
@@ -42,22 +45,16 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
     leverage: LeverageOption = 1.0,
     capital: CapitalOption = "10000",
     cycle: CycleOption = 300.0,
-    via: Annotated[
-        str, typer.Option("--via", metavar="kernel|replay", help="The compiled rules, or the engine that trades live.")
-    ] = "kernel",
+    via: ViaOption = "kernel",
     change: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting, in the units of the file; may be repeated."),
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Configuration file; without it the guide's.")
-    ] = None,
+    config: RulesOption = None,
     decisions: Annotated[
         Path | None, typer.Option("--decisions", metavar="FILE", help="Write every decision as a line of JSON.")
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="Write the report as one HTML page.")
-    ] = None,
+    report: ReportOption = None,
     json: JsonOption = None,
 ) -> ExitCode:
     """Play a policy over history, with the rules that trade live, and show what it would have earned."""
@@ -83,8 +80,6 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
     parameters = command.backtest_parameters(config, change or [], policy)
     command.refuse_unplayable(policy, chosen, parameters)
     study = window.load(parameters)
-    for note in study.notes:
-        echo(note, err=True)
     result = command.play_policy(study, parameters, policy, chosen)
     if result.failed_checks:
         echo(f"The engine did not complete {result.failed_checks} of {study.grid.steps} checks", err=True)

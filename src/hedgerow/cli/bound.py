@@ -7,7 +7,7 @@ import typer
 
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, echo, is_stdout, refuse_unwritable, say, write_json
+from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json
 from hedgerow.cli.window import (
     CapitalOption,
     CashOption,
@@ -66,8 +66,6 @@ def bound(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     parameters = StrategyParameters()
     study = window.load(parameters)
-    for note in study.notes:
-        echo(note, err=True)
     best = study.best(hedges)
     write_json(json, {**command.window_json(study), **msgspec.structs.asdict(best)}, history_identity(parameters))
     if not is_stdout(json):

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ByOption",
     "GridOption",
+    "PolicyOption",
     "RayOption",
     "ResultsOption",
     "SearchProgress",
     "SeedOption",
+    "SettingOption",
     "TrialsOption",
     "WorkersOption",
     "asked_of",
@@ -33,6 +35,13 @@ __all__ = [
 GridOption = Annotated[
     list[str] | None,
     typer.Option("--grid", metavar="KEY=V1,V2,...", help="A setting and the values to try; may be repeated."),
+]
+PolicyOption = Annotated[
+    str, typer.Option("--policy", metavar="NAME", help="volume_farming, or the dotted path of a class.")
+]
+SettingOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting that every set has; may be repeated."),
 ]
 TrialsOption = Annotated[
     int | None, typer.Option("--trials", metavar="N", help="Draw N sets of the grid (Optuna) instead of playing all.")

@@ -2,20 +2,19 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
-
-import typer
 
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, echo, is_stdout, refuse_unwritable, say, write_json_rows, write_text
+from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json_rows, write_text
 from hedgerow.cli.searching import (
     ByOption,
     GridOption,
+    PolicyOption,
     RayOption,
     ResultsOption,
     SearchProgress,
     SeedOption,
+    SettingOption,
     TrialsOption,
     WorkersOption,
     asked_of,
@@ -30,8 +29,11 @@ from hedgerow.cli.window import (
     EndOption,
     ExchangeOption,
     LeverageOption,
+    ReportOption,
+    RulesOption,
     StartOption,
     SymbolsOption,
+    ViaOption,
     Window,
 )
 
@@ -44,9 +46,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter per option
     end: EndOption,
     grid: GridOption = None,
     trials: TrialsOption = None,
-    policy: Annotated[
-        str, typer.Option("--policy", metavar="NAME", help="volume_farming, or the dotted path of a class.")
-    ] = "volume_farming",
+    policy: PolicyOption = "volume_farming",
     exchange: ExchangeOption = None,
     symbols: SymbolsOption = None,
     cost_bps: CostOption = None,
@@ -54,24 +54,15 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter per option
     leverage: LeverageOption = 1.0,
     capital: CapitalOption = "10000",
     cycle: CycleOption = 300.0,
-    via: Annotated[
-        str, typer.Option("--via", metavar="kernel|replay", help="The compiled rules, or the engine that trades live.")
-    ] = "kernel",
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting that every set has; may be repeated."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Configuration file; without it the guide's.")
-    ] = None,
+    via: ViaOption = "kernel",
+    change: SettingOption = None,
+    config: RulesOption = None,
     by: ByOption = "net_apr_on_capital",
     workers: WorkersOption = 1,
     ray: RayOption = None,
     seed: SeedOption = 0,
     results: ResultsOption = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="Write the report as one HTML page.")
-    ] = None,
+    report: ReportOption = None,
     json: JsonOption = None,
 ) -> ExitCode:
     """Play every combination of settings' values over history; after Ctrl-C the same command goes on."""
@@ -107,8 +98,6 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter per option
     from hedgerow.app.commands.backtest import window_json, window_text  # noqa: PLC0415 - as above
 
     search = command.Search(asked, window.load(command.longest_average(asked.space)))
-    for note in search.study.notes:
-        echo(note, err=True)
     with TemporaryDirectory(prefix="hedgerow-sweep-") as folder:
         path = results_path(results, json, report, Path(folder))
         with command.open_results(search, path) as kept:

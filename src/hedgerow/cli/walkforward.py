@@ -10,14 +10,16 @@ import typer
 
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, echo, is_stdout, refuse_unwritable, say, write_json
+from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json
 from hedgerow.cli.searching import (
     ByOption,
     GridOption,
+    PolicyOption,
     RayOption,
     ResultsOption,
     SearchProgress,
     SeedOption,
+    SettingOption,
     TrialsOption,
     WorkersOption,
     asked_of,
@@ -32,8 +34,10 @@ from hedgerow.cli.window import (
     EndOption,
     ExchangeOption,
     LeverageOption,
+    RulesOption,
     StartOption,
     SymbolsOption,
+    ViaOption,
     Window,
 )
 from hedgerow.domain.errors import ConfigError
@@ -62,9 +66,7 @@ def walkforward(  # noqa: PLR0913, PLR0917 - one parameter per option
     peak: Annotated[  # noqa: FBT002 - an option
         bool, typer.Option("--peak", help="Choose the best set instead of the best neighbourhood.")
     ] = False,
-    policy: Annotated[
-        str, typer.Option("--policy", metavar="NAME", help="volume_farming, or the dotted path of a class.")
-    ] = "volume_farming",
+    policy: PolicyOption = "volume_farming",
     exchange: ExchangeOption = None,
     symbols: SymbolsOption = None,
     cost_bps: CostOption = None,
@@ -72,16 +74,9 @@ def walkforward(  # noqa: PLR0913, PLR0917 - one parameter per option
     leverage: LeverageOption = 1.0,
     capital: CapitalOption = "10000",
     cycle: CycleOption = 300.0,
-    via: Annotated[
-        str, typer.Option("--via", metavar="kernel|replay", help="The compiled rules, or the engine that trades live.")
-    ] = "kernel",
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting that every set has; may be repeated."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Configuration file; without it the guide's.")
-    ] = None,
+    via: ViaOption = "kernel",
+    change: SettingOption = None,
+    config: RulesOption = None,
     by: ByOption = "net_apr_on_capital",
     workers: WorkersOption = 1,
     ray: RayOption = None,
@@ -123,8 +118,6 @@ def walkforward(  # noqa: PLR0913, PLR0917 - one parameter per option
     from hedgerow.app.commands.backtest import window_json, window_text  # noqa: PLC0415 - as above
 
     search = command.Search(asked, window.load(command.longest_average(asked.space)))
-    for note in search.study.notes:
-        echo(note, err=True)
     folds = command.folds(search, lengths, expanding=expanding)
     with TemporaryDirectory(prefix="hedgerow-sweep-") as folder:
         path = results_path(results, json, None, Path(folder))

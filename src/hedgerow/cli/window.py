@@ -9,6 +9,7 @@ import typer
 from msgspec import Struct
 
 from hedgerow.cli.arguments import money_option, time_option
+from hedgerow.cli.common import echo
 from hedgerow.domain.errors import ConfigError, HistoryError
 from hedgerow.strategy.parameters import StrategyParameters
 
@@ -24,8 +25,11 @@ __all__ = [
     "EndOption",
     "ExchangeOption",
     "LeverageOption",
+    "ReportOption",
+    "RulesOption",
     "StartOption",
     "SymbolsOption",
+    "ViaOption",
     "Window",
 ]
 
@@ -50,6 +54,15 @@ CashOption = Annotated[float, typer.Option("--cash-apr", metavar="PERCENT", help
 LeverageOption = Annotated[float, typer.Option("--leverage", metavar="L", help="Notional of the short / its margin.")]
 CapitalOption = Annotated[str, typer.Option("--capital", metavar="USD", help="Both legs together; never compounded.")]
 CycleOption = Annotated[float, typer.Option("--cycle", metavar="SECONDS", help="Time between two checks.")]
+ViaOption = Annotated[
+    str, typer.Option("--via", metavar="kernel|replay", help="The compiled rules, or the engine that trades live.")
+]
+RulesOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Configuration file; without it the guide's.")
+]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="Write the report as one HTML page.")
+]
 
 MOST_COST_BPS = Decimal(10_000)
 PERCENT = 100.0
@@ -86,7 +99,7 @@ class Window(Struct, frozen=True, kw_only=True):
                 )
 
     def load(self, parameters: StrategyParameters) -> "Study":
-        """Read the history.
+        """Read the history, and print on standard error what of it is left out.
 
         Raises:
             ConfigError: an option is out of range, or the window is empty or reversed.
@@ -113,7 +126,10 @@ class Window(Struct, frozen=True, kw_only=True):
             most_periods=parameters.funding_rate_strategy.funding_ma_periods,
             money=Money(capital=capital, leverage=self.leverage, cash_apr=self.cash_apr / PERCENT),
         )
-        return Study.load(plan)
+        study = Study.load(plan)
+        for note in study.notes:
+            echo(note, err=True)
+        return study
 
 
 def _symbols(text: str | None) -> tuple[str, ...] | None:
