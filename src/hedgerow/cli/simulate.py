@@ -15,7 +15,7 @@ from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, w
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.run_identity import RunMode
 from hedgerow.simulation.generators.execution_style import Style
-from hedgerow.simulation.generators.scenarios import draw_plan
+from hedgerow.simulation.generators.scenarios import DrawOptions, draw_plan
 from hedgerow.simulation.report import (
     RunResult,
     Summary,
@@ -125,6 +125,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     hedges: int
     run_seconds: float | None
 
+    @property
+    def drawn(self) -> DrawOptions:
+        """What the runs are drawn with."""
+        return DrawOptions(style=self.style, faults=self.faults, transport=self.transport, hedges=self.hedges)
+
     def allowed_seconds(self) -> float:
         """Return how long a run may take, in real seconds."""
         return self.run_seconds or max(LEAST_RUN_SECONDS, SECONDS_PER_DAY[self.transport] * self.days)
@@ -136,14 +141,7 @@ def _within(name: str, value: int, most: int) -> None:
 
 
 def _one(seed: int, asked: Asked, *, quiet: bool) -> list[RunResult]:
-    plan = draw_plan(
-        seed,
-        asked.days,
-        style=asked.style,
-        faults=asked.faults,
-        transport=asked.transport,
-        hedges=asked.hedges,
-    )
+    plan = draw_plan(seed, asked.days, **asked.drawn)
     result = play(plan, asked.allowed_seconds())
     for line in () if quiet else result_lines(plan, result):
         say(line)
@@ -155,11 +153,8 @@ def _many(seeds: range, asked: Asked, workers: int) -> list[RunResult]:
         seeds,
         asked.days,
         workers=min(workers, len(seeds)),
-        style=asked.style,
-        faults=asked.faults,
-        transport=asked.transport,
-        hedges=asked.hedges,
         run_seconds=asked.allowed_seconds(),
+        **asked.drawn,
     )
     return list(_shown(playing, len(seeds)))
 
@@ -184,14 +179,6 @@ def _show_summary(summary: Summary, *, alone: bool) -> None:
 
 def _explain(seed: int, asked: Asked) -> None:
     """Print a failure on standard error, so that standard output stays readable by programs."""
-    failure = explain(
-        seed,
-        asked.days,
-        style=asked.style,
-        faults=asked.faults,
-        transport=asked.transport,
-        hedges=asked.hedges,
-        run_seconds=asked.allowed_seconds(),
-    )
+    failure = explain(seed, asked.days, run_seconds=asked.allowed_seconds(), **asked.drawn)
     for line in failure_lines(failure) if failure else ():
         typer.echo(line, err=True)

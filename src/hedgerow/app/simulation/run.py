@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 from msgspec.structs import replace
@@ -44,7 +44,7 @@ from hedgerow.simulation.faults.market import DrawnMarket, MarketFault
 from hedgerow.simulation.faults.owner import OwnersMailbox
 from hedgerow.simulation.faults.wire import WireAct
 from hedgerow.simulation.generators.execution_style import Style
-from hedgerow.simulation.generators.scenarios import draw_plan
+from hedgerow.simulation.generators.scenarios import DrawOptions, draw_plan
 from hedgerow.simulation.harness import BotSession, ExchangeHarness, InProcessHarness
 from hedgerow.simulation.report import Failure, RunResult
 from hedgerow.simulation.scenario import Act, Crash, Fault, RunPlan, Suspension, Transport, acts, settling
@@ -74,18 +74,9 @@ CHUNK = 4
 """Seeds handed to a worker at a time."""
 
 
-def play_seed(  # noqa: PLR0913 - what a run is drawn from, by name
-    seed: int,
-    days: float,
-    *,
-    style: Style = Style.DRAWN,
-    faults: bool = True,
-    transport: Transport = Transport.PROCESS,
-    hedges: int = 1,
-    run_seconds: float | None = None,
-) -> RunResult:
-    """Play the run of a seed; ``run_seconds`` as in ``play``."""
-    return play(draw_plan(seed, days, style=style, faults=faults, transport=transport, hedges=hedges), run_seconds)
+def play_seed(seed: int, days: float, *, run_seconds: float | None = None, **options: Unpack[DrawOptions]) -> RunResult:
+    """Play the run of a seed; ``run_seconds`` as in ``play``, the other options as in ``draw_plan``."""
+    return play(draw_plan(seed, days, **options), run_seconds)
 
 
 def play(plan: RunPlan, run_seconds: float | None = None) -> RunResult:
@@ -130,27 +121,16 @@ def _garbage_at_the_end() -> Generator[None]:
             gc.enable()
 
 
-def play_seeds(  # noqa: PLR0913 - what runs are drawn from, by name
+def play_seeds(
     seeds: Sequence[int],
     days: float,
     *,
     workers: int,
-    style: Style = Style.DRAWN,
-    faults: bool = True,
-    transport: Transport = Transport.PROCESS,
-    hedges: int = 1,
     run_seconds: float | None = None,
+    **options: Unpack[DrawOptions],
 ) -> Iterator[RunResult]:
     """Play many seeds at once; the results come in the order of the seeds."""
-    playing = partial(
-        play_seed,
-        days=days,
-        style=style,
-        faults=faults,
-        transport=transport,
-        hedges=hedges,
-        run_seconds=run_seconds,
-    )
+    playing = partial(play_seed, days=days, run_seconds=run_seconds, **options)
     if workers <= 1:
         yield from map(playing, seeds)
         return
@@ -158,30 +138,21 @@ def play_seeds(  # noqa: PLR0913 - what runs are drawn from, by name
         yield from pool.map(playing, seeds, chunksize=CHUNK)
 
 
-def explain(  # noqa: PLR0913 - as above
-    seed: int,
-    days: float,
-    *,
-    style: Style = Style.DRAWN,
-    faults: bool = True,
-    transport: Transport = Transport.PROCESS,
-    hedges: int = 1,
-    run_seconds: float | None = None,
+def explain(
+    seed: int, days: float, *, run_seconds: float | None = None, **options: Unpack[DrawOptions]
 ) -> Failure | None:
     """Play a seed again and return its failure with the smallest plan that still fails; None when it does not fail.
 
     The plan of a run that does not end stays whole: each smaller one would take the time of the limit as well.
     """
-    plan = draw_plan(seed, days, style=style, faults=faults, transport=transport, hedges=hedges)
+    plan = draw_plan(seed, days, **options)
     result = play(plan, run_seconds)
     if result.violation is None:
         return None
     rule = result.violation.rule
-    options = ("" if style is Style.DRAWN else f" --style {style}") + ("" if faults else " --faults none")
-    options += "" if transport is Transport.PROCESS else f" --transport {transport}"
-    options += "" if hedges == 1 else f" --hedges {hedges}"
     if rule is Invariant.ENDS:
-        return Failure(plan=plan, drawn=len(plan.drawn_faults), days=days, result=result, options=options)
+        words = _command_line(**options)
+        return Failure(plan=plan, drawn=len(plan.drawn_faults), days=days, result=result, options=words)
 
     def fails(drawn_faults: tuple[Fault, ...]) -> bool:
         violation = play(replace(plan, drawn_faults=drawn_faults), run_seconds).violation
@@ -189,7 +160,21 @@ def explain(  # noqa: PLR0913 - as above
 
     least = replace(plan, drawn_faults=minimised(plan.drawn_faults, fails))
     result = play(least, run_seconds)
-    return Failure(plan=least, drawn=len(plan.drawn_faults), days=days, result=result, options=options)
+    words = _command_line(**options)
+    return Failure(plan=least, drawn=len(plan.drawn_faults), days=days, result=result, options=words)
+
+
+def _command_line(
+    *,
+    style: Style = Style.DRAWN,
+    faults: bool = True,
+    transport: Transport = Transport.PROCESS,
+    hedges: int = 1,
+) -> str:
+    """Return the options of ``hedgerow simulate`` that ask for the same."""
+    words = ("" if style is Style.DRAWN else f" --style {style}") + ("" if faults else " --faults none")
+    words += "" if transport is Transport.PROCESS else f" --transport {transport}"
+    return words + ("" if hedges == 1 else f" --hedges {hedges}")
 
 
 class _Run:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from itertools import chain
 from random import Random
+from typing import TypedDict
 
 from msgspec.structs import replace
 
@@ -21,7 +22,7 @@ from hedgerow.strategy.parameters import (
     StrategyParameters,
 )
 
-__all__ = ["draw_plan"]
+__all__ = ["DrawOptions", "draw_plan"]
 
 FAULTS_PER_DAY = 2.0
 FALSE_SHARE = 1 / 8
@@ -43,6 +44,15 @@ RESERVE_SHARE = 1 / 3
 """Part of the runs for several positions that keep a reserve."""
 SHORTEST_DAYS = 7.0
 """A run that is asked to be shorter is never made a long one."""
+
+
+class DrawOptions(TypedDict, total=False):
+    """The options of ``draw_plan``, for functions that pass them on."""
+
+    style: Style
+    faults: bool
+    transport: Transport
+    hedges: int
 
 
 def draw_plan(
