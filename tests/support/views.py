@@ -16,6 +16,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
+from hedgerow.strategy.decisions.alarms import Alarm, account_alarms
 
 __all__ = [
     "NOW",
@@ -23,6 +24,7 @@ __all__ = [
     "account",
     "depth",
     "fill",
+    "first_alarm",
     "hedge",
     "holding",
     "instrument",
@@ -313,3 +315,8 @@ def sole(found: Sequence[Item]) -> Item:
     """Return the only one of what was found."""
     (item,) = found
     return item
+
+
+def first_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
+    """Return the first of what an account shows that cannot wait; None = nothing."""
+    return next(account_alarms(ledger, account), None)

@@ -178,9 +178,9 @@ class Ledger(Struct, frozen=True, kw_only=True):
     target: Target | None = None
     halt: StandingHalt | None = None
     incident: Incident | None = None
+    """The first one since openings were last allowed by a person, or made."""
     health_exits: tuple[datetime, ...] = ()
     """When positions were closed for bad health within the last day, since a person resumed last; oldest first."""
-    """The first one since openings were last allowed by a person, or made."""
     accepted_loss: Decimal = ZERO
     """Missing money that a person has seen: it halts nothing again, quote units."""
     cooldowns: Mapping[str, Cooldown] = field(default_factory=dict[str, Cooldown])

@@ -43,6 +43,7 @@ from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.alarms import GRACE, Alarm, AlarmKind, disturbance
 from hedgerow.strategy.decisions.entry import settings_in_place
 from hedgerow.strategy.hedging import machine as hedging
+from hedgerow.strategy.hedging.cells import filled
 from hedgerow.strategy.hedging.machine import Happening, Step, Surroundings
 from hedgerow.strategy.hedging.orders import at_risk, surplus
 from hedgerow.strategy.hedging.quality import quality_of
@@ -300,7 +301,8 @@ class Executor:
         self._books = _Books()
         begun = self._said_at = self._clock.monotonic()
         while True:
-            if self._requests is not None and not _must_be_followed(event):
+            # Behind a fill the other leg follows before anything else is looked at.
+            if self._requests is not None and not filled(event):
                 await self._requests.answer_in_trade(job)
             around = await self._look(job, event)
             taken = hedging.step(job, event, around)
@@ -594,11 +596,6 @@ def _last_happening(events: tuple[ev.Event, ...]) -> Happening:
     if ends:
         return ends[-1]
     return relevant[-1] if relevant else None
-
-
-def _must_be_followed(event: Happening) -> bool:
-    """Whether an order has just filled: the other leg follows before anything else is looked at."""
-    return isinstance(event, ev.OrderEnded) and event.filled_quantity > 0
 
 
 def _attempts(hedge: HedgedPosition, market: Market) -> int:

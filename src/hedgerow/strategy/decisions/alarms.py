@@ -32,7 +32,6 @@ __all__ = [
     "GRACE",
     "Alarm",
     "AlarmKind",
-    "account_alarm",
     "account_alarms",
     "disturbance",
     "ended_in_doubt",
@@ -133,11 +132,6 @@ def may_change_legs(notification: Notification, ledger: Ledger) -> bool:
         return False
     due = look_at(notification, ledger)
     return due is not None and due <= notification.at + DEBOUNCE
-
-
-def account_alarm(ledger: Ledger, account: AccountView) -> Alarm | None:
-    """Return the first of what an account shows that cannot wait; None = nothing."""
-    return next(account_alarms(ledger, account), None)
 
 
 def account_alarms(ledger: Ledger, account: AccountView) -> Iterator[Alarm]:

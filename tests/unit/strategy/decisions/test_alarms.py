@@ -18,7 +18,6 @@ from hedgerow.strategy.decisions.alarms import (
     GRACE,
     Alarm,
     AlarmKind,
-    account_alarm,
     disturbance,
     ended_in_doubt,
     look_at,
@@ -29,7 +28,7 @@ from hedgerow.strategy.decisions.alarms import (
 )
 from support.ledger_builder import LedgerBuilder
 from support.toy_venue import new_job
-from support.views import NOW, account, fill, hedge, holding, ledger_of, opening_of, pair_of, short_of
+from support.views import NOW, account, fill, first_alarm, hedge, holding, ledger_of, opening_of, pair_of, short_of
 
 TEN = ledger_of(hedge("10"))
 BUSY = replace(TEN, execution=new_job(ExecutionKind.CLOSE, pair=pair_of()))
@@ -159,19 +158,19 @@ def legs(coins: str = "10", short: str = "10", **changes: Any) -> AccountView:
     ],
 )
 def test_what_an_account_shows(seen: AccountView, kind: AlarmKind | None) -> None:
-    assert kind_of(account_alarm(TEN, seen)) is kind
+    assert kind_of(first_alarm(TEN, seen)) is kind
 
 
 def test_a_hedge_that_lost_a_leg_and_knows_it_is_an_alarm_until_it_is_closed() -> None:
     bought = replace(hedge("10"), orders=hedge("10").orders[:1], tally=Tally.of(hedge("10").orders[:1]))
-    found = account_alarm(ledger_of(bought), account(coins={"AAA": "10"}))
+    found = first_alarm(ledger_of(bought), account(coins={"AAA": "10"}))
     assert found is not None
     assert (found.kind, found.text) == (AlarmKind.HEALTH, "AAAUSDT: the short leg is gone")
 
 
 @pytest.mark.parametrize("ledger", [NOTHING, BUSY])
 def test_an_account_is_not_judged_while_nothing_is_held_or_a_job_is_at_work(ledger: Ledger) -> None:
-    assert account_alarm(ledger, account()) is None
+    assert first_alarm(ledger, account()) is None
 
 
 @pytest.mark.parametrize(("coins", "hurry"), [("10", False), ("10.5", False), ("9.9", True)])
@@ -288,25 +287,25 @@ def ended(**changes: Any) -> Ledger:
 
 def test_a_position_that_shows_after_an_order_in_doubt_is_an_alarm() -> None:
     assert ended_in_doubt(ended())
-    alarm = account_alarm(ended(), account(short_of("ABCUSDT", "10")))
+    alarm = first_alarm(ended(), account(short_of("ABCUSDT", "10")))
     assert alarm is not None
     assert alarm.kind is AlarmKind.LEGS
-    assert account_alarm(ended(), account()) is None
+    assert first_alarm(ended(), account()) is None
 
 
 def test_coins_beyond_the_books_are_an_alarm_after_an_order_in_doubt() -> None:
     opened = Books().with_flow(
         ExternalFlow(at=NOW, row_id="o", wallet=Wallet.SPOT, asset="ABC", amount=Decimal(3), kind=FlowKind.OPENING)
     )
-    assert account_alarm(ended(books=opened), account(coins={"ABC": "3"})) is None
-    assert account_alarm(ended(books=opened), account(coins={"ABC": "4"})) is not None
+    assert first_alarm(ended(books=opened), account(coins={"ABC": "3"})) is None
+    assert first_alarm(ended(books=opened), account(coins={"ABC": "4"})) is not None
 
 
 def test_without_an_order_in_doubt_nothing_is_looked_for() -> None:
     assert not ended_in_doubt(Ledger())
     assert not ended_in_doubt(LedgerBuilder().open_hedge().close_hedge().ledger)
     assert not ended_in_doubt(ended(hedges=LedgerBuilder().open_hedge().ledger.hedges))
-    assert account_alarm(LedgerBuilder().open_hedge().close_hedge().ledger, account(short_of("ABCUSDT", "10"))) is None
+    assert first_alarm(LedgerBuilder().open_hedge().close_hedge().ledger, account(short_of("ABCUSDT", "10"))) is None
 
 
 def test_the_liquidation_of_the_short_is_called_that() -> None:

@@ -9,7 +9,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger, StandingHalt
-from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarm
+from hedgerow.strategy.decisions.alarms import AlarmKind
 from hedgerow.strategy.decisions.entry import entry_refusals
 from hedgerow.strategy.decisions.reconcile import coins_unread, reconcile
 from hedgerow.strategy.decisions.verdicts import HalfOpen, Nothing, Unreadable, symbols_of
@@ -33,7 +33,19 @@ from hedgerow.strategy.evidence.absence import (
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
-from support.views import NOW, account, hedge, holding, ledger_of, listing, market_of, pair_of, short_of, sole
+from support.views import (
+    NOW,
+    account,
+    first_alarm,
+    hedge,
+    holding,
+    ledger_of,
+    listing,
+    market_of,
+    pair_of,
+    short_of,
+    sole,
+)
 
 MARKET = market_of(listing(pair=pair_of("AAAUSDT")), listing(pair=pair_of("BBBUSDT")))
 HEDGE = hedge("10")
@@ -134,7 +146,7 @@ def test_a_leg_in_doubt_counts_as_the_log_has_it_and_is_no_finding() -> None:
     assert health.findings == ()
     assert health.unknown == ("account: its replies contradict each other",)
     assert sole(reconcile(TRACKED, seen, MARKET)) == Unreadable(what="account: its replies contradict each other")
-    alarm = account_alarm(TRACKED, seen)
+    alarm = first_alarm(TRACKED, seen)
     assert alarm is not None
     assert alarm.kind is AlarmKind.DOUBT
 
@@ -159,7 +171,7 @@ def test_what_two_sources_agree_on_is_read_again() -> None:
 
 def test_an_alarm_names_only_the_leg_that_is_missing() -> None:
     def text(seen: AccountView) -> str:
-        alarm = account_alarm(TRACKED, seen)
+        alarm = first_alarm(TRACKED, seen)
         assert alarm is not None
         return alarm.text
 
