@@ -14,7 +14,7 @@ from random import Random
 from hedgerow.domain.funding import FundingRate, last_settlement, next_settlement
 from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.money import ZERO
-from hedgerow.emulator.markets.instruments import Character, catalogue, pair_of
+from hedgerow.emulator.markets.instruments import Character, books_of, catalogue, pair_of
 from hedgerow.emulator.markets.price_paths import HOURS_PER_DAY, MarketPath, PairPath
 from hedgerow.ports import Liquidity, MarketPrices
 
@@ -57,10 +57,7 @@ class _Pair:
         self.hours: dict[int, tuple[MarketPrices, ...]] = {}
         self.rates: dict[datetime, FundingRate] = {}
         self.volumes: dict[int, float] = {}
-        self.books = {
-            Market.PERP: _book(character.perp_half_spread_bps, character.depth),
-            Market.SPOT: _book(character.spot_half_spread_bps, character.depth / 2),
-        }
+        self.books = books_of(character)
 
     def is_delisted(self, at: datetime) -> bool:
         """Return whether nothing happens to it any more."""
@@ -230,10 +227,6 @@ class GeneratedMarketData:
             known = weekend * random.lognormvariate(0.0, 0.12)
             pair.volumes[day] = known
         return known
-
-
-def _book(half_spread_bps: float, depth: float) -> Liquidity:
-    return Liquidity(half_spread_bps=Decimal(str(half_spread_bps)), depth_notional=Decimal(int(depth)))
 
 
 def _prices(pair: _Pair, spot: float, *, mark_bps: float, perp_bps: float) -> MarketPrices:

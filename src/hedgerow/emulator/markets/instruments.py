@@ -13,8 +13,9 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from hedgerow.domain.instrument import BasisPair, FeeRates, Instrument, Market, TradingStatus
+from hedgerow.ports import Liquidity
 
-__all__ = ["Character", "catalogue", "pair_of"]
+__all__ = ["Character", "books_of", "catalogue", "pair_of"]
 
 PERP_FEES = FeeRates(maker=Decimal("0.0001"), taker=Decimal("0.00035"))
 SPOT_FEES = FeeRates(maker=Decimal("0.00005"), taker=Decimal("0.0004"))
@@ -143,3 +144,15 @@ def _character(row: Row) -> Character:
         intervals=intervals,
         one_sided=base == ONE_SIDED,
     )
+
+
+def books_of(character: Character) -> dict[Market, Liquidity]:
+    """Return the books of both markets of a pair."""
+    return {
+        Market.PERP: _book(character.perp_half_spread_bps, character.depth),
+        Market.SPOT: _book(character.spot_half_spread_bps, character.depth / 2),
+    }
+
+
+def _book(half_spread_bps: float, depth: float) -> Liquidity:
+    return Liquidity(half_spread_bps=Decimal(str(half_spread_bps)), depth_notional=Decimal(int(depth)))

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.funding import FundingRate, last_settlement, next_settlement
 from hedgerow.domain.instrument import BasisPair, Market, Side
-from hedgerow.emulator.markets.instruments import Character, catalogue, pair_of
+from hedgerow.emulator.markets.instruments import Character, books_of, catalogue, pair_of
 from hedgerow.ports import Liquidity, MarketPrices
 
 __all__ = ["DrawnMarket", "IntervalChange", "MarketFault", "OneSidedBook", "Storm"]
@@ -268,10 +268,7 @@ def _path(
         spot.append(character.price * exp(level + log_price))
         basis.append(random.gauss(0.5 * rate, 1.0 + character.basis_noise_bps / 2))
         rates.append(rate + random.gauss(0.0, 0.3) * (rate != 1.0))
-    books = {
-        Market.PERP: _book(character.perp_half_spread_bps, character.depth),
-        Market.SPOT: _book(character.spot_half_spread_bps, character.depth / 2),
-    }
+    books = books_of(character)
     decimals = -int(pair_of(character).spot.tick.as_tuple().exponent) + 1
     return _Path(
         character=character,
@@ -302,7 +299,3 @@ def _with_thin_perpetual(path: _Path) -> _Path:
 
 def _thinned(book: Liquidity, share: Decimal) -> Liquidity:
     return Liquidity(half_spread_bps=book.half_spread_bps / share, depth_notional=book.depth_notional * share)
-
-
-def _book(half_spread_bps: float, depth: float) -> Liquidity:
-    return Liquidity(half_spread_bps=Decimal(str(half_spread_bps)), depth_notional=Decimal(int(depth)))

@@ -11,7 +11,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.emulator.inprocess.faults import VenueFault
 from hedgerow.emulator.wire.rest.failures import ErrorShape
 from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireFaultKind
-from hedgerow.emulator.wire.rest.mutations import BODY_MUTATIONS, Mutation
+from hedgerow.emulator.wire.rest.mutations import FIELD_MUTATIONS, Mutation
 from hedgerow.simulation.faults.wire import (
     Cut,
     DeadKey,
@@ -283,13 +283,12 @@ def _rewrite(draw: Draw) -> RequestFaultAct:
     """Let replies of one endpoint lie, for seconds or minutes: rows left out, fields absent, null or out of range."""
     random = draw.random
     path, fields = random.choice(REWRITTEN)
-    mutations = [mutation for mutation in Mutation if mutation not in BODY_MUTATIONS]
     field = random.choice(fields)
     fault = RequestFault(
         fault=WireFault.REWRITE,
         path=path,
         method="GET",
-        mutation=random.choice(mutations if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.WEB_PAGE)),
+        mutation=random.choice(FIELD_MUTATIONS if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.WEB_PAGE)),
         field=field,
         chance=random.choice((1.0, 1.0, 0.5)),
         for_seconds=round(random.choice((3.0, 60.0, 600.0)) * random.random(), 3),
@@ -346,11 +345,12 @@ def _rewritten_message(draw: Draw) -> StreamFaultAct:
     random = draw.random
     stream, fields = random.choice(MESSAGES)
     field = random.choice(fields)
-    mutations = [mutation for mutation in Mutation if mutation not in BODY_MUTATIONS]
     fault = StreamFault(
         fault=WireFaultKind.REWRITE,
         stream=stream,
-        mutation=random.choice(mutations if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.INVALID_UTF8)),
+        mutation=random.choice(
+            FIELD_MUTATIONS if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.INVALID_UTF8)
+        ),
         field=field,
         chance=random.choice((1.0, 1.0, 0.3)),
         for_seconds=round(random.choice((3.0, 60.0, 600.0)) * random.random(), 3),

@@ -13,7 +13,7 @@ from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.params import Params
 
-__all__ = ["Handler", "RestCall", "Route", "Security", "WireRequest"]
+__all__ = ["Handler", "RestCall", "Route", "Security", "WireRequest", "account_data"]
 
 
 class WireRequest(Struct, frozen=True, kw_only=True):
@@ -107,3 +107,8 @@ class Route(Struct, frozen=True, kw_only=True):
     def weight_of(self, params: Params) -> int:
         """Return the weight of one call."""
         return self.weight if isinstance(self.weight, int) else self.weight(params)
+
+
+def account_data(name: str, handler: Handler, weight: int, versions: tuple[int, ...] = (1, 3)) -> Route:
+    """Return the endpoint of a signed read of the account."""
+    return Route(method="GET", name=name, handler=handler, weight=weight, security=Security.DATA, versions=versions)

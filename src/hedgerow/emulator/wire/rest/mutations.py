@@ -10,7 +10,17 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-__all__ = ["ABSENT", "BODY_MUTATIONS", "DEFAULT_SIZE", "NUMBER", "Mutation", "Rewrite", "applies", "mutated"]
+__all__ = [
+    "ABSENT",
+    "BODY_MUTATIONS",
+    "DEFAULT_SIZE",
+    "FIELD_MUTATIONS",
+    "NUMBER",
+    "Mutation",
+    "Rewrite",
+    "applies",
+    "mutated",
+]
 
 DEFAULT_SIZE = 128 * 2**20
 """Bytes of a padded or unpacked body: twice the 64 MiB that a client should accept."""
@@ -73,6 +83,8 @@ class Mutation(StrEnum):
 
 BODY_MUTATIONS = frozenset({Mutation.TRUNCATED, Mutation.PADDED, Mutation.GZIP_BOMB, Mutation.WEB_PAGE})
 """Mutations of a whole body, whatever is in it."""
+FIELD_MUTATIONS = tuple(mutation for mutation in Mutation if mutation not in BODY_MUTATIONS)
+"""Mutations of one field."""
 
 
 class Rewrite(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from hedgerow.domain.instrument import Instrument, Market
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.emulator.core.market_changes import Bracket
 from hedgerow.emulator.wire.protocol.number_format import fixed, money, price_text, quantity_text, short, to_ms
-from hedgerow.emulator.wire.rest.call import RestCall, Route, Security
+from hedgerow.emulator.wire.rest.call import RestCall, account_data
 
 __all__ = [
     "ROUTES",
@@ -232,20 +232,16 @@ def _position_risk(call: RestCall, view: AccountView, symbol: str) -> dict[str, 
     }
 
 
-def _data(name: str, handler: Any, weight: int, versions: tuple[int, ...] = (1, 3)) -> Route:
-    return Route(method="GET", name=name, handler=handler, weight=weight, security=Security.DATA, versions=versions)
-
-
 ROUTES = {
     Market.PERP: (
-        _data("balance", balance, 5, (2, 3)),
-        _data("account", account, 5, (2, 3, 4)),
-        _data("accountWithJoinMargin", account_with_join_margin, 5, (3,)),
-        _data("positionRisk", position_risk, 5, (2, 3)),
-        _data("leverageBracket", leverage_bracket, 1),
-        _data("leverageBrackets", leverage_brackets, 1),
-        _data("adlQuantile", adl_quantile, 5),
+        account_data("balance", balance, 5, (2, 3)),
+        account_data("account", account, 5, (2, 3, 4)),
+        account_data("accountWithJoinMargin", account_with_join_margin, 5, (3,)),
+        account_data("positionRisk", position_risk, 5, (2, 3)),
+        account_data("leverageBracket", leverage_bracket, 1),
+        account_data("leverageBrackets", leverage_brackets, 1),
+        account_data("adlQuantile", adl_quantile, 5),
     ),
-    None: (_data("commissionRate", commission_rate, 20),),
+    None: (account_data("commissionRate", commission_rate, 20),),
 }
 """By market; None = both."""

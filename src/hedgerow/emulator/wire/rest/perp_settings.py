@@ -8,7 +8,7 @@ from hedgerow.domain.account import MarginType
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire.exchange import account_events as events
 from hedgerow.emulator.wire.protocol.errors import WireError
-from hedgerow.emulator.wire.rest.call import Handler, RestCall, Route, Security
+from hedgerow.emulator.wire.rest.call import Handler, RestCall, Route, Security, account_data
 from hedgerow.emulator.wire.rest.perp_account import max_notional
 
 __all__ = [
@@ -120,20 +120,16 @@ def _modes_changed(call: RestCall) -> dict[str, Any]:
     return DONE
 
 
-def _data(name: str, handler: Handler, weight: int, versions: tuple[int, ...] = (1, 3)) -> Route:
-    return Route(method="GET", name=name, handler=handler, weight=weight, security=Security.DATA, versions=versions)
-
-
 def _trade(name: str, handler: Handler, versions: tuple[int, ...] = (1, 3)) -> Route:
     return Route(method="POST", name=name, handler=handler, security=Security.TRADE, versions=versions)
 
 
 ROUTES = {
     Market.PERP: (
-        _data("positionSide/dual", get_position_mode, 30),
-        _data("multiAssetsMargin", get_multi_assets, 30),
-        _data("stpMode", get_stp_mode, 30, (3,)),
-        _data("positionMargin/history", no_rows, 1),
+        account_data("positionSide/dual", get_position_mode, 30),
+        account_data("multiAssetsMargin", get_multi_assets, 30),
+        account_data("stpMode", get_stp_mode, 30, (3,)),
+        account_data("positionMargin/history", no_rows, 1),
         _trade("positionSide/dual", set_position_mode),
         _trade("multiAssetsMargin", set_multi_assets),
         _trade("stpMode", set_stp_mode, (3,)),
