@@ -180,7 +180,7 @@ def test_config_shows_every_setting_with_its_value(home: Path, columns: int) -> 
         "default)",
     }
     assert {word for word in text if word not in known and not set(word) <= {"─"}} <= notes
-    # A section whose table is wider than the terminal shows name, value and default of a setting on lines of their own.
+    # On a narrow terminal the section with the longest name shows each of its settings in a block of five or six lines.
     assert len(seen.lines) < sum(map(len, sections.values())) * (4 if columns == NARROW else 2.4)
 
 

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from hedgerow.domain.errors import HistoryError
+from hedgerow.durability import sync_folder
 
 __all__ = ["load_arrow", "put_in_place", "read_whole", "write_whole"]
 
@@ -60,17 +61,4 @@ def put_in_place(draft: Path, path: Path) -> None:
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     draft.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Let the names in a folder survive a power cut.
-
-    Raises:
-        OSError: they cannot be written.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent)

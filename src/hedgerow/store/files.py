@@ -5,6 +5,8 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from hedgerow.durability import sync_folder
+
 __all__ = ["read_small_file", "replace_file"]
 
 
@@ -49,6 +51,8 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True, private: b
         if durable:
             os.fsync(file.fileno())
     draft.replace(path)
+    if durable:
+        sync_folder(path.parent)
 
 
 def _private(path: str, flags: int) -> int:

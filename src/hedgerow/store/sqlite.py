@@ -7,7 +7,6 @@ its own under a virtual clock. A file that another process holds is waited for w
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Final
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.durability import sync_folder
 from hedgerow.ports import Clock
 from hedgerow.store.codec import FORMAT_VERSION, encode_event, encode_ledger, event_kind, ledger_version
 from hedgerow.store.sqlite_reader import APPLICATION_ID, OPEN_TIMEOUT_SECONDS, LockedError, SqliteLog
@@ -144,7 +144,7 @@ class SqliteStore(SqliteLog):
         with self._transaction():
             for statement in SCHEMA:
                 self._connection.execute(statement)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
     def _sync(self, *, full: bool) -> None:
         if full != self._durable:
@@ -161,12 +161,3 @@ class SqliteStore(SqliteLog):
             if self._connection.in_transaction:  # SQLite ends it by itself when the disk is full
                 self._connection.execute("ROLLBACK")
             raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name survive a power cut too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -33,7 +33,7 @@ SideName: TypeAlias = Literal["BUY", "SELL"]
 class LocalAster(AsterHandle):
     """A local Aster. Every method may be called from sync and async tests alike: it returns when it is done.
 
-    Whoever is not named by ``user`` is the first account.
+    Without ``user`` a command is about the first account.
     """
 
     # Accounts
