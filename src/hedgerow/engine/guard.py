@@ -224,7 +224,7 @@ class Guard:
     def _mark_alarm(self, notification: Notification) -> Alarm | None:
         """Return the alarm of a mark price, against the account as it was last read."""
         ledger = self._journal.ledger
-        hedge = next((each for each in ledger.open_hedges if each.symbol == notification.symbol), None)
+        hedge = ledger.open_hedge_of(notification.symbol)
         if hedge is None or self._account is None or notification.mark is None or ledger.execution is not None:
             return None
         return price_alarm(ledger, self._account, notification.mark, hedge)

@@ -189,7 +189,7 @@ class Reconciler:
             await self._let_go(verdict, observation, at_start=at_start)
         elif isinstance(verdict, HalfOpen):
             self._say(verdict, observation, at_start=at_start)
-            hedge = self._tracked(verdict.symbol)
+            hedge = self._journal.ledger.open_hedge_of(verdict.symbol)
             if hedge is not None:
                 await self._book_missing(
                     hedge, verdict.missing_spot, verdict.missing_short, observation.account, "half open", until=until
@@ -208,7 +208,7 @@ class Reconciler:
 
     def _say(self, verdict: Verdict, observation: Observation, *, at_start: bool) -> None:
         if isinstance(verdict, ClosedExternally | Replaced | HalfOpen):
-            hedge = self._tracked(verdict.symbol)
+            hedge = self._journal.ledger.open_hedge_of(verdict.symbol)
         else:
             hedge = self._journal.ledger.largest
         self._journal.say(
@@ -224,13 +224,10 @@ class Reconciler:
             )
         )
 
-    def _tracked(self, symbol: str) -> HedgedPosition | None:
-        return next((hedge for hedge in self._journal.ledger.open_hedges if hedge.symbol == symbol), None)
-
     # --- letting go ------------------------------------------------------------------------------------------------
 
     async def _let_go(self, verdict: ClosedExternally | Replaced, observation: Observation, *, at_start: bool) -> None:
-        hedge = self._tracked(verdict.symbol)
+        hedge = self._journal.ledger.open_hedge_of(verdict.symbol)
         if hedge is None:
             await self._forget_imported(self._journal.ledger.imported)
         else:

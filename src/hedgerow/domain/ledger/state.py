@@ -299,6 +299,11 @@ class Ledger(Struct, frozen=True, kw_only=True):
         hedge = self.hedges.get(hedge_id)
         return None if hedge is self.opening else hedge
 
+    def open_hedge_of(self, symbol: str) -> HedgedPosition | None:
+        """Return the open hedge of a pair; None for one that is being opened."""
+        hedge = self.held(symbol)
+        return None if hedge is self.opening else hedge
+
     def held(self, symbol: str) -> HedgedPosition | None:
         """Return the live hedge of a pair."""
         return next((hedge for hedge in self.hedges.values() if hedge.symbol == symbol), None)

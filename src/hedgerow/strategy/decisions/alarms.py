@@ -109,7 +109,7 @@ def _about(notification: Notification, ledger: Ledger) -> HedgedPosition | None:
     """Return the open hedge that a notification is about; of one about the account, the largest one."""
     if not notification.symbol:
         return ledger.largest
-    return next((hedge for hedge in ledger.open_hedges if hedge.symbol == notification.symbol), None)
+    return ledger.open_hedge_of(notification.symbol)
 
 
 def look_at(notification: Notification, ledger: Ledger) -> datetime | None:

@@ -91,6 +91,8 @@ def test_what_is_being_opened_is_held_but_not_open() -> None:
     assert ledger.open_hedges == ()
     assert (ledger.largest, ledger.foremost) == (None, SECOND)
     assert ledger.held("BBBUSDT") == SECOND
+    assert ledger.open_hedge_of("BBBUSDT") is None
+    assert BOTH.open_hedge_of("BBBUSDT") == SECOND
     assert ledger.open_hedge("h2") is None
     assert ledger.live_hedges == (SECOND,)
     assert BOTH.largest == FIRST
