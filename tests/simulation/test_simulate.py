@@ -20,8 +20,9 @@ from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.faults.incidents import Deleveraging, Flow, HandSale, PriceJump
 from hedgerow.simulation.generators.execution_style import Style, styled
 from hedgerow.simulation.generators.scenarios import draw_plan
+from hedgerow.simulation.harness import InProcessHarness
 from hedgerow.simulation.report import RunResult, Summary, failure_lines, summary_lines
-from hedgerow.simulation.scenario import Crash, RunPlan
+from hedgerow.simulation.scenario import Act, Crash, RunPlan
 from hedgerow.simulation.shrink import minimised
 from hedgerow.strategy.decisions import entry as openings
 from hedgerow.strategy.decisions import held as decide
@@ -48,6 +49,17 @@ def results() -> list[RunResult]:
 
 def test_days_of_random_faults_and_crashes_break_no_invariant(results: list[RunResult]) -> None:
     assert [(result.seed, result.violation) for result in results if result.violation] == []
+
+
+def test_a_fault_that_cannot_be_injected_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def inject(_: InProcessHarness, fault: Act) -> None:
+        raise RuntimeError(f"cannot inject {type(fault).__name__}")
+
+    monkeypatch.setattr(InProcessHarness, "inject", inject)
+    plan = draw_plan(3, 0.5)
+    jump = PriceJump(at=plan.begin + timedelta(hours=2), factor=Decimal("1.01"))
+    with pytest.raises(RuntimeError, match="cannot inject PriceJump"):
+        play(replace(plan, drawn_faults=(jump,)))
 
 
 def test_much_happens_in_those_days(results: list[RunResult]) -> None:

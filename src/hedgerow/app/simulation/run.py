@@ -286,7 +286,9 @@ class _Run:
         while self._clock.now() < self._plan.end and not self._monitor.violations:
             await self._session(self._plan.end, interval)
         drawn_faults.cancel()
-        await asyncio.gather(drawn_faults, return_exceptions=True)
+        for ended in await asyncio.gather(drawn_faults, return_exceptions=True):
+            if isinstance(ended, Exception):  # what injects the faults broke: the run had fewer than were drawn
+                raise ended
         if self._monitor.violations:
             return
         self._monitor.died()
