@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -85,8 +85,7 @@ def play(plan: RunPlan, run_seconds: float | None = None) -> RunResult:
     ``run_seconds`` is the longest real time that it may take (virtual time does not run on while a run hangs): a run
     that has not ended by then is stopped and has failed. None = no limit; the limit needs the main thread.
     """
-    with _garbage_at_the_end():
-        run = _Run(plan)
+    with _garbage_at_the_end(), closing(_Run(plan)) as run:
         try:
             with time_limit(run_seconds):
                 run.run()
@@ -97,8 +96,7 @@ def play(plan: RunPlan, run_seconds: float | None = None) -> RunResult:
 
 def play_whole(plan: RunPlan) -> tuple[RunResult, tuple[Event, ...], World]:
     """Play one run and return its log and its exchange as well, for tests that compare the two."""
-    with _garbage_at_the_end():
-        run = _Run(plan)
+    with _garbage_at_the_end(), closing(_Run(plan)) as run:
         run.run()
         return run.result(), run.log, run.world
 
@@ -209,13 +207,16 @@ class _Run:
         """Play until the end."""
         run_virtual(self._clock, self._whole())
 
+    def close(self) -> None:
+        """Remove what the run has on disk."""
+        self._folder.cleanup()
+
     def stop(self, why: str) -> None:
         """Record that the run did not end by itself."""
         self._monitor.violations.insert(0, Violation(rule=Invariant.ENDS, at=self._clock.now(), text=why))
 
     def result(self) -> RunResult:
         """Return how the run ended."""
-        self._folder.cleanup()
         log = self.log
         violation = self._monitor.violations[0] if self._monitor.violations else None
         naked = self._monitor.legs.naked
