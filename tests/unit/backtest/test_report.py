@@ -1,5 +1,6 @@
 """The report of a backtest and of a search: curves that end at the figures, pages that load nothing and escape all."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -104,6 +105,18 @@ def test_the_page_has_every_part_and_loads_nothing(study: Study, result: Result)
         assert trade.reason in seen.text
     for start in page.split("<svg")[1:]:
         ET.fromstring(f"<svg{start.split('</svg>')[0]}</svg>")  # noqa: S314 - our own
+
+
+def test_the_marks_of_a_small_drawdown_differ(
+    study: Study, result: Result, curves: Curves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(curves, drawdown=np.linspace(0.0, -0.0011, len(curves.at)))
+    monkeypatch.setattr("hedgerow.backtest.report.page.curves_of", lambda *_: small)
+    page = backtest_page(study, result, title="Backtest", about="a window")
+    drawing = page[page.index("Drawdown: ") :]
+    marks = re.findall(r'class="tick"[^>]*text-anchor="end">([^<]+)<', drawing[: drawing.index("</svg>")])
+    assert len(marks) > 2
+    assert len(set(marks)) == len(marks)
 
 
 def test_a_backtest_that_opened_nothing_has_a_page(study: Study) -> None:

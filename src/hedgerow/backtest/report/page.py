@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from html import escape
 from itertools import combinations, pairwise
+from math import isclose
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from hedgerow.backtest.search.scoring import WEEK_MS, Records
 from hedgerow.backtest.search.space import Axis, Space
 from hedgerow.backtest.study import Result, Study
 from hedgerow.backtest.tables import Floats, Ints
-from hedgerow.dashboard.report.charts import Bar, ChartLine, line_chart, timeline
+from hedgerow.dashboard.report.charts import Bar, ChartLine, line_chart, ticks, timeline
 from hedgerow.dashboard.report.parts import card, legend, nothing, page_of, panel
 from hedgerow.domain.formats import duration, percent, signed_percent, utc_minute
 from hedgerow.history.series import at_ms, to_ms
@@ -47,7 +48,7 @@ STYLE: Final = """
 .cell.gain rect { fill: var(--gain); }
 .cell.loss rect { fill: var(--loss); }
 .chart .cell .value { fill: var(--ink); font-weight: 600; }
-.chart .cell .small { font-size: 10px; }
+.chart .cell .small { fill: var(--ink); font-size: 10px; }
 .swatch.net, .swatch.hold, .swatch.cash, .swatch.bound { height: 0; border-width: 2px 0 0; border-radius: 0; }
 .swatch.net { color: var(--line); }
 .swatch.hold { color: var(--open); border-top-style: dashed; }
@@ -57,6 +58,8 @@ STYLE: Final = """
 MOST_ROWS: Final = 200
 """Positions in the table; all are in the JSON output."""
 STICKS: Final = 300
+MOST_DIGITS: Final = 6
+"""Of a percentage at an axis."""
 MOST_CELLS: Final = 20
 """Values of a setting in a heat map; more are put together with their neighbours."""
 
@@ -166,10 +169,21 @@ def _line(name: str, style: str, curves: Curves, values: Floats) -> ChartLine:
 
 
 def _chart(study: Study, lines: Sequence[ChartLine], title: str) -> str:
-    data = study.market_data
+    data, values = study.market_data, [float(value) for line in lines for _, value in line.points]
+    digits = _percent_digits(ticks(min(values), max(values))) if values else 1
     return line_chart(
-        lines, title=title, start=data.start, end=data.end, formatted=lambda value: percent(float(value), 1)
+        lines, title=title, start=data.start, end=data.end, formatted=lambda value: percent(float(value), digits)
     )
+
+
+def _percent_digits(marks: Sequence[float]) -> int:
+    """Return the digits behind the point, one at least, with which no mark of an axis is rounded."""
+    exact = (
+        digits
+        for digits in range(1, MOST_DIGITS)
+        if all(isclose(round(100 * mark, digits), 100 * mark, abs_tol=1e-9) for mark in marks)
+    )
+    return next(exact, MOST_DIGITS)
 
 
 def _settlements(study: Study, payments: Sequence[Payment]) -> str:
