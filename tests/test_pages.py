@@ -2,9 +2,20 @@
 
 import pytest
 
+from support import conformance_table
+from support.conformance import CLIENTS
+from support.conformance_checks import CAPABILITIES
 from support.pages import TABLES, block
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_the_page_shows_the_code_as_it_is(name: str) -> None:
     assert block(name) == TABLES[name](), "make pages regenerates it"
+
+
+def test_what_no_run_finds_out_stands_on_the_page_of_conformance_as_its_generator_writes_it() -> None:
+    page = conformance_table.PAGE.read_text(encoding="utf-8")
+    rows = [line.strip("| \n").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    outcomes = [row[1:] for row in rows[2 : len(CAPABILITIES) + 2]]
+    assert {outcome for row in outcomes for outcome in row} <= {"yes", "no", "-"}
+    assert page == conformance_table.table_of(CLIENTS, outcomes) + conformance_table.by_hand(page)

@@ -8,12 +8,12 @@ from pathlib import Path
 from support.conformance import CLIENTS, ROOT, Client, Run, run_client
 from support.conformance_checks import CAPABILITIES, outcome
 
-__all__ = ["PAGE", "by_hand", "page_of", "version_of"]
+__all__ = ["PAGE", "by_hand", "page_of", "table_of", "version_of"]
 
 PAGE = ROOT / "docs" / "conformance.md"
 HEAD = """# Conformance: other people's clients against the emulator
 
-Clients that nobody here wrote trade on the emulated exchange, unmodified but for host names, each pinned in an
+Clients written by others trade on the emulated exchange, unmodified except for host names, each pinned in an
 environment of its own. What a client reports is compared with the exchange's own state: orders, fills, fees, transfers.
 `make conformance` runs it; `scripts/conformance.sh --table` writes this page from such a run.
 
@@ -37,9 +37,16 @@ def version_of(client: Client) -> str:
 
 def page_of(runs: Sequence[Run]) -> str:
     """Return the page that these runs make."""
-    names = [f"{run.client.name} {version_of(run.client)}" for run in runs]
-    rows = [["Capability", *names], ["---"] * (len(runs) + 1)]
-    rows += [[each.title, *(outcome(run, each) for run in runs)] for each in CAPABILITIES]
+    return table_of([run.client for run in runs], [[outcome(run, each) for run in runs] for each in CAPABILITIES])
+
+
+def table_of(clients: Sequence[Client], outcomes: Sequence[Sequence[str]]) -> str:
+    """Return the page for these clients, with one row of outcomes per capability."""
+    rows = [
+        ["Capability", *(f"{client.name} {version_of(client)}" for client in clients)],
+        ["---"] * (len(clients) + 1),
+    ]
+    rows += [[each.title, *row] for each, row in zip(CAPABILITIES, outcomes, strict=True)]
     return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
