@@ -211,6 +211,17 @@ def test_a_request_whose_asker_died_is_not_carried_out_after_its_time(hedged: Pa
     assert hedged.ledger.largest is not None
 
 
+def test_a_close_that_the_bot_does_not_begin_in_the_time_given_is_withdrawn(hedged: PaperBot) -> None:
+    hedged.signal(signal.SIGSTOP)
+    code, out, err = hedged.run_command("close", "--yes", "--valid-for", "1")
+    assert (code, out) == (1, "")
+    assert err.startswith("No bot took it within 1 s: withdrawn, nothing was done")
+    hedged.signal(signal.SIGCONT)
+    hedged.rest(1.5)
+    assert hedged.handled == []
+    assert hedged.ledger.largest is not None
+
+
 def test_a_hundred_requests_that_wait_for_a_stopped_bot_are_answered_once_and_in_order(hedged: PaperBot) -> None:
     random = Random(3)
     hedged.signal(signal.SIGSTOP)

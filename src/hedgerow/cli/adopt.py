@@ -8,9 +8,9 @@ import typer
 
 from hedgerow.app.commands.operator_request import ask
 from hedgerow.app.session import read_settings
-from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, answered, home_of
+from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, ValidForOption, answered, home_of
 from hedgerow.cli.running import logged
-from hedgerow.domain.operator_requests import AdoptRequested
+from hedgerow.domain.operator_requests import VALID_SECONDS, AdoptRequested
 
 __all__ = ["adopt"]
 
@@ -22,10 +22,11 @@ def adopt(
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
+    valid_for: ValidForOption = VALID_SECONDS,
 ) -> int:
     """Adopt SYMBOL: as many coins as its short needs become the bot's, the rest stays yours."""
     place = home_of(home, paper=paper, dry_run=dry_run)
     read_settings(place, config)
     with logged(place, console=False) as observers:
-        answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), observers))
+        answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), observers, seconds=valid_for))
     return answered(answer)

@@ -16,6 +16,7 @@ from hedgerow.cli.common import (
     DryRunOption,
     HomeOption,
     PaperOption,
+    ValidForOption,
     YesOption,
     answered,
     home_of,
@@ -25,7 +26,14 @@ from hedgerow.cli.common import (
 from hedgerow.cli.running import logged
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError, NewerLog, StoreError
-from hedgerow.domain.operator_requests import Answer, CloseAllRequested, CloseRequested, HedgeSeen
+from hedgerow.domain.operator_requests import (
+    VALID_SECONDS,
+    Answer,
+    CloseAllRequested,
+    CloseRequested,
+    HedgeSeen,
+    Request,
+)
 
 __all__ = ["close"]
 
@@ -44,17 +52,18 @@ def close(  # noqa: PLR0913 - the options of a command
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Close every position.")] = False,
+    valid_for: ValidForOption = VALID_SECONDS,
 ) -> int:
     """Close a position regardless of the rules, and halt openings; works while the bot runs, and without its log."""
     place = home_of(home, paper=paper, dry_run=dry_run)
     read_settings(place, config)
-    named = symbol.upper() if symbol else None
-    if everything and named:
-        raise ConfigError(f"--all closes every position, {named} is one: give the one or the other")
+    named = _named(symbol, everything=everything)
     seen, damage = _held(place)
     held = next((each for each in seen if each.symbol == named), seen[0] if seen else None)
     if len(seen) > 1 and named is None:
-        return _close_several(place, config, seen, everything=everything, yes=yes)
+        if not everything:
+            return answered(Answer(done=False, text=_several(seen)))
+        return _close_all(place, config, seen, yes=yes, seconds=valid_for)
     if held is None and named is None:
         if damage is not None:
             raise StoreError(f"{damage}; hedgerow close SYMBOL closes what the exchange shows, with a fresh log")
@@ -66,20 +75,34 @@ def close(  # noqa: PLR0913 - the options of a command
         _confirm(held.symbol if held else named or "")
     if damage is not None:
         say(f"The log could not be read ({damage}): set aside as {set_log_aside(place).name}")
-    with logged(place, console=False) as observers:
-        request = CloseRequested(symbol=named, take_over=found)
-        return answered(asyncio.run(ask(place, config, request, observers, hedge=held)))
+    return _carried_out(place, config, CloseRequested(symbol=named, take_over=found), held, seconds=valid_for)
 
 
-def _close_several(place: Home, config: Path | None, seen: Sequence[HedgeSeen], *, everything: bool, yes: bool) -> int:
-    symbols = ", ".join(each.symbol for each in seen)
-    if not everything:
-        text = f"Several positions are held: {symbols}. Name one, or close all of them with --all."
-        return answered(Answer(done=False, text=text))
+def _named(symbol: str | None, *, everything: bool) -> str | None:
+    if everything and symbol:
+        raise ConfigError(f"--all closes every position, {symbol.upper()} is one: give the one or the other")
+    return symbol.upper() if symbol else None
+
+
+def _close_all(place: Home, config: Path | None, seen: Sequence[HedgeSeen], *, yes: bool, seconds: float) -> int:
     if not yes:
-        _confirm(symbols)
+        _confirm(_symbols(seen))
+    return _carried_out(place, config, CloseAllRequested(), seconds=seconds)
+
+
+def _several(seen: Sequence[HedgeSeen]) -> str:
+    return f"Several positions are held: {_symbols(seen)}. Name one, or close all of them with --all."
+
+
+def _symbols(seen: Sequence[HedgeSeen]) -> str:
+    return ", ".join(each.symbol for each in seen)
+
+
+def _carried_out(
+    place: Home, config: Path | None, request: Request, hedge: HedgeSeen | None = None, *, seconds: float
+) -> int:
     with logged(place, console=False) as observers:
-        return answered(asyncio.run(ask(place, config, CloseAllRequested(), observers)))
+        return answered(asyncio.run(ask(place, config, request, observers, hedge=hedge, seconds=seconds)))
 
 
 def _held(home: Home) -> tuple[list[HedgeSeen], StoreError | None]:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -20,7 +21,7 @@ from hedgerow.config.presets import PresetName
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain, plain_or_none
-from hedgerow.domain.operator_requests import Answer
+from hedgerow.domain.operator_requests import LONGEST_VALID, Answer
 from hedgerow.domain.run_identity import RunIdentity
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "MaPeriodsOption",
     "PaperOption",
     "PresetOption",
+    "ValidForOption",
     "YesOption",
     "answered",
     "echo",
@@ -76,6 +78,16 @@ PresetOption = Annotated[
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+ValidForOption = Annotated[
+    int,
+    typer.Option(
+        "--valid-for",
+        metavar="SECONDS",
+        min=1,
+        max=LONGEST_VALID // timedelta(seconds=1),
+        help="A bot that has not begun it by then does not carry it out.",
+    ),
+]
 
 
 MODES = {"--paper": HomeMode.PAPER, "--dry-run": HomeMode.DRY_RUN, "--demo": HomeMode.DEMO}

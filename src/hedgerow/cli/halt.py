@@ -8,10 +8,10 @@ import typer
 
 from hedgerow.app.commands.operator_request import ask
 from hedgerow.app.session import read_settings
-from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, answered, home_of
+from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, ValidForOption, answered, home_of
 from hedgerow.cli.running import logged
 from hedgerow.config import Home
-from hedgerow.domain.operator_requests import HaltRequested, Request, ResumeRequested
+from hedgerow.domain.operator_requests import VALID_SECONDS, HaltRequested, Request, ResumeRequested
 
 __all__ = ["halt", "resume"]
 
@@ -23,19 +23,25 @@ def halt(
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept in the log and shown by status.")] = "",
+    valid_for: ValidForOption = VALID_SECONDS,
 ) -> int:
     """Block openings until resumed; a held position is still watched and closed by its rules."""
-    return _send(home_of(home, paper=paper, dry_run=dry_run), config, HaltRequested(detail=reason))
+    return _send(home_of(home, paper=paper, dry_run=dry_run), config, HaltRequested(detail=reason), valid_for)
 
 
 def resume(
-    home: HomeOption = Path(), config: ConfigOption = None, *, paper: PaperOption = False, dry_run: DryRunOption = False
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    *,
+    paper: PaperOption = False,
+    dry_run: DryRunOption = False,
+    valid_for: ValidForOption = VALID_SECONDS,
 ) -> int:
     """Allow openings again, for any reason of the halt."""
-    return _send(home_of(home, paper=paper, dry_run=dry_run), config, ResumeRequested())
+    return _send(home_of(home, paper=paper, dry_run=dry_run), config, ResumeRequested(), valid_for)
 
 
-def _send(place: Home, config: Path | None, request: Request) -> int:
+def _send(place: Home, config: Path | None, request: Request, seconds: float) -> int:
     read_settings(place, config)
     with logged(place, console=False) as observers:
-        return answered(asyncio.run(ask(place, config, request, observers)))
+        return answered(asyncio.run(ask(place, config, request, observers, seconds=seconds)))

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 __all__ = [
+    "LONGEST_VALID",
     "VALID_SECONDS",
     "AdoptRequested",
     "Answer",
@@ -27,6 +28,7 @@ __all__ = [
 VALID_SECONDS: Final = 60
 """How long a request is valid unless it says otherwise."""
 LONGEST_VALID: Final = timedelta(hours=1)
+"""A request may be valid for so long at most."""
 _YEARS: Final = range(2000, 9000)
 """Years whose times every clock and zone can compute with."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -45,8 +45,11 @@ async def ask(
     observers: Sequence[Observer],
     *,
     hedge: HedgeSeen | None = None,
+    seconds: float = VALID_SECONDS,
 ) -> Answer:
     """Carry one request out and return how it ended; ``hedge`` is the one that the user saw.
+
+    A bot that runs must begin it within so many seconds.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -56,7 +59,7 @@ async def ask(
     settings = read_settings(home, config)
     access = venue_access(home)
     clock = SystemClock()
-    request = new_request(action, clock, user=user_name(), hedge=hedge)
+    request = new_request(action, clock, user=user_name(), hedge=hedge, seconds=seconds)
     try:
         with open_session(home, settings, access) as session:
             return await _here(session, request, observers)
