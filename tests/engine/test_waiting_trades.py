@@ -1,11 +1,11 @@
-"""A trade that waits, naked or for an outcome, while another hedge cannot wait: it is set aside, and taken up again."""
+"""A trade that waits, leads or rests while another hedge cannot wait: it is set aside, and taken up again."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from hedgerow.domain.commands import PlaceOrder
+from hedgerow.domain.commands import CancelOrder, PlaceOrder
 from hedgerow.domain.events import (
     CommandIssued,
     Event,
@@ -13,8 +13,9 @@ from hedgerow.domain.events import (
     ExecutionSuspended,
     ExecutionTakenUp,
     FundsTransferred,
+    HedgeOpened,
 )
-from hedgerow.domain.execution import ExecutionState
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
@@ -33,14 +34,15 @@ OPEN_BY = START + timedelta(hours=1, minutes=12)
 CRASHES = 60
 
 
-def calm(slots: int = 3) -> StrategyParameters:
+def calm(slots: int = 3, execution: ExecutionLimits | None = None) -> StrategyParameters:
     return StrategyParameters(
+        execution=execution or ExecutionLimits(),
         position_management=PositionManagement(
             fee_coverage_multiplier=1000,
             max_position_age_hours=87_600,
             better_opportunity_apr=90.0,
             max_positions=slots,
-        )
+        ),
     )
 
 
@@ -260,6 +262,100 @@ def test_one_hedge_alone_is_never_set_aside() -> None:
     bot.run(0.5)
     assert not bot.logged(ExecutionSuspended)
     assert not bot.logged(ExecutionTakenUp)
+
+
+# --- trades that lead ------------------------------------------------------------------------------------------------
+
+SOON = timedelta(seconds=25)
+"""Until the first order of a hedge in danger: a look every 5 s, a second reading, what rests is cancelled."""
+SMALL_SLICES = ExecutionLimits(max_order_usd=Decimal(12))
+PATIENT_MAKER = ExecutionLimits(style=ExecutionStyle.MAKER, maker_timeout_seconds=45.0)
+
+
+def interrupted(
+    state: ExecutionState,
+    kind: ExecutionKind,
+    limits: ExecutionLimits,
+    faults: FaultPlan | None = None,
+    certain_after_seconds: float = 0.0,
+) -> tuple[BotHarness, datetime]:
+    """Return a bot that lost the short of A while a job of B was in a state, and when it lost it."""
+    bot = BotHarness(
+        market(),
+        parameters=calm(2, limits),
+        usdt=WALLET,
+        perp=WALLET,
+        latency_seconds=0.3,
+        faults=faults,
+        certain_after_seconds=certain_after_seconds,
+    )
+    lost = list[datetime]()
+
+    def lose(harness: BotHarness) -> None:
+        job = harness.ledger.execution
+        if not lost and job is not None and (job.symbol, job.state, job.kind) == (B, state, kind):
+            lost.append(harness.world.now)
+            lose_short(harness, A)
+
+    if kind is ExecutionKind.CLOSE:
+        bot.run(0.4)
+        hedge = bot.ledger.held(B)
+        assert hedge is not None
+        bot.world.trade_by_hand(Market.PERP, B, Side.BUY, hedge.pair.perp.floor_quantity(hedge.short / 2))
+    bot.run(0.5, at={step / 3600: lose for step in range(1, 1500)})
+    assert lost, f"no job of {B} was {state}"
+    return bot, lost[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "limits"),
+    [(ExecutionState.RESTING, PATIENT_MAKER), (ExecutionState.LEADING, SMALL_SLICES)],
+)
+def test_an_opening_gives_way_to_a_lost_leg_and_keeps_what_it_has_hedged(
+    state: ExecutionState, limits: ExecutionLimits
+) -> None:
+    bot, lost_at = interrupted(state, ExecutionKind.OPEN, limits)
+    assert first_order(bot, A, Market.SPOT, lost_at) - lost_at <= SOON
+    assert bot.reasons == (
+        [Reason.LEG_GONE, Reason.OTHER_HEDGE] if state is ExecutionState.RESTING else [Reason.LEG_GONE]
+    )
+    assert B not in bot.ledger.cooldowns
+    [suspended] = bot.logged(ExecutionSuspended)
+    opening = next(e.execution for e in bot.logged(ExecutionStarted) if e.execution.symbol == B)
+    assert suspended.hedge_id == opening.hedge_id
+    placed = [e for e in bot.logged(CommandIssued) if e.at > suspended.at and isinstance(e.command, PlaceOrder)]
+    leads = (e.command.order for e in placed if isinstance(e.command, PlaceOrder))
+    assert not any((order.symbol, order.market, order.side) == (B, Market.SPOT, Side.BUY) for order in leads)
+    if state is ExecutionState.RESTING:
+        assert [e.command.symbol for e in bot.logged(CommandIssued) if isinstance(e.command, CancelOrder)][-1] == B
+    hedge = bot.ledger.held(B)
+    assert (hedge is not None) is bool(hedge and any(e.hedge_id == hedge.hedge_id for e in bot.logged(HedgeOpened)))
+    assert not bot.ledger.jobs
+    check_matched(bot)
+    check_log(bot.log, bot.ledger)
+
+
+def test_an_order_in_doubt_does_not_keep_a_lost_leg_waiting() -> None:
+    lost = SubmitFault(outcome=Outcome.LOST_BEFORE, market=Market.PERP, side=Side.SELL, symbol=B, times=1)
+    bot, lost_at = interrupted(
+        ExecutionState.IN_DOUBT, ExecutionKind.OPEN, ExecutionLimits(), FaultPlan(submits=(lost,)), 40.0
+    )
+    assert first_order(bot, A, Market.SPOT, lost_at) - lost_at <= SOON
+    assert bot.reasons == [Reason.LEG_GONE]
+    assert bot.logged(ExecutionSuspended)
+    assert not bot.ledger.jobs
+    check_matched(bot)
+    check_log(bot.log, bot.ledger)
+
+
+def test_a_closing_between_two_slices_is_gone_on_with_after_a_lost_leg() -> None:
+    bot, lost_at = interrupted(ExecutionState.LEADING, ExecutionKind.CLOSE, SMALL_SLICES)
+    assert first_order(bot, A, Market.SPOT, lost_at) - lost_at <= SOON
+    assert len(bot.logged(ExecutionSuspended)) >= 1
+    assert Reason.LEG_GONE in bot.reasons
+    assert not bot.ledger.hedges
+    bot.check()
+    check_log(bot.log, bot.ledger)
 
 
 # --- crashes ---------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class HedgingHarness:
         self.perp_asks: BookSide = ASKS
         self.age = 0.0
         self.idle = ZERO
-        self.hurried = False
+        self.hurried = self.yields = False
         self.short_gone = self.leg_taken = False
         self.give_up: Reason | None = None
         self.pair: BasisPair | None = None
@@ -70,6 +70,7 @@ class HedgingHarness:
             perp=book(Market.PERP, self.perp_bids, self.perp_asks),
             idle_usdt=self.idle,
             hurried=self.hurried,
+            yields=self.yields,
             leg_taken=self.leg_taken,
             give_up=self.give_up,
             short_gone=self.short_gone,

@@ -473,7 +473,7 @@ class DayOpened(Struct, frozen=True, kw_only=True, tag="day_opened"):
 
 
 class ExecutionSuspended(Struct, frozen=True, kw_only=True, tag="execution_suspended"):
-    """The job at work waits, and is set aside for a hedge that cannot; logged only where several are held."""
+    """The job at work is set aside for a hedge that cannot wait; logged only where several are held."""
 
     at: datetime
     hedge_id: str

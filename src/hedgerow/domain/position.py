@@ -44,6 +44,7 @@ class Reason(StrEnum):
     SHUTDOWN = "shutdown"
     REFUSED = "refused before any fill"
     UNWOUND = "second leg failed, first leg unwound"
+    OTHER_HEDGE = "another hedge came first"
 
 
 class OrderRecord(Struct, frozen=True, kw_only=True):

@@ -258,14 +258,14 @@ class Cycle:
 
     async def attend(self) -> None:
         """Act on the hedges that cannot wait for the job at work, which waits: it is set aside meanwhile."""
-        if not await self._cannot_wait():
+        if not await self.cannot_wait():
             return
         if await self._executor.set_aside("another hedge cannot wait"):
             await self._executor.settle_transfer()
             await self._attend_all(await self._observe())
 
-    async def _cannot_wait(self) -> bool:
-        """Return whether a reading shows a hedge in danger, while another one's job waits."""
+    async def cannot_wait(self) -> bool:
+        """Return whether a reading shows a hedge in danger, while another one's job is at work."""
         if self._journal.ledger.transfer is not None:
             return True
         observation, ledger = await self._reader.read(), set_aside(self._journal.ledger)

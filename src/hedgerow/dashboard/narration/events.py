@@ -276,7 +276,7 @@ def _execution_stepped(event: ev.ExecutionStepped, before: Ledger, after: Ledger
 
 def _turn_of_others(event: ev.ExecutionSuspended | ev.ExecutionTakenUp, before: Ledger, after: Ledger) -> Lines:
     if isinstance(event, ev.ExecutionSuspended):
-        return warning(f"The trade of {_symbol_of(before)} waits and is set aside: {event.detail}")
+        return warning(f"The trade of {_symbol_of(before)} is set aside: {event.detail}")
     return info(f"The trade of {_symbol_of(after)} is taken up again")
 
 

@@ -25,7 +25,7 @@ _HEALTH: Final = frozenset({Reason.HEALTH, Reason.IMBALANCE})
 HEALTH_EXITS: Final = 3
 """So many within ``HEALTH_WITHIN`` are an incident, whichever pairs they were of."""
 HEALTH_WITHIN: Final = timedelta(days=1)
-_ASKED: Final = frozenset({Reason.USER, Reason.SHUTDOWN})
+_NOT_OF_THE_PAIR: Final = frozenset({Reason.USER, Reason.SHUTDOWN, Reason.OTHER_HEDGE})
 """An opening given up for one of these says nothing of its pair."""
 _NOT_OPENED: Final = frozenset({Reason.REFUSED, Reason.UNWOUND})
 _BAD_ENDS: Final = frozenset(
@@ -58,7 +58,7 @@ def _closed(before: Ledger, after: Ledger, event: ev.HedgeClosed | ev.HedgeLost)
 
 def _aborted(before: Ledger, after: Ledger, event: ev.HedgeAborted) -> Ledger:
     opening = before.opening
-    if opening is None or opening.hedge_id != event.hedge_id or event.reason in _ASKED:
+    if opening is None or opening.hedge_id != event.hedge_id or event.reason in _NOT_OF_THE_PAIR:
         return after
     return _cooled(after, opening.symbol, event, event.detail)
 

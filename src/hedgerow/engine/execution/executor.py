@@ -97,7 +97,11 @@ class TradeRequests(Protocol):
 
 
 class OtherHedges(Protocol):
-    """What is to be done for other hedges while the job at work waits."""
+    """What is to be done for other hedges while the job at work waits, or between two of its slices."""
+
+    async def cannot_wait(self) -> bool:
+        """Return whether a reading shows another hedge in danger."""
+        ...
 
     async def attend(self) -> None:
         """Act on hedges that cannot wait; the job at work is set aside for each of them."""
@@ -263,14 +267,32 @@ class Executor:
     async def _take_up(self, hedge_id: str) -> None:
         await self._journal.record(ev.ExecutionTakenUp(at=self._clock.now(), hedge_id=hedge_id))
 
-    async def _let_others_turn(self, job: HedgeExecution) -> None:
-        """Act on hedges that cannot wait for a job that waits, and let the jobs that are set aside try again."""
+    def _is_turn_due(self, job: HedgeExecution) -> bool:
+        """Return whether other hedges are to be looked at now while a job goes on."""
         ledger = self._journal.ledger
         beside = ledger.suspended or any(hedge.hedge_id != job.hedge_id for hedge in ledger.judged_hedges)
-        if not beside or self._others is None or self._in_turn or self._stopping():
-            return
-        if self._clock.monotonic() - self._turned_at < TURN_SECONDS:
-            return
+        if not beside or self._in_turn or self._stopping():
+            return False
+        return self._clock.monotonic() - self._turned_at >= TURN_SECONDS
+
+    async def _yields(self, job: HedgeExecution, event: Happening) -> bool:
+        """Return whether a job that leads is to begin no further slice, because another hedge cannot wait for it."""
+        if self._others is None or not _is_between_slices(job, event) or not self._is_turn_due(job):
+            return False
+        if self._journal.ledger.suspended or await self._others.cannot_wait():
+            return True
+        self._turned_at = self._clock.monotonic()
+        return False
+
+    async def _let_others_turn(self, job: HedgeExecution) -> HedgeExecution:
+        """Act on hedges that cannot wait for a job that waits, and let the jobs that are set aside try again.
+
+        Returns the job as it goes on.
+        """
+        if self._others is None or not self._is_turn_due(job):
+            return job
+        ledger = self._journal.ledger
+        begun = self._clock.monotonic()
         kept = self._time, self._sent_at, self._said_at, self._looked_at
         self._in_turn, self._time = True, SteadyTime(self._clock)
         try:
@@ -281,6 +303,11 @@ class Executor:
         finally:
             self._in_turn, self._books, self._turned_at = False, _Books(), self._clock.monotonic()
             self._time, self._sent_at, self._said_at, self._looked_at = kept
+        now = self._journal.ledger.execution or job
+        if now.state is not ExecutionState.LEADING:
+            return now
+        theirs = timedelta(seconds=self._clock.monotonic() - begun)  # it is not of the time in which this job may lead
+        return replace(now, stage_since=now.stage_since + theirs)
 
     async def _try_again(self, hedge_id: str) -> None:
         """Let a job that is set aside try once more; it may have ended, or been at work, meanwhile."""
@@ -312,7 +339,7 @@ class Executor:
                 await self._conclude(job)
                 return job
             if taken.command is None and may_be_suspended(job):
-                await self._let_others_turn(job)
+                job = await self._let_others_turn(job)
                 if self._in_turn and self._clock.monotonic() - begun >= TURN_SECONDS:
                     return job
             if job.state is ExecutionState.NAKED and taken.command is None:
@@ -377,6 +404,7 @@ class Executor:
             idle_usdt=idle,
             hurried=hurried or alarm is not None,
             leg_taken=alarm is not None and alarm.kind is AlarmKind.LEGS,
+            yields=await self._yields(job, event),
             short_gone=_may_lack_its_short(job, event) and await self._is_short_gone(job.symbol),
             pair=pair,
             spot_blocked_seconds=self._venue.blocked_seconds(Market.SPOT),
@@ -578,6 +606,16 @@ class Executor:
     def transfer_id(self) -> str:
         """Return a new id for a transfer."""
         return f"{self._ids.next()}-t"
+
+
+def _is_between_slices(job: HedgeExecution, event: Happening) -> bool:
+    """Return whether a job has slices to begin, or one at rest, and nothing that it filled waits for the other leg."""
+    if job.lead_done:
+        return False
+    if job.state is ExecutionState.FOLLOWING:
+        return isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
+    progressed = isinstance(event, ev.OrderProgressed) and event.filled_quantity > job.working_filled
+    return job.state in {ExecutionState.LEADING, ExecutionState.RESTING} and not filled(event) and not progressed
 
 
 def _may_lack_its_short(job: HedgeExecution, event: Happening) -> bool:

@@ -140,6 +140,8 @@ def lead(job: HedgeExecution, around: Surroundings) -> Step:
     job = _heeding(job, around)
     if job.lead_done or short_ahead(job, around):
         return follow(job, around)
+    if around.yields:
+        return Step(job=job)
     price = lead_price(job, around)
     if price is None:
         return _wait_for_books(job, around)

@@ -61,7 +61,7 @@ def rest_on(job: HedgeExecution, around: Surroundings) -> Step:
     price = lead_price(job, around)
     unseen = price is None or at_risk(job) > tolerance(job, price)
     moved = _peg(job, around) != order.price
-    over = around.hurried or _out_of_time(job, around.at) or settlement_pause(job, around.at) > 0
+    over = around.hurried or around.yields or _out_of_time(job, around.at) or settlement_pause(job, around.at) > 0
     if unseen or moved or over:
         return cancel(job)
     if _switch_due(job, around.at):

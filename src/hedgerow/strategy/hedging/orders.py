@@ -88,6 +88,9 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     left to rest in a book."""
     leg_taken: bool = False
     """Whether the account lacks coins or short of this job: others traded them, and an opening leads no further."""
+    yields: bool = False
+    """Whether another hedge cannot wait: no slice is begun, and none is left to rest, so that the job can be set
+    aside."""
     give_up: Reason | None = None
     """Why an opening is to lead no further; None = it goes on."""
     happened_at: datetime | None = None

@@ -96,8 +96,29 @@ def test_a_job_that_is_set_aside_counts_in_the_new_coins_too() -> None:
         (replace(JOB, state=ExecutionState.RESOLVING, working=ORDER), True),
         (replace(JOB, state=ExecutionState.IN_DOUBT), True),
         (replace(JOB, state=ExecutionState.RESTING, working=ORDER), False),
-        (replace(JOB, state=ExecutionState.LEADING), False),
+        (replace(JOB, state=ExecutionState.LEADING), True),
+        (replace(JOB, state=ExecutionState.LEADING, working=ORDER), False),
+        (replace(JOB, state=ExecutionState.FOLLOWING), False),
     ],
 )
 def test_no_job_with_an_order_that_is_known_to_rest_is_set_aside(job: HedgeExecution, may: bool) -> None:  # noqa: FBT001 - a parameter
     assert may_be_suspended(job) is may
+
+
+def test_an_opening_that_is_taken_up_again_leads_no_further() -> None:
+    leading = replace(JOB, kind=ExecutionKind.OPEN, state=ExecutionState.LEADING)
+    back = apply(apply(replace(AT_WORK, execution=leading), SUSPENDED), TAKEN_UP).execution
+    assert back is not None
+    assert (back.lead_done, back.given_up) == (True, Reason.OTHER_HEDGE)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        replace(JOB, state=ExecutionState.LEADING),
+        replace(JOB, kind=ExecutionKind.OPEN),
+        replace(JOB, kind=ExecutionKind.OPEN, state=ExecutionState.LEADING, lead_done=True),
+    ],
+)
+def test_any_other_job_goes_on_where_it_was(job: HedgeExecution) -> None:
+    assert apply(apply(replace(AT_WORK, execution=job), SUSPENDED), TAKEN_UP).execution == job

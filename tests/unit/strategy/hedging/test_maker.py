@@ -335,3 +335,24 @@ def test_without_an_order_or_a_touch_the_machine_says_that_a_rule_of_its_own_is_
     harness.spot_bids = ()
     with pytest.raises(InvariantBroken, match="no touch"):
         rest(job, harness.around, Decimal(1))
+
+
+def test_a_slice_is_not_left_to_rest_and_none_is_begun_while_another_hedge_cannot_wait() -> None:
+    harness = resting()
+    harness.yields = True
+    assert is_cancelling(harness.after(1))
+    cancelled(harness)
+    harness.after(1)
+    assert (harness.job.state, harness.command, harness.taken.pause_seconds) == (LEADING, None, 0)
+    harness.yields = False
+    assert harness.after(1).order.time_in_force is GTX
+
+
+def test_what_a_slice_filled_is_hedged_before_the_job_gives_way() -> None:
+    harness = resting()
+    harness.yields = True
+    harness.after(1)
+    cancelled(harness, "1")
+    assert (harness.job.state, harness.order.market) == (FOLLOWING, Market.PERP)
+    harness.fills(str(harness.order.quantity))
+    assert (harness.job.state, harness.command) == (LEADING, None)
