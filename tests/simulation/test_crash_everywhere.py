@@ -1,9 +1,11 @@
-"""The power fails at every append and at every call of the venue; the next life ends hedged or flat, and owes nothing.
+"""The bot crashes at every append and every venue call; the next session ends hedged or flat, and owes nothing.
 
-Each story is played once undisturbed, which numbers its moments. Then it is played once per moment: torn down there,
-started again on the same log and the same account, and judged at its end.
+Each scenario is played once undisturbed, which numbers its crash points. Then it is played once per point: torn down
+there, started again on the same log and the same account, and judged at its end. Of crash points in a row that leave
+the same log and the same account the first one is played: what follows is the same to the byte, as a test shows.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -33,7 +35,7 @@ from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support import shown
-from support.crash_sites import Checkpoint, CrashPoint, CrashSite
+from support.crash_sites import Checkpoint, CrashPoint, CrashSite, RecordedPoints
 from support.shown import ScreenObserver
 from support.worlds import START, Listing, ScriptedMarketData, make_pair, make_world
 
@@ -349,7 +351,7 @@ LONG_DOWN = Variant(down_hours=9.5)
 def play(
     scenario: CrashScenario, variant: Variant, at: int | None = None, coins: dict[str, Decimal] | None = None
 ) -> tuple[CrashSite, CrashPoint]:
-    """Play a story, with a power cut at one moment, after which the bot is started again.
+    """Play a scenario, with a crash at one point, after which the bot is started again; without ``at`` undisturbed.
 
     What screens would show meanwhile is held against the exchange where the user's ``coins`` are given.
     """
@@ -362,7 +364,7 @@ def play(
         certain_after_seconds=variant.certain_after_seconds,
     )
     end = crash_site.world.now + timedelta(hours=scenario.hours)
-    crash_point = CrashPoint(at)
+    crash_point = RecordedPoints(crash_site) if at is None else CrashPoint(at)
     screens = ScreenObserver(crash_site, VolumeFarming(scenario.parameters), coins or {})
     crash_site.observers += [screens] if coins is not None else []
     if not crash_site.live(end, crash_point):
@@ -373,15 +375,18 @@ def play(
     return crash_site, crash_point
 
 
-def judge(name: str, variant: Variant, *, every: int) -> tuple[int, dict[str, list[str]]]:
-    """Cut the power at every ``every``-th moment; returns how many there were, and what was wrong after which."""
+def judge(name: str, variant: Variant, *, every: int, distinct: bool = False) -> tuple[int, dict[str, list[str]]]:
+    """Crash at every ``every``-th point; returns how many points there are, and what was wrong after which.
+
+    With ``distinct`` a point is left out that leaves what an earlier one left.
+    """
     scenario, coins = SCENARIOS[name](), coins_of_user(name)
     crash_site, undisturbed = play(scenario, variant, coins=coins)
     assert {type(event) for event in crash_site.log[len(scenario.begin.events) :]} >= EXPECTED[name]
     assert crash_site.wrongs(start_equity=2 * WALLET, coins=coins) == []
     points = undisturbed.passed
     wrong: dict[str, list[str]] = {}
-    for at in range(0, len(points), every):
+    for at in _chosen(undisturbed, every) if distinct else range(0, len(points), every):
         crash_site, crash_point = play(scenario, variant, at, coins)
         assert crash_point.dead, f"moment {at} of {len(points)} was never reached"
         assert crash_point.passed == points[: at + 1]
@@ -391,15 +396,34 @@ def judge(name: str, variant: Variant, *, every: int) -> tuple[int, dict[str, li
     return len(points), wrong
 
 
+def _chosen(undisturbed: CrashPoint, every: int) -> list[int]:
+    """Return every ``every``-th point, or the first that leaves the same; each once."""
+    assert isinstance(undisturbed, RecordedPoints)
+    firsts = undisturbed.distinct
+    chosen = {bisect_right(firsts, at) - 1 for at in range(0, len(undisturbed.passed), every)}
+    return [firsts[number] for number in sorted(chosen)]
+
+
 LEAST_MOMENTS = 40
 """Of the shortest story: fewer would mean that the plug is not in the way of anything."""
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_bot_that_dies_at_any_moment_comes_back_hedged_or_flat(name: str) -> None:
-    points, wrong = judge(name, AT_ONCE, every=1)
+    points, wrong = judge(name, AT_ONCE, every=1, distinct=True)
     assert points >= LEAST_MOMENTS
     assert wrong == {}
+
+
+@pytest.mark.parametrize("variant", [AT_ONCE, SLOWLY], ids=["at once", "slow"])
+def test_crashes_that_leave_the_same_are_followed_by_the_same(variant: Variant) -> None:
+    scenario = trim()
+    _, undisturbed = play(scenario, variant)
+    assert isinstance(undisturbed, RecordedPoints)
+    firsts = undisturbed.distinct
+    logs = [play(scenario, variant, at)[0].log for at in range(len(undisturbed.passed))]
+    assert len(firsts) < len(logs)
+    assert [at for at, log in enumerate(logs) if log != logs[firsts[bisect_right(firsts, at) - 1]]] == []
 
 
 @pytest.mark.parametrize(
@@ -409,7 +433,7 @@ def test_a_bot_that_dies_at_any_moment_comes_back_hedged_or_flat(name: str) -> N
 )
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_it_does_so_on_a_slow_or_vague_venue_and_after_a_long_time_too(name: str, variant: Variant) -> None:
-    points, wrong = judge(name, variant, every=9)
+    points, wrong = judge(name, variant, every=9, distinct=True)
     assert points >= LEAST_MOMENTS
     assert wrong == {}
 

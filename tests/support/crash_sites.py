@@ -37,7 +37,7 @@ from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
 from support.worlds import ScriptedMarketData
 
-__all__ = ["Checkpoint", "CrashPoint", "CrashSite", "equity_change"]
+__all__ = ["Checkpoint", "CrashPoint", "CrashSite", "RecordedPoints", "equity_change"]
 
 Answer = TypeVar("Answer")
 ROUNDING = Decimal("1e-12")
@@ -53,6 +53,10 @@ class _Ledgered(EmulatedVenue):
         self.sent: list[str] = []
         self.wrongs: list[str] = []
         self._ledger = Ledger()
+
+    def counters(self) -> tuple[object, ...]:
+        """Return what decides beside the world how the next request is answered."""
+        return (tuple(self._faults._matched), self._random.getstate())
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         newest = await self.store.events(after=self._ledger.events)
@@ -81,6 +85,28 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     world: WorldState
     events: tuple[Event, ...] = ()
     ledger: Ledger = Ledger()
+
+
+class RecordedPoints(CrashPoint):
+    """Crashes nowhere; keeps of each point what a crash there would leave behind.
+
+    That is the log, the exchange and the time, all that a bot started afterwards finds. Between a reply that was read
+    and the next request nothing of it changes, so that crashes at several points in a row leave the same.
+    """
+
+    def __init__(self, crash_site: "CrashSite") -> None:
+        super().__init__()
+        self._crash_site = crash_site
+        self._left: list[tuple[object, ...]] = []
+
+    def pass_point(self, what: str) -> None:
+        self._left.append(self._crash_site.left_behind())
+        super().pass_point(what)
+
+    @property
+    def distinct(self) -> list[int]:
+        """The first of each row of points that leave the same."""
+        return [at for at, left in enumerate(self._left) if at == 0 or left != self._left[at - 1]]
 
 
 class CrashSite:
@@ -133,6 +159,10 @@ class CrashSite:
         except SimulatedCrash:
             return False
         return True
+
+    def left_behind(self) -> tuple[object, ...]:
+        """Return what identifies log, exchange and time as they are now."""
+        return (self._clock.now(), len(self.store._events), self.world.revision, *self.venue.counters())
 
     def run(self, hours: float) -> Ledger:
         """Run a bot for so long, undisturbed, and return the ledger."""
