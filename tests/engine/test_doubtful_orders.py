@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.domain.events import ExecutionStarted, HedgeAborted, HedgeClosed, HedgeOpened, OrderEnded
-from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
@@ -86,3 +87,24 @@ def test_a_closing_whose_orders_land_late_ends_flat(market: Market, side: Side, 
     assert bot.logged(HedgeClosed)
     bot.check_flat()
     assert bot.coins() * 100 < Decimal(6)
+
+
+def test_a_naked_closing_stops_when_its_short_is_gone_though_no_order_is_answered() -> None:
+    refused = SubmitFault(outcome=Outcome.REJECT, command="place_order", market=PERP, side=BUY, code=-2015)
+    (silent,) = lost(PERP, BUY, 0, times=999, arrives=False).submits
+    bot = harness(FaultPlan(submits=(refused, replace(silent, nth=2))))
+    bot.run(0.3)
+    bot.ask(HaltRequested())
+    bot.parameters = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
+    sent: list[int] = []
+
+    def cover(farm: BotHarness) -> None:
+        job = farm.ledger.execution
+        assert job is not None
+        assert ExecutionState.NAKED in {job.state, job.resume}
+        farm.world.trade_by_hand(PERP, job.symbol, BUY, farm.short())
+        sent.append(len(farm.venue.orders))
+
+    bot.run(0.4, at={0.1: cover})
+    after = [command.order for command in bot.venue.orders[sent[0] :]]
+    assert [order for order in after if order.reduce_only] == []

@@ -5,12 +5,15 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.domain.events import ExternalFills, Halted, HaltReason, HedgeClosed, HedgeRedenominated
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.events import ExecutionStarted, ExternalFills, Halted, HaltReason, HedgeClosed, HedgeRedenominated
+from hedgerow.domain.execution import ExecutionKind
+from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import PositionTreatment, Redenomination
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.readings import FalseMarketView
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL, Listing, ScriptedMarketData
@@ -117,3 +120,26 @@ def test_an_exchange_of_coins_that_price_and_short_do_not_show_leaves_both_legs_
     harness.run(0.3)
     assert (len(harness.venue.orders), harness.logged(HedgeRedenominated)) == (orders, [])
     assert HaltReason.ACCOUNT_IN_DOUBT in [event.reason for event in harness.logged(Halted)]
+
+
+class OldListing(FalseMarketView):
+    """A market that lists one pair as it was some minutes ago."""
+
+    def __init__(self, view: MarketView, listed: BasisPair) -> None:
+        super().__init__(view)
+        self._listed = listed
+
+    def pair(self, symbol: str) -> BasisPair | None:
+        return self._listed if symbol == self._listed.symbol else super().pair(symbol)
+
+
+def test_a_closing_after_it_is_planned_on_the_listing_read_anew() -> None:
+    harness = harness_of()
+    (listed,) = harness.world.market_data.pairs
+    harness.venue.shown = lambda view: OldListing(view, listed)
+    redenominated(harness, PositionTreatment.SETTLED).run(0.2)
+    begun = [
+        event.execution for event in harness.logged(ExecutionStarted) if event.execution.kind is ExecutionKind.CLOSE
+    ]
+    assert [job.pair.spot.lot * 1000 for job in begun] == [listed.spot.lot]
+    assert harness.coins() < listed.spot.lot / 1000 * 2

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,23 +12,28 @@ from msgspec.structs import replace
 
 from hedgerow.app.simulation.run import explain, play, play_seed, play_seeds
 from hedgerow.cli import main
+from hedgerow.clock import VirtualClock
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
+from hedgerow.domain.instrument import Market
 from hedgerow.emulator.inprocess.faults import Outcome, Read, ReadFault, SubmitFault, VenueFault, VenueFaultKind
 from hedgerow.engine.execution.executor import Executor
+from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.checks.exposure import TradeExposure, distributions, exposure_table
 from hedgerow.simulation.checks.invariants import Invariant
+from hedgerow.simulation.faults.alterations import Alteration, AlterationKind
 from hedgerow.simulation.faults.incidents import Deleveraging, Flow, HandSale, PriceJump
 from hedgerow.simulation.generators.execution_style import Style, styled
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.harness import InProcessHarness
 from hedgerow.simulation.report import RunResult, Summary, failure_lines, summary_lines
-from hedgerow.simulation.scenario import Act, Crash, RunPlan
+from hedgerow.simulation.scenario import Act, Crash, RunPlan, Suspension
 from hedgerow.simulation.shrink import minimised
 from hedgerow.strategy.decisions import entry as openings
 from hedgerow.strategy.decisions import held as decide
 from hedgerow.strategy.evaluation.sizing import closing_plan
 from hedgerow.strategy.hedging import actions as hedging_moves
+from support.worlds import START, make_world
 
 DAYS = 3.0
 SEEDS = range(12)
@@ -173,6 +179,26 @@ def quiet(seed: int, *drawn_faults: Any, days: float = 1.0) -> RunPlan:
 )
 def test_a_week_that_once_broke_an_invariant_breaks_none(seed: int) -> None:
     assert play_seed(seed, 7.0).violation is None
+
+
+def test_a_machine_that_sleeps_while_its_bot_is_down_does_not_make_the_bot_alive() -> None:
+    """The bot dies with a leg naked, and is down until after the sleep: none of it is time of a bot at work."""
+    at = draw_plan(1, 0.5).begin + timedelta(seconds=0.1)
+    crash = Crash(at=at, points=33, trading=True, down_seconds=600.0)
+    result = play(quiet(1, crash, Suspension(at=at + timedelta(minutes=5), seconds=4000.0), days=0.5))
+    assert result.violation is None
+    assert result.max_dead_seconds > 4000
+    assert result.max_naked_seconds < 60
+
+
+@pytest.mark.parametrize(("kind", "causes"), [(AlterationKind.MARK_DOWN, 1), (AlterationKind.FINER_TICK, 0)])
+def test_a_fault_that_a_sleeping_machine_injects_late_is_a_cause_from_then_on(
+    kind: AlterationKind, causes: int
+) -> None:
+    harness = InProcessHarness(make_world(), VirtualClock(START + timedelta(hours=2)), quiet(1), Random(1))
+    harness.inject(Alteration(at=START, kind=kind, market=Market.PERP, seconds=600.0))
+    now = harness.now
+    assert harness.spans == [CauseSpan(begin=now, end=now + timedelta(minutes=10), cause=Cause.MISLEADING)] * causes
 
 
 def test_every_kind_of_fault_is_drawn() -> None:

@@ -23,7 +23,15 @@ from hedgerow.simulation.faults.crashes import CrashPoint
 from hedgerow.simulation.faults.incidents import Incident, apply_incident
 from hedgerow.simulation.scenario import Act, FalseReading, RunPlan, venue_faults
 
-__all__ = ["ROUND_TRIPS", "BotSession", "ExchangeHarness", "InProcessHarness", "NotifyingVenue", "spans_of"]
+__all__ = [
+    "ROUND_TRIPS",
+    "BotSession",
+    "ExchangeHarness",
+    "InProcessHarness",
+    "NotifyingVenue",
+    "span_from",
+    "spans_of",
+]
 
 ROUND_TRIPS = 20
 """One-way delays that a step may take, each drawn: several requests after one another, there and back."""
@@ -162,6 +170,8 @@ class InProcessHarness:
 
     def inject(self, act: Act) -> Act | None:
         """Let something happen to the account or its market."""
+        span = span_from(act, self.now)
+        self.spans += [span] if span else []
         return apply_incident(act, self.world) if isinstance(act, Incident) else None
 
     @asynccontextmanager
@@ -178,7 +188,8 @@ def _patience(plan: RunPlan) -> float:
 def spans_of(plan: RunPlan) -> list[CauseSpan]:
     """Return when a plan lets the exchange not do what it is asked, or show what is no longer so.
 
-    Markets that are closed and books that are empty are not here: they are looked at on the exchange itself.
+    Markets that are closed and books that are empty are not here: they are looked at on the exchange itself. Nor is
+    what begins when it is injected, late while the machine sleeps: see ``span_from``.
     """
     found: list[CauseSpan] = []
     for fault in plan.drawn_faults:
@@ -186,12 +197,16 @@ def spans_of(plan: RunPlan) -> list[CauseSpan]:
             found.append(CauseSpan(begin=fault.after, end=fault.until, cause=Cause.STALE))
         elif isinstance(fault, VenueFault):
             found.append(CauseSpan(begin=fault.after, end=fault.until, cause=Cause.OUTAGE))
-        elif isinstance(fault, Alteration) and fault.kind in BRIEF:
-            end = fault.at + timedelta(seconds=fault.seconds)
-            found.append(CauseSpan(begin=fault.at, end=end, cause=Cause.MISLEADING))
         elif isinstance(fault, FalseReading):
             found.append(_false_span(fault))
     return found
+
+
+def span_from(act: Act, now: datetime) -> CauseSpan | None:
+    """Return until when a market that is altered from ``now`` on keeps a bot from trading; None = it does not."""
+    if not isinstance(act, Alteration) or act.kind not in BRIEF:
+        return None
+    return CauseSpan(begin=now, end=now + timedelta(seconds=act.seconds), cause=Cause.MISLEADING)
 
 
 def _false_span(reading: FalseReading) -> CauseSpan:

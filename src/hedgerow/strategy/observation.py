@@ -55,6 +55,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     """What could not be read, in words for people."""
     listing_doubt: str = ""
     """Why the held pair's trading status is not known although the market shows one; empty = it is."""
+    relisted: tuple[BasisPair, ...] = ()
+    """Pairs read again after the market was: their coins were redenominated, and with them tick and lot."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -73,7 +75,8 @@ class Observation(Struct, frozen=True, kw_only=True):
 
         An unreadable market, and one that does not list the pair, leave it as the ledger has it.
         """
-        pair = self.market.pair(hedge.symbol) if self.market else None
+        again = next((pair for pair in self.relisted if pair.symbol == hedge.symbol), None)
+        pair = again or (self.market.pair(hedge.symbol) if self.market else None)
         return hedge if pair is None or pair.base != hedge.pair.base else replace(hedge, pair=pair)
 
 

@@ -449,10 +449,7 @@ class _Run:
         self._incidents += 1
         self._monitor.noticed()
         if isinstance(fault, Suspension):
-            self._monitor.died()
-            self._clock.advance_time(fault.seconds)
-            self._harness.advance()
-            self._monitor.revived()
+            self._suspend(fault.seconds)
             return None
         self._harness.advance()
         self._monitor.look()
@@ -466,6 +463,16 @@ class _Run:
         # The market trades nothing for the owner: it may fill what the bot has resting, and forced trades are known.
         self._monitor.note_incident(after if isinstance(fault, PriceJump | Alteration) else before, after)
         return following
+
+    def _suspend(self, seconds: float) -> None:
+        """Let time pass in which nothing of this machine runs; a bot that is down already stays so."""
+        down = self._monitor.legs.dead
+        if not down:
+            self._monitor.died()
+        self._clock.advance_time(seconds)
+        self._harness.advance()
+        if not down:
+            self._monitor.revived()
 
     def _arm(self, crash: Crash) -> None:
         if crash.trading:

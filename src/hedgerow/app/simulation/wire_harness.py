@@ -41,7 +41,7 @@ from hedgerow.simulation.faults.wire import (
     StreamFaultAct,
     WrongClock,
 )
-from hedgerow.simulation.harness import ROUND_TRIPS, BotSession, spans_of
+from hedgerow.simulation.harness import ROUND_TRIPS, BotSession, span_from, spans_of
 from hedgerow.simulation.scenario import Act, Hearing, RunPlan, network_cuts
 
 __all__ = ["WireHarness"]
@@ -145,6 +145,8 @@ class WireHarness:
     def inject(self, act: Act) -> Act | None:
         """Let something happen to the account, the market or the answers."""
         self.advance()
+        span = span_from(act, self.now)
+        self.spans += [span] if span else []
         following = (
             apply_incident(act, self._exchange_account.world) if isinstance(act, Incident) else self._disturb(act)
         )
@@ -179,8 +181,9 @@ class WireHarness:
                 self._exchange_account.lag(act.seconds)
                 return self._ending(act)
             case StoppedBooks():
-                self._exchange.stop_books((act.until - act.at).total_seconds())
-                self.spans.append(CauseSpan(begin=act.at, end=act.until, cause=Cause.STALE))
+                lasts = act.until - act.at
+                self._exchange.stop_books(lasts.total_seconds())
+                self.spans.append(CauseSpan(begin=now, end=now + lasts, cause=Cause.STALE))
             case DeadKey():
                 if act.announced:
                     self._exchange_account.publish(act.market, events.listen_key_expired(self._exchange_account.world))

@@ -18,6 +18,8 @@ FUNDING_HORIZON = timedelta(days=35)
 """A payment with a stamp so much older than the newest one booked counts as booked."""
 COIN_STEP = Decimal("1e-8")
 """Balances have eight decimals."""
+ROWS_OF_ONE_EXCHANGE = timedelta(minutes=1)
+"""How far apart the rows may be stamped in which a venue exchanges one coin."""
 LATE_FUNDING = timedelta(seconds=15)
 """How far off its stamp a venue may charge a settlement."""
 
@@ -93,14 +95,23 @@ def external_flow(ledger: Ledger, event: ev.ExternalFlow) -> Ledger:
 def _dust_exchanged(ledger: Ledger, event: ev.ExternalFlow) -> Mapping[str, DustLot]:
     """Return the dust that is left when the venue exchanges a coin for fewer new ones: a part of it as of all coins.
 
-    That of a coin which a hedge holds is counted in new coins with the hedge.
+    That of a coin which a hedge holds is counted in new coins with the hedge, also where the row is booked after that
+    hedge has ended.
     """
     lot = ledger.dust.get(event.asset)
     before = ledger.books.line(event.wallet, event.asset).balance
     exchanged = (
         event.kind is ev.FlowKind.AUTO_EXCHANGE and event.wallet is ev.Wallet.SPOT and -before <= event.amount < 0
     )
-    if lot is None or not exchanged or any(each.pair.base == event.asset for each in ledger.hedges.values()):
+    holds = any(each.pair.base == event.asset for each in ledger.hedges.values())
+    if lot is None or not exchanged or holds or _is_counted(ledger, event):
         return ledger.dust
     left = (lot.quantity * (before + event.amount) / before).quantize(COIN_STEP)
     return {**ledger.dust, event.asset: replace(lot, quantity=left)}
+
+
+def _is_counted(ledger: Ledger, event: ev.ExternalFlow) -> bool:
+    """Whether a hedge, ended by now, was counted in new coins because of this row: all dust was counted with it."""
+    hedges = (each for each in ledger.known_hedges if each.pair.base == event.asset)
+    since = (at for hedge in hedges for at, _ in hedge.denominations)
+    return any(at <= event.at <= at + ROWS_OF_ONE_EXCHANGE for at in since)

@@ -619,12 +619,25 @@ def _is_between_slices(job: HedgeExecution, event: Happening) -> bool:
 
 
 def _may_lack_its_short(job: HedgeExecution, event: Happening) -> bool:
-    """Return whether to read the short: of a naked closing, and where the exchange says that nothing is to reduce."""
-    if event is None:
-        return job.state is ExecutionState.NAKED and job.kind is not ExecutionKind.OPEN
+    """Return whether to read the short: of a naked closing before each order, and where nothing is said to be left."""
+    if job.kind is not ExecutionKind.OPEN and _leads_a_naked_leg_on(job, event):
+        return True
     at_work = job.working.order if job.working else None
     refused = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.REDUCE_ONLY
     return refused and at_work is not None and at_work.reduce_only
+
+
+def _leads_a_naked_leg_on(job: HedgeExecution, event: Happening) -> bool:
+    """Return whether a naked job may send its next order after ``event``.
+
+    It does after a pause, and at once after a look-up of an order in doubt: where every answer is lost, nothing else
+    comes between two orders.
+    """
+    if event is None:
+        return job.state is ExecutionState.NAKED
+    doubted = isinstance(event, ev.OrderOutcomeUnknown) and event.may_land_until is not None
+    certain = isinstance(event, ev.OrderEnded) and job.state is ExecutionState.IN_DOUBT
+    return job.resume is ExecutionState.NAKED and (doubted or certain)
 
 
 def _last_happening(events: tuple[ev.Event, ...]) -> Happening:

@@ -73,6 +73,9 @@ class AccountEvidence:
             return observation
         for held in ledger.judged_hedges:
             hedge, doubt = await self._in_present_units(held, account, observation.market)
+            if hedge.denominations != held.denominations:
+                listed = await self._listed_now(hedge.symbol)
+                observation = replace(observation, relisted=(*observation.relisted, *((listed,) if listed else ())))
             if doubt:
                 account = with_coins_in_doubt(account, hedge.pair.base, doubt)
                 account = with_short_in_doubt(account, hedge.symbol, doubt)

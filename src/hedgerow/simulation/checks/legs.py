@@ -164,6 +164,11 @@ class LegWatch:
         """Return the base units that no order can change, by the grids that a pair is listed with now."""
         return own_tolerance(self._world.pair(pair.symbol) or pair, prices_of(self._world, pair.symbol).spot, ZERO)
 
+    @property
+    def dead(self) -> bool:
+        """Whether no bot is at work."""
+        return self._dead
+
     def died(self) -> None:
         """Take note that no bot is at work from now on."""
         self._died_at, self._dead = self._harness.now, True

@@ -159,10 +159,13 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
 
 
 def _to_sell(spot: Instrument, coins: Decimal, *, price: Decimal, hedged: bool) -> Decimal:
-    """Return the coins that a closing plans to sell: what the lot leaves over is dust, unless that is a naked leg."""
+    """Return the coins that a closing plans to sell: what the lot leaves over is dust, unless that is a naked leg.
+
+    The lot may be finer than the listing that is known says; a plan of less than a lot needs a short beside it.
+    """
     sellable = spot.floor_quantity(coins)
-    naked = hedged and (coins - sellable) * price > dust_limit(coins * price)
-    return coins if naked else sellable
+    naked = (coins - sellable) * price > dust_limit(coins * price)
+    return coins if naked and (hedged or sellable > 0) else sellable
 
 
 def trimming_plan(

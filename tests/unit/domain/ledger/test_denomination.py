@@ -12,7 +12,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.denomination import job_in_new_units
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.order import Fill, ForcedTrade
-from hedgerow.domain.position import DustLot
+from hedgerow.domain.position import DustLot, Reason
 from support.hedging_harness import following
 from support.ledger_builder import START, LedgerBuilder
 from support.views import fill
@@ -142,6 +142,18 @@ def test_dust_of_a_coin_that_a_hedge_holds_is_counted_with_the_hedge() -> None:
     builder = held().record(ev.DustKept(at=START, lot=DustLot(asset="ABC", quantity=Decimal(2), cost=Decimal(1))))
     builder.record(flow("20", FlowKind.OPENING))
     assert builder.record(flow("-9")).ledger.dust["ABC"].quantity == 2
+
+
+@pytest.mark.parametrize(("late", "again"), [(0, False), (30, False), (3600, True)])
+def test_dust_of_a_hedge_that_was_counted_in_new_coins_is_not_counted_again_when_the_row_is_booked(
+    *, late: int, again: bool
+) -> None:
+    builder = held().record(flow("20", FlowKind.OPENING))
+    builder.record(HedgeRedenominated(at=builder.now, hedge_id="h1", factor=FACTOR, since=START))
+    builder.record(ev.HedgeClosed(at=builder.now, hedge_id="h1", reason=Reason.LEG_GONE, residue_value=Decimal(1)))
+    builder.record(ev.DustKept(at=builder.now, lot=DustLot(asset="ABC", quantity=Decimal("0.5"), cost=Decimal(1))))
+    row = replace(flow("-18"), at=START + timedelta(seconds=late))
+    assert (builder.record(row).ledger.dust["ABC"].quantity < Decimal("0.5")) is again
 
 
 def test_a_job_in_new_coins_has_other_quantities_and_prices_and_the_same_money() -> None:

@@ -294,6 +294,19 @@ def test_closing_without_a_readable_account_trusts_the_ledger() -> None:
     assert found.slice_notional <= Decimal("10.1")
 
 
+@pytest.mark.parametrize(
+    ("coins", "short", "sold"), [("5.97", "0", "5.97"), ("5.97", "5", "5.97"), ("5.2", "0", "5"), ("0.97", "0", "0")]
+)
+def test_coins_worth_a_trade_that_an_old_lot_leaves_over_are_not_left_as_dust(
+    coins: str, short: str, sold: str
+) -> None:
+    pair = pair_of(spot=instrument(Market.SPOT, lot=Decimal(1), min_quantity=Decimal(1)))
+    seen = holding(short_of(quantity=short), coins=coins)
+    held = hedge(coins, pair=pair)
+    found = closing_plan(held, seen, price=Decimal(100), limits=LIMITS, interval_hours=8, urgent=True)
+    assert found.spot_quantity == Decimal(sold)
+
+
 def test_a_trim_moves_one_leg_in_one_slice() -> None:
     found = trimming_plan(pair_of(), spot=Decimal("0.05"), price=Decimal(100))
     assert (found.spot_quantity, found.perp_quantity, found.urgent) == (Decimal("0.05"), Decimal(0), True)
