@@ -98,12 +98,12 @@ def test_a_naked_closing_stops_when_its_short_is_gone_though_no_order_is_answere
     bot.parameters = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
     sent: list[int] = []
 
-    def cover(farm: BotHarness) -> None:
-        job = farm.ledger.execution
+    def cover(running: BotHarness) -> None:
+        job = running.ledger.execution
         assert job is not None
         assert ExecutionState.NAKED in {job.state, job.resume}
-        farm.world.trade_by_hand(PERP, job.symbol, BUY, farm.short())
-        sent.append(len(farm.venue.orders))
+        running.world.trade_by_hand(PERP, job.symbol, BUY, running.short())
+        sent.append(len(running.venue.orders))
 
     bot.run(0.4, at={0.1: cover})
     after = [command.order for command in bot.venue.orders[sent[0] :]]
