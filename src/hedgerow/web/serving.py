@@ -1,0 +1,66 @@
+"""A thread with an event loop of its own on the real clock: what it serves never waits for a bot, nor a bot for it."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Final, Self
+
+__all__ = ["ServingThread"]
+
+PATIENCE_SECONDS: Final = 15.0
+"""How long a server may take to begin and to end."""
+Serve = Callable[[asyncio.Event, Callable[[], None]], Awaitable[None]]
+"""Serves until the event is set, and calls the function once it listens."""
+
+
+class ServingThread:
+    """Runs a server until it is closed, as a context."""
+
+    def __init__(self, serve: Serve) -> None:
+        """Begin; return once it listens.
+
+        Raises:
+            ConfigError: what the server raises because it cannot listen.
+        """
+        self._serve = serve
+        self._listening: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._ended: Future[None] = Future()
+        self._thread = threading.Thread(target=self._main, name="dashboard", daemon=True)
+        self._thread.start()
+        self._loop, self._stop = self._listening.result(PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        """Stop; may be called twice.
+
+        Raises:
+            Exception: what ended the server before it was asked to.
+        """
+        if not self._ended.done():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(PATIENCE_SECONDS)
+        self._ended.result(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except Exception as error:  # noqa: BLE001 - raised where its start or its end is awaited
+            self._ended.set_exception(error)
+            if not self._listening.done():
+                self._listening.set_exception(error)
+        else:
+            self._ended.set_result(None)
+
+    async def _run(self) -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+        def listens() -> None:
+            self._listening.set_result((loop, stop))
+
+        await self._serve(stop, listens)
