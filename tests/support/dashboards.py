@@ -13,7 +13,7 @@ from hedgerow.web.server import DashboardServer, ServerOptions, listen
 from hedgerow.web.serving import ServingThread
 from support.asked import Reply, ask
 
-__all__ = ["KeptAccess", "Site", "StoppedClock", "site"]
+__all__ = ["KeptAccess", "Served", "StoppedClock", "served_dashboard"]
 
 Result = TypeVar("Result")
 
@@ -48,7 +48,7 @@ class StoppedClock(SystemClock):
         self._passed += seconds
 
 
-class Site:
+class Served:
     """A server that answers, and what a browser knows of it."""
 
     def __init__(self, server: DashboardServer, access: KeptAccess, clock: StoppedClock, log: list[str]) -> None:
@@ -89,15 +89,15 @@ class Site:
 
 
 @contextmanager
-def site(
+def served_dashboard(
     routes: Iterable[web.RouteDef] = (), *, allowed: tuple[str, ...] = (), read_only: bool = False, port: int = 0
-) -> Iterator[Site]:
+) -> Iterator[Served]:
     """Serve ``routes`` behind the protection until the context ends."""
     options = ServerOptions(port=port, allowed=allowed, read_only=read_only)
     access, clock, log = KeptAccess(), StoppedClock(), list[str]()
     server = DashboardServer(listen(options), options, store=access, clock=clock, log=log.append, routes=routes)
     with ServingThread(server.serve):
-        yield Site(server, access, clock, log)
+        yield Served(server, access, clock, log)
 
 
 def _named(headers: dict[str, str]) -> dict[str, str]:

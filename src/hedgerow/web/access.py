@@ -21,8 +21,10 @@ __all__ = [
     "AccessState",
     "AccessStore",
     "Grant",
+    "Link",
     "Role",
     "Session",
+    "Token",
     "csrf_of",
     "fingerprint",
     "logged_out",
@@ -121,7 +123,7 @@ def csrf_of(secret: str) -> str:
 
 
 def same(given: str, expected: str) -> bool:
-    """Return whether two texts are the same, in a time that does not tell where they differ."""
+    """Return whether two texts are the same, in a time that does not depend on where they differ."""
     return hmac.compare_digest(given.encode(), expected.encode())
 
 

@@ -10,7 +10,7 @@ from hedgerow.web.access import Role, csrf_of
 from hedgerow.web.protection import HEADERS
 from hedgerow.web.server import ServerOptions, listen
 from support.asked import ask
-from support.dashboards import Site, site
+from support.dashboards import Served, served_dashboard
 
 ACTED: list[str] = []
 
@@ -28,9 +28,9 @@ ROUTES = (web.get("/", _look), web.get("/api/view", _look), web.get("/healthz", 
 
 
 @pytest.fixture
-def served() -> Iterator[Site]:
+def served() -> Iterator[Served]:
     ACTED.clear()
-    with site(ROUTES) as found:
+    with served_dashboard(ROUTES) as found:
         yield found
 
 
@@ -74,7 +74,7 @@ FORGED = [
 
 @pytest.mark.parametrize("case", FORGED, ids=lambda case: str(case[0]))
 def test_a_forged_request_is_refused_and_changes_nothing(
-    served: Site, case: tuple[str, str, str, dict[str, str | None], str, int]
+    served: Served, case: tuple[str, str, str, dict[str, str | None], str, int]
 ) -> None:
     _, method, path, changed, body, status = case
     token = served.token()
@@ -100,32 +100,32 @@ def test_a_forged_request_is_refused_and_changes_nothing(
     assert "secret figures" not in reply.text
 
 
-def test_a_request_that_has_everything_is_answered(served: Site) -> None:
+def test_a_request_that_has_everything_is_answered(served: Served) -> None:
     cookie, csrf = served.session()
     assert served.get("/", Cookie=cookie).text == "secret figures"
     assert served.post("/act", f"csrf={csrf}", Cookie=cookie).text == "done"
     assert served.post("/act", "", Cookie=cookie, X_CSRF_Token=csrf).text == "done"
 
 
-def test_two_hosts_in_one_request_are_refused(served: Site) -> None:
+def test_two_hosts_in_one_request_are_refused(served: Served) -> None:
     reply = ask(served.port, "GET", "/healthz", {"Host": served.host, "host": "evil.example"})
     assert reply.status in {400, 421}
 
 
-def test_health_and_login_need_no_session(served: Site) -> None:
+def test_health_and_login_need_no_session(served: Served) -> None:
     assert served.get("/healthz").status == 200
     assert served.get("/login").status == 200
     assert served.get("/static/dashboard.css").status == 200
 
 
-def test_a_browser_without_a_session_sees_the_login(served: Site) -> None:
+def test_a_browser_without_a_session_sees_the_login(served: Served) -> None:
     reply = served.get("/", Accept="text/html")
     assert reply.status == 401
     assert 'action="/login"' in reply.text
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/api/view", "/static/dashboard.js", "/missing", "/healthz"])
-def test_every_answer_has_the_headers_of_the_protection(served: Site, path: str) -> None:
+def test_every_answer_has_the_headers_of_the_protection(served: Served, path: str) -> None:
     reply = served.get(path)
     assert {name: reply.header(name) for name in HEADERS} == dict(HEADERS)
     policy = reply.header("Content-Security-Policy") or ""
@@ -134,14 +134,14 @@ def test_every_answer_has_the_headers_of_the_protection(served: Site, path: str)
     assert "frame-ancestors 'none'" in policy
 
 
-def test_a_foreign_host_gets_the_headers_too(served: Site) -> None:
+def test_a_foreign_host_gets_the_headers_too(served: Served) -> None:
     reply = served.get("/", Host="evil.example")
     assert reply.header("X-Content-Type-Options") == "nosniff"
 
 
 def test_read_only_has_no_operator() -> None:
     ACTED.clear()
-    with site(ROUTES, read_only=True) as found:
+    with served_dashboard(ROUTES, read_only=True) as found:
         cookie, csrf = found.session(Role.OPERATOR)
         assert found.get("/", Cookie=cookie).status == 200
         assert found.post("/act", f"csrf={csrf}", Cookie=cookie).status == 403
@@ -151,7 +151,7 @@ def test_read_only_has_no_operator() -> None:
 # --- cookies ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(served: Site) -> None:
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(served: Served) -> None:
     cookie = served.log_in(served.token()).header("Set-Cookie") or ""
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
@@ -160,7 +160,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(served: Site) -> 
 
 
 def test_behind_a_proxy_with_tls_cookie_and_origin_are_those_of_https() -> None:
-    with site(ROUTES, allowed=("bot.example.ts.net",)) as found:
+    with served_dashboard(ROUTES, allowed=("bot.example.ts.net",)) as found:
         headers = {"Host": "bot.example.ts.net", "Origin": "https://bot.example.ts.net"}
         cookie = found.post("/login", f"secret={found.token()}", **headers).header("Set-Cookie") or ""
         assert cookie.startswith("__Host-hedgerow=")
@@ -174,7 +174,7 @@ def test_behind_a_proxy_with_tls_cookie_and_origin_are_those_of_https() -> None:
 # --- the end of a session --------------------------------------------------------------------------------------------
 
 
-def test_a_session_ends_after_twelve_hours_without_a_request(served: Site) -> None:
+def test_a_session_ends_after_twelve_hours_without_a_request(served: Served) -> None:
     cookie, _ = served.session()
     for _ in range(3):
         served.clock.advance(11 * 3600)
@@ -183,7 +183,7 @@ def test_a_session_ends_after_twelve_hours_without_a_request(served: Site) -> No
     assert served.get("/", Cookie=cookie).status == 401
 
 
-def test_a_session_ends_with_a_new_token_of_its_role(served: Site) -> None:
+def test_a_session_ends_with_a_new_token_of_its_role(served: Served) -> None:
     operator, _ = served.session(Role.OPERATOR)
     viewer, _ = served.session(Role.VIEWER)
     served.token(Role.OPERATOR)
@@ -191,7 +191,7 @@ def test_a_session_ends_with_a_new_token_of_its_role(served: Site) -> None:
     assert served.get("/", Cookie=viewer).status == 200
 
 
-def test_a_session_ends_on_the_server_at_logout(served: Site) -> None:
+def test_a_session_ends_on_the_server_at_logout(served: Served) -> None:
     cookie, csrf = served.session(Role.VIEWER)
     assert served.post("/logout", f"csrf={csrf}", Cookie=cookie).status == 303
     assert served.get("/", Cookie=cookie).status == 401
@@ -200,7 +200,7 @@ def test_a_session_ends_on_the_server_at_logout(served: Site) -> None:
 # --- guessing --------------------------------------------------------------------------------------------------------
 
 
-def test_ten_failed_logins_lock_the_address_out_for_a_quarter_of_an_hour(served: Site) -> None:
+def test_ten_failed_logins_lock_the_address_out_for_a_quarter_of_an_hour(served: Served) -> None:
     token = served.token()
     assert [served.log_in("wrong").status for _ in range(10)] == [401] * 10
     locked = served.log_in(token)
@@ -211,14 +211,14 @@ def test_ten_failed_logins_lock_the_address_out_for_a_quarter_of_an_hour(served:
     assert served.log_in(token).status == 303
 
 
-def test_a_successful_login_forgets_the_failed_ones(served: Site) -> None:
+def test_a_successful_login_forgets_the_failed_ones(served: Served) -> None:
     token = served.token()
     for _ in range(3):
         assert [served.log_in("wrong").status for _ in range(9)] == [401] * 9
         assert served.log_in(token).status == 303
 
 
-def test_refusals_do_not_fill_the_log(served: Site) -> None:
+def test_refusals_do_not_fill_the_log(served: Served) -> None:
     for _ in range(50):
         served.get("/", Host="evil.example")
     assert len(served.log) == 1
@@ -238,6 +238,6 @@ def test_another_address_than_loopback_is_refused_without_an_allowed_name(host: 
         listen(ServerOptions(host=host, port=0))
 
 
-def test_a_port_in_use_is_refused_in_one_line(served: Site) -> None:
+def test_a_port_in_use_is_refused_in_one_line(served: Served) -> None:
     with pytest.raises(ConfigError, match=f"--port {served.port}: "):
         listen(ServerOptions(port=served.port))
