@@ -11,9 +11,13 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from support.postgres import PostgresServer
 
 # No test depends on the speed of the machine: how long an example may take is not judged.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -59,8 +63,18 @@ def _no_database_is_left_open() -> Iterator[None]:
         pytest.fail(f"{left} databases are still open after the test", pytrace=False)
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator["PostgresServer"]:
+    """Serve databases to the tests of one process; a test that kills the server starts one of its own."""
+    from support.postgres import require_postgres, serve_postgres  # noqa: PLC0415 - the driver is imported where needed
+
+    # What the server has handed to the operating system survives the death of its processes.
+    with serve_postgres(require_postgres(), fsync="off") as server:
+        yield server
+
+
 TESTS = Path(__file__).parent
-SLOW_FOLDERS = ("simulation", "processes", "terminal", "cli", "engine", "conformance")
+SLOW_FOLDERS = ("simulation", "postgres", "processes", "terminal", "cli", "engine", "conformance")
 """Folders of which every test counts as slow, the longest first: whole bots over days, processes, terminals."""
 
 

@@ -1,7 +1,7 @@
 """What every store promises, whatever it keeps its events in."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,13 +24,23 @@ from support.strategies import any_event
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+KINDS = ["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
+
+
+def new_store(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
+    """Open a store that holds nothing yet."""
+    if kind == "memory":
+        return MemoryStore()
+    if kind == "sqlite":
+        return SqliteStore(folder / "hedgerow.db")
+    from support.postgres import new_log  # noqa: PLC0415 - the driver is imported where it is needed
+
+    return new_log(request.getfixturevalue("postgres_server"))
+
+
+@pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    kinds: dict[str, Callable[[], Store]] = {
-        "memory": MemoryStore,
-        "sqlite": lambda: SqliteStore(tmp_path / "hedgerow.db"),
-    }
-    opened = kinds[str(request.param)]()
+    opened = new_store(str(request.param), request, tmp_path)
     yield opened
     asyncio.run(opened.close())
 
@@ -118,15 +128,14 @@ def test_closing_twice_is_harmless(store: Store) -> None:
     asyncio.run(store.close())
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_any_events_in_any_batches_read_back_and_fold_the_same(
-    kind: str, tmp_path_factory: pytest.TempPathFactory
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     @settings(deadline=None, max_examples=examples(15), suppress_health_check=list(HealthCheck))
     @given(st.lists(st.lists(any_event(), max_size=3).map(tuple), max_size=4), st.booleans())
     def reads_back(batches: list[tuple[Event, ...]], durable: bool) -> None:  # noqa: FBT001 - Hypothesis passes by position
-        folder = tmp_path_factory.mktemp("log")
-        opened: Store = MemoryStore() if kind == "memory" else SqliteStore(folder / "hedgerow.db")
+        opened = new_store(kind, request, tmp_path_factory.mktemp("log"))
         for batch in batches:
             _append(opened, batch, durable=durable)
         assert asyncio.run(opened.events()) == tuple(event for batch in batches for event in batch)

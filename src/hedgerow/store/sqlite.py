@@ -19,17 +19,13 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.durability import sync_folder
 from hedgerow.ports import Clock
 from hedgerow.store.codec import FORMAT_VERSION, encode_event, encode_ledger, event_kind, ledger_version
+from hedgerow.store.patience import LOG_PATIENCE_SECONDS, Patience
 from hedgerow.store.sqlite_reader import APPLICATION_ID, OPEN_TIMEOUT_SECONDS, LockedError, SqliteLog
 
 __all__ = ["SqliteStore"]
 
 BLOCKING_TIMEOUT_MS: Final = 2000
 """How long a read or a write without a clock to wait on blocks before it fails."""
-LOCK_PATIENCE_SECONDS: Final = 300.0
-"""How long a write is tried while another process holds the file: a backup or a database browser may take minutes."""
-LOCK_REPORT_SECONDS: Final = 5.0
-"""How long a write waits before that is reported."""
-LOCK_RETRY_SECONDS: Final = 0.1
 SCHEMA: Final = (
     "CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL)",
     "CREATE TABLE snapshot (seq INTEGER NOT NULL, version TEXT NOT NULL, payload BLOB NOT NULL)",
@@ -49,12 +45,16 @@ class SqliteStore(SqliteLog):
     """
 
     def __init__(
-        self, path: Path, clock: Clock | None = None, *, lock_patience_seconds: float = LOCK_PATIENCE_SECONDS
+        self, path: Path, clock: Clock | None = None, *, lock_patience_seconds: float = LOG_PATIENCE_SECONDS
     ) -> None:
         self._path = path
         self._clock = clock
-        self._patience = lock_patience_seconds
-        self._report: Callable[[str], None] | None = None
+        self._patience = Patience(
+            clock,
+            lock_patience_seconds,
+            again=LockedError,
+            text=f"Another program holds {path}: nothing is sent until it can be written; close that program",
+        )
         self._writing = asyncio.Lock()
         self._durable = True
         with self._guarded("open"):
@@ -70,7 +70,7 @@ class SqliteStore(SqliteLog):
 
     def report_to(self, report: Callable[[str], None]) -> None:
         """Report by ``report``, once for each wait, that a write waits for another process."""
-        self._report = report
+        self._patience.report_to(report)
 
     async def append(self, events: Sequence[Event], *, durable: bool) -> None:
         """Append events as one transaction; ``durable`` returns only once they would survive a power cut.
@@ -84,7 +84,7 @@ class SqliteStore(SqliteLog):
             rows = [(seq, event_kind(event), encode_event(event)) for seq, event in enumerate(events, first)]
             if not rows:
                 return
-            await self._once_unlocked(lambda: self._insert(rows, durable=durable))
+            await self._patience.attempt(lambda: self._insert(rows, durable=durable))
             self._count += len(rows)
 
     def _insert(self, rows: Sequence[tuple[int, str, bytes]], *, durable: bool) -> None:
@@ -92,24 +92,6 @@ class SqliteStore(SqliteLog):
             self._sync(full=durable)
             with self._transaction():
                 self._connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
-
-    async def _once_unlocked(self, write: Callable[[], None]) -> None:
-        """Write, again and again while another process holds the file, until patience ends."""
-        clock, report = self._clock, self._report
-        began = clock.monotonic() if clock else 0.0
-        while True:
-            try:
-                return write()
-            except LockedError:
-                if clock is None or clock.monotonic() >= began + self._patience:
-                    raise
-            if report is not None and clock.monotonic() >= began + LOCK_REPORT_SECONDS:
-                report(
-                    f"Another program holds {self._path}: nothing is sent until it can be written; "
-                    f"close that program (waiting for {self._patience:.0f} s at most)"
-                )
-                report = None
-            await clock.sleep(LOCK_RETRY_SECONDS)
 
     async def snapshot(self, ledger: Ledger) -> None:
         """Keep the fold of everything appended so far; only the newest one is kept.

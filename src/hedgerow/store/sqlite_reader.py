@@ -18,7 +18,8 @@ from hedgerow.domain.errors import DamagedLog, LogUnavailable, NewerLog, StoreEr
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.store.codec import FORMAT_VERSION, decode_event, decode_ledger, event_kind, ledger_version
+from hedgerow.store.codec import FORMAT_VERSION
+from hedgerow.store.rows import decoded, refuse_a_gap_at_the_start, snapshot_of
 
 __all__ = ["APPLICATION_ID", "LockedError", "SqliteLog", "SqliteReader"]
 
@@ -97,27 +98,12 @@ class SqliteLog:
 
     def _newest_snapshot(self) -> Ledger:
         row = self._connection.execute("SELECT seq, version, payload FROM snapshot").fetchone()
-        if row is None or row[1] != ledger_version():
-            return Ledger()
-        ledger = decode_ledger(row[2])
-        usable = ledger is not None and ledger.events == row[0] <= self._count
-        return ledger if ledger is not None and usable else Ledger()
+        return snapshot_of(row, count=self._count)
 
     def _read(self, *, after: int) -> Iterator[Event]:
         """Yield the events after a place; their numbers must follow one another."""
         rows = self._connection.execute("SELECT seq, kind, payload FROM events WHERE seq > ? ORDER BY seq", (after,))
-        for expected, row in enumerate(rows, after + 1):
-            if row[0] != expected:
-                raise DamagedLog(f"{self._path}: events are missing: number {row[0]} follows {expected - 1}")
-            yield self._decoded(*row)
-
-    def _decoded(self, seq: int, kind: str, payload: bytes) -> Event:
-        event = decode_event(payload, row=f"{self._path}: event {seq}")
-        if event_kind(event) != kind:
-            raise DamagedLog(
-                f"{self._path}: event {seq} cannot be read: filed as {kind!r}, holds {event_kind(event)!r}"
-            )
-        return event
+        return decoded(rows, after=after, log=str(self._path))
 
     def _counted(self) -> int:
         """Return how many events there are, from their first and last number: counting them reads the whole file.
@@ -127,8 +113,7 @@ class SqliteLog:
         """
         first = self._connection.execute("SELECT min(seq) FROM events").fetchone()[0]
         last = self._connection.execute("SELECT max(seq) FROM events").fetchone()[0]
-        if first not in {None, 1}:
-            raise DamagedLog(f"{self._path}: events are missing: the first is number {first}")
+        refuse_a_gap_at_the_start(first, log=str(self._path))
         return int(last or 0)
 
     def _pragma(self, name: str) -> int:
