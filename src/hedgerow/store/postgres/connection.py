@@ -47,7 +47,7 @@ NETWORK: Final[Mapping[str, str | int]] = {
 }
 """Bounds of a connection that has gone silent; milliseconds and seconds as libpq has them."""
 LASTING: Final = ("password authentication failed", "no password supplied", "pg_hba.conf", "does not exist")
-"""Refusals of a connection that another attempt does not change (libpq tells no code of them)."""
+"""Refusals of a connection that another attempt does not change (libpq has no code for them)."""
 HIDDEN: Final = "***"
 
 
