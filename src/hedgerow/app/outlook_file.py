@@ -67,6 +67,8 @@ def _is_sane(value: object) -> bool:
             return all(_is_sane(part) for part in structs.astuple(value))
         case tuple():
             return all(_is_sane(part) for part in cast("tuple[object, ...]", value))
+        case dict():
+            return all(_is_sane(part) for part in cast("dict[str, object]", value).values())
         case Decimal():
             exponent = value.as_tuple().exponent
             return isinstance(exponent, int) and exponent >= SMALLEST_EXPONENT and abs(value) <= LARGEST_NUMBER

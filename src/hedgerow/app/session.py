@@ -14,13 +14,14 @@ from msgspec.structs import replace
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.identity import identity_of
-from hedgerow.app.outlook_file import OutlookFile
+from hedgerow.app.outlook_file import OutlookFile, read_outlook
 from hedgerow.app.state_file import StateFile
 from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.config.loading import preset_settings
 from hedgerow.config.presets import PresetName
+from hedgerow.config.table import settings_in_words
 from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import StateImported
@@ -79,7 +80,15 @@ class Session(Struct, frozen=True, kw_only=True):
         mailbox: Mailbox = self.mailbox
         if stay:
             heart = Heartbeat(self.home.heartbeat)
-            outlook = OutlookFile(self.home.outlook, OutlookBuilder(policy, self.identity))
+            outlook = OutlookFile(
+                self.home.outlook,
+                OutlookBuilder(
+                    policy,
+                    self.identity,
+                    settings=settings_in_words(policy.parameters),
+                    previous=read_outlook(self.home.outlook),
+                ),
+            )
             notified, clock, mailbox = (
                 (*notified, outlook, heart),
                 BeatingClock(clock, heart),

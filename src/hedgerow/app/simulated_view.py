@@ -36,7 +36,7 @@ class SimulatedView:
     def begin(self, parameters: StrategyParameters) -> None:
         """A new process starts; the files of the old one are still there."""
         self._file = StateFile(self._path)
-        self._builder = OutlookBuilder(load_policy(parameters.policy, parameters))
+        self._builder = OutlookBuilder(load_policy(parameters.policy, parameters), with_pairs=False)
 
     def on_notice(self, notice: Notice) -> None:
         """Show the bot after an event, and after a check."""

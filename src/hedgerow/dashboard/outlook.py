@@ -5,10 +5,12 @@ The event log does not hold it. An observer builds one value after every cycle a
 """
 
 import os
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
@@ -19,9 +21,11 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine import notices as mo
-from hedgerow.strategy.decisions.distances import ExitDistance, exit_distances, next_best
+from hedgerow.strategy.decisions.consequences import ForeseenExit, foreseen_exits, prospects_of
+from hedgerow.strategy.decisions.distances import ExitDistance
 from hedgerow.strategy.decisions.foreign import foreign_longs
 from hedgerow.strategy.decisions.held import evaluation_of
+from hedgerow.strategy.decisions.scan import ScanRow, scan
 from hedgerow.strategy.evaluation.health import health_of, legs_of
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
 from hedgerow.strategy.evidence.prices import prices_of
@@ -31,16 +35,57 @@ from hedgerow.strategy.hedge_result import (
     coin_prices,
     strategy_result,
 )
-from hedgerow.strategy.observation import HealthReport, Hold, HoldReason, Observation
+from hedgerow.strategy.observation import (
+    Close,
+    Decision,
+    HaltOpenings,
+    HealthReport,
+    Hold,
+    HoldReason,
+    Observation,
+    Open,
+    Reduce,
+    Roll,
+    TopUpMargin,
+    Trim,
+)
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["HeldOutlook", "NextPayment", "Outlook", "OutlookBuilder", "PairPrices", "held_outlook"]
+__all__ = [
+    "DecisionCount",
+    "HeldOutlook",
+    "NextPayment",
+    "Outlook",
+    "OutlookBuilder",
+    "OutlookRules",
+    "PairOutlook",
+    "PairPrices",
+    "PaymentMade",
+    "SettledRate",
+    "advanced",
+    "decision_of",
+    "held_outlook",
+]
 
 TRADES = (*ev.HEDGE_CHANGES, ev.ExecutionStarted, ev.ExternalFills, ev.Halted, ev.Lifted)
 """After these the file is written at once."""
 CHECKS = (mo.CycleBegan, mo.CycleEnded, mo.CycleFailed, mo.NothingRead, mo.Stopped)
 """After these too."""
+RATES_SHOWN: Final = 30
+"""Newest settled rates of a held pair that are kept."""
+DECISIONS_KEPT: Final = 40
+PAYMENTS_KEPT: Final = 60
+_WORDS: Final[dict[type[Decision], str]] = {
+    Hold: "hold",
+    Open: "open",
+    Close: "close",
+    Trim: "trim",
+    Reduce: "reduce",
+    Roll: "roll",
+    TopUpMargin: "top up margin",
+    HaltOpenings: "halt",
+}
 
 
 class PairPrices(Struct, frozen=True, kw_only=True):
@@ -69,6 +114,62 @@ class NextPayment(Struct, frozen=True, kw_only=True):
     interval_hours: int
 
 
+class SettledRate(Struct, frozen=True, kw_only=True):
+    """One settled funding rate of a pair."""
+
+    at: datetime
+    rate: float
+    """Fraction of notional; positive = received by the short."""
+    interval_hours: int
+
+
+class PairOutlook(Struct, frozen=True, kw_only=True):
+    """One pair as the policy sees it."""
+
+    symbol: str
+    apr: float | None
+    """Of the signal, a fraction of one leg a year; None = no settled rate."""
+    rate: float | None
+    """Mean rate per interval of the signal."""
+    predicted: float | None
+    """Announced rate of the next settlement."""
+    interval_hours: int | None
+    basis: float | None
+    """(perp bid - spot ask) / spot ask."""
+    volume: Decimal | None
+    """24 h quote volume of the perpetual."""
+    refusals: tuple[str, ...]
+    """Why it may not be entered now, one sentence each; empty = it may, if its depth allows."""
+
+
+class DecisionCount(Struct, frozen=True, kw_only=True):
+    """One decision, and how often in a row it was made about the same pair."""
+
+    at: datetime
+    """The first time."""
+    until: datetime
+    """The last time."""
+    action: str
+    """hold, open, close, trim, reduce, roll, top up margin, or halt."""
+    reason: str
+    detail: str = ""
+    """Of the last time."""
+    symbol: str = ""
+    """The pair that it is about; empty = openings."""
+    count: int = 1
+
+
+class PaymentMade(Struct, frozen=True, kw_only=True):
+    """One booked funding payment."""
+
+    at: datetime
+    """Settlement time."""
+    symbol: str
+    amount: Decimal
+    """Quote units; positive = received."""
+    tran_id: int
+
+
 class HeldOutlook(Struct, frozen=True, kw_only=True):
     """The held hedge at one reading."""
 
@@ -88,6 +189,18 @@ class HeldOutlook(Struct, frozen=True, kw_only=True):
     exits: tuple[ExitDistance, ...]
     """Nearest first."""
     liquidation_price: Decimal | None = None
+    foreseen: tuple[ForeseenExit, ...] = ()
+    """The same rules and those of the policy, with what would follow, nearest first."""
+    profit_rules_known: bool = False
+    """Whether the policy's own rules are among ``foreseen``."""
+    rates: tuple[SettledRate, ...] = ()
+    """Newest settled rates of the pair, oldest first."""
+    leverage: int | None = None
+    margin_type: str | None = None
+    maintenance: Decimal | None = None
+    """Maintenance margin at the mark, quote units."""
+    adl_rank: int | None = None
+    """The exchange's place of the short in the queue of auto-deleveraging, 0 = last; None = not shown."""
 
 
 class Outlook(Struct, frozen=True, kw_only=True):
@@ -133,110 +246,221 @@ class Outlook(Struct, frozen=True, kw_only=True):
     """Shorts that are not the bot's."""
     longs: tuple[str, ...] = ()
     """Longs on the same cross margin."""
+    venue: str = ""
+    policy: str = ""
+    pairs: tuple[PairOutlook, ...] = ()
+    """Every pair, the most attractive first."""
+    decisions: tuple[DecisionCount, ...] = ()
+    """Newest first."""
+    payments: tuple[PaymentMade, ...] = ()
+    """Newest first."""
+    differences: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """What the exchange shows more than the books, by ``wallet:asset``; empty = they agree, as far as is known."""
+    differences_at: datetime | None = None
+    """When they were last found to differ."""
+    doubts: tuple[str, ...] = ()
+    """What of the account's replies contradicts itself."""
+    clock_skew_seconds: float | None = None
+    """By how much the exchange's clock is ahead."""
+    settings: dict[str, str] = field(default_factory=dict[str, str])
+    """Every setting in force, as the file spells it."""
+    max_naked_seconds: float | None = None
+    """Legs that differ for longer are an alarm."""
+
+
+class OutlookRules(Struct, frozen=True, kw_only=True):
+    """What an outlook is built with, constant for one process."""
+
+    policy: Policy
+    identity: RunIdentity | None = None
+    pid: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    with_pairs: bool = True
+    """Whether every pair is looked at after each check; False where they are not read."""
+
+
+def advanced(  # noqa: C901, PLR0912 - one case per kind of notice
+    rules: OutlookRules, now: Outlook | None, notice: mo.Notice
+) -> Outlook | None:
+    """Return the outlook after one notice, the same object where it changes nothing; None before the start. Pure.
+
+    ``written_at`` is that of the outlook before: who writes it sets it.
+    """
+    if isinstance(notice, mo.Started):
+        return _started(rules, now, notice)
+    if now is None:
+        return None
+    match notice:
+        case mo.Recorded():
+            return _recorded(now, notice)
+        case mo.CycleBegan():
+            changed = _began(now, notice)
+        case mo.CycleEnded():
+            changed = _ended(rules, now, notice)
+        case mo.CycleFailed():
+            changed = _failed(now, notice)
+        case mo.Decided():
+            changed = _decided(now, notice)
+        case mo.BalancesRead():
+            changed = replace(now, free_spot=notice.spot_usdt, free_perp=notice.perp_usdt)
+        case mo.HealthJudged():
+            changed = replace(now, foreign=notice.foreign)
+        case mo.BooksChecked():
+            changed = replace(now, differences=dict(notice.differences), differences_at=notice.at)
+        case mo.Observed():
+            changed = _observed(now, notice)
+        case mo.NothingRead():
+            changed = replace(now, next_check_at=notice.at + timedelta(seconds=notice.retry_seconds))
+        case mo.NoOpportunity():
+            changed = replace(now, reason=notice.why)
+        case mo.ReadFailed():
+            changed = replace(now, unread=notice.missing)
+        case mo.Stopped():
+            changed = replace(now, stopped_at=notice.at, checking_since=None, next_check_at=None)
+        case _:
+            return now
+    return replace(changed, at=max(changed.at, notice.at))
 
 
 class OutlookBuilder:
     """Builds the outlook from the bot's notices; keeps no reading, only what was computed from it."""
 
-    def __init__(self, policy: Policy, identity: RunIdentity | None = None) -> None:
-        self._policy = policy
-        self._identity = identity
+    def __init__(
+        self,
+        policy: Policy,
+        identity: RunIdentity | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        with_pairs: bool = True,
+        previous: Outlook | None = None,
+    ) -> None:
+        """``previous`` is the last outlook of the process before: its decisions and payments are kept."""
+        self._rules = OutlookRules(
+            policy=policy, identity=identity, pid=os.getpid(), settings=settings or {}, with_pairs=with_pairs
+        )
+        self._previous = previous
         self._now: Outlook | None = None
 
     @property
     def parameters(self) -> StrategyParameters:
         """The settings in force."""
-        return self._policy.parameters
+        return self._rules.policy.parameters
+
+    @property
+    def latest(self) -> Outlook | None:
+        """The outlook as it is now; None before the start."""
+        return self._now
 
     def on_notice(self, notice: mo.Notice, written_at: datetime) -> Outlook | None:
         """Apply one notice; return the outlook when it should be written now."""
-        if isinstance(notice, mo.Started):
-            self._now = Outlook(
-                at=notice.at,
-                written_at=written_at,
-                pid=os.getpid(),
-                started_at=notice.at,
-                identity=self._identity,
-                interval_seconds=self.parameters.position_management.loop_interval_seconds,
-            )
-            return self._now
-        if self._now is None:
+        before = self._previous if isinstance(notice, mo.Started) else self._now
+        after = advanced(self._rules, before, notice)
+        if after is None or after is before:
             return None
+        self._now = replace(after, written_at=written_at)
         if isinstance(notice, mo.Recorded):
-            return self._recorded(notice, written_at)
-        changed = self._changed(self._now, notice)
-        if changed is self._now:
-            return None
-        self._now = replace(changed, at=max(changed.at, notice.at), written_at=written_at)
-        return self._now if isinstance(notice, CHECKS) else None
+            return self._now if isinstance(notice.event, TRADES) else None
+        return self._now if isinstance(notice, (mo.Started, *CHECKS)) else None
 
-    def _recorded(self, notice: mo.Recorded, written_at: datetime) -> Outlook | None:
-        now = self._now
-        if now is None or not isinstance(notice.event, TRADES):
-            return None
-        hedge, live = notice.after.largest, notice.after.hedges
-        known = [each for each in (now.held, *now.others) if each is not None and each.hedge_id in live]
-        kept = next((each for each in known if hedge and each.hedge_id == hedge.hedge_id), None)
-        others = tuple(each for each in known if each is not kept)
-        self._now = replace(
-            now, at=max(now.at, notice.event.at), written_at=written_at, held=kept, others=others, strategy=None
-        )
-        return self._now
 
-    def _changed(self, now: Outlook, notice: mo.Notice) -> Outlook:  # noqa: C901, PLR0911, PLR0912 - one per kind
-        match notice:
-            case mo.CycleBegan():
-                return _began(now, notice)
-            case mo.CycleEnded():
-                return self._ended(now, notice)
-            case mo.CycleFailed():
-                return _failed(now, notice)
-            case mo.Decided():
-                return _decided(now, notice)
-            case mo.BalancesRead():
-                return replace(now, free_spot=notice.spot_usdt, free_perp=notice.perp_usdt)
-            case mo.HealthJudged():
-                return replace(now, foreign=notice.foreign)
-            case mo.NothingRead():
-                return replace(now, next_check_at=notice.at + timedelta(seconds=notice.retry_seconds))
-            case mo.NoOpportunity():
-                return replace(now, reason=notice.why)
-            case mo.ReadFailed():
-                return replace(now, unread=notice.missing)
-            case mo.Stopped():
-                return replace(now, stopped_at=notice.at, checking_since=None, next_check_at=None)
-            case _:
-                return now
+def _started(rules: OutlookRules, before: Outlook | None, notice: mo.Started) -> Outlook:
+    parameters = rules.policy.parameters
+    return Outlook(
+        at=notice.at,
+        written_at=notice.at,
+        pid=rules.pid,
+        started_at=notice.at,
+        identity=rules.identity or notice.identity,
+        interval_seconds=parameters.position_management.loop_interval_seconds,
+        venue=notice.venue,
+        policy=parameters.policy,
+        settings=dict(rules.settings),
+        max_naked_seconds=parameters.execution.max_naked_seconds,
+        decisions=before.decisions if before else (),
+        payments=before.payments if before else (),
+    )
 
-    def _ended(self, now: Outlook, notice: mo.CycleEnded) -> Outlook:
-        seen, ledger = notice.observation, notice.ledger
-        if seen is None or seen.account is None or seen.market is None:
-            blind = now.blind_since or now.read_at or now.started_at
-            missing = now.unread if seen is None else seen.missing
-            return replace(now, checking_since=None, checked_at=notice.at, blind_since=blind, unread=missing)
-        held = held_outlook(ledger, seen, self._policy)
-        smaller = [hedge for hedge in ledger.open_hedges if hedge is not ledger.largest]
-        found = [held_outlook(ledger, seen, self._policy, hedge) for hedge in smaller]
-        others = tuple(each for each in found if each is not None)
-        return replace(
-            now,
-            checking_since=None,
-            checked_at=notice.at,
-            failure="",
-            read_at=seen.at,
-            blind_since=None,
-            unread=seen.missing,
-            held=held,
-            others=others,
-            strategy=strategy_result(
-                ledger,
-                held.result if held else None,
-                coin_prices(ledger.dust, seen.market),
-                [each.result for each in others],
-            ),
-            equity=notice.equity,
-            longs=foreign_longs(seen.account, ledger),
-        )
+
+def _recorded(now: Outlook, notice: mo.Recorded) -> Outlook:
+    event = notice.event
+    if isinstance(event, ev.FundingReceived):
+        paid = event.payment
+        made = PaymentMade(at=paid.at, symbol=paid.symbol, amount=paid.amount, tran_id=paid.tran_id)
+        known = [each for each in now.payments if each.tran_id != made.tran_id]
+        newest = sorted([made, *known], key=lambda each: each.at, reverse=True)[:PAYMENTS_KEPT]
+        return replace(now, at=max(now.at, event.at), payments=tuple(newest))
+    if not isinstance(event, TRADES):
+        return now
+    hedge, live = notice.after.largest, notice.after.hedges
+    held = [each for each in (now.held, *now.others) if each is not None and each.hedge_id in live]
+    kept = next((each for each in held if hedge and each.hedge_id == hedge.hedge_id), None)
+    others = tuple(each for each in held if each is not kept)
+    return replace(now, at=max(now.at, event.at), held=kept, others=others, strategy=None)
+
+
+def _observed(now: Outlook, notice: mo.Observed) -> Outlook:
+    """Return what a reading in the middle of a check shows; what is held is judged when the check ends."""
+    account = notice.observation.account
+    if account is None:
+        return now
+    return replace(now, doubts=account.doubts, clock_skew_seconds=account.clock_skew_seconds)
+
+
+def _ended(rules: OutlookRules, now: Outlook, notice: mo.CycleEnded) -> Outlook:
+    seen, ledger, policy = notice.observation, notice.ledger, rules.policy
+    if seen is None or seen.account is None or seen.market is None:
+        blind = now.blind_since or now.read_at or now.started_at
+        missing = now.unread if seen is None else seen.missing
+        return replace(now, checking_since=None, checked_at=notice.at, blind_since=blind, unread=missing)
+    held = held_outlook(ledger, seen, policy)
+    smaller = [hedge for hedge in ledger.open_hedges if hedge is not ledger.largest]
+    found = [held_outlook(ledger, seen, policy, hedge) for hedge in smaller]
+    others = tuple(each for each in found if each is not None)
+    return replace(
+        now,
+        checking_since=None,
+        checked_at=notice.at,
+        failure="",
+        read_at=seen.at,
+        blind_since=None,
+        unread=seen.missing,
+        held=held,
+        others=others,
+        strategy=strategy_result(
+            ledger,
+            held.result if held else None,
+            coin_prices(ledger.dust, seen.market),
+            [each.result for each in others],
+        ),
+        equity=notice.equity,
+        longs=foreign_longs(seen.account, ledger),
+        pairs=_pairs(seen.market, policy, ledger) if rules.with_pairs else (),
+        differences=now.differences if _found_in_this_check(now) else {},
+    )
+
+
+def _found_in_this_check(now: Outlook) -> bool:
+    begun, found = now.checking_since, now.differences_at
+    return found is not None and begun is not None and found >= begun
+
+
+def _pairs(market: MarketView, policy: Policy, ledger: Ledger) -> tuple[PairOutlook, ...]:
+    return tuple(_pair(row) for row in scan(market, policy, ledger).rows)
+
+
+def _pair(row: ScanRow) -> PairOutlook:
+    signal, predicted = row.signal, row.predicted
+    interval = predicted.interval_hours if predicted else signal.interval_hours if signal else None
+    return PairOutlook(
+        symbol=row.pair.symbol,
+        apr=signal.apr if signal else None,
+        rate=signal.mean if signal else None,
+        predicted=float(predicted.rate) if predicted else None,
+        interval_hours=interval,
+        basis=None if row.basis is None else float(row.basis),
+        volume=row.volume,
+        refusals=tuple(refusal.detail for refusal in row.refusals),
+    )
 
 
 def _began(now: Outlook, notice: mo.CycleBegan) -> Outlook:
@@ -255,10 +479,37 @@ def _failed(now: Outlook, notice: mo.CycleFailed) -> Outlook:
 
 
 def _decided(now: Outlook, notice: mo.Decided) -> Outlook:
+    counted = replace(now, decisions=_counted(now.decisions, notice))
     hold = notice.decision
     if not isinstance(hold, Hold) or hold.reason is HoldReason.HEALTHY:
-        return now
-    return replace(now, reason=f"{hold.reason}: {hold.detail}" if hold.detail else str(hold.reason))
+        return counted
+    return replace(counted, reason=f"{hold.reason}: {hold.detail}" if hold.detail else str(hold.reason))
+
+
+def _counted(known: tuple[DecisionCount, ...], notice: mo.Decided) -> tuple[DecisionCount, ...]:
+    """Return the decisions with one more: the same one again about a pair is counted."""
+    made = decision_of(notice)
+    last = next((each for each in known if each.symbol == made.symbol), None)
+    if last is not None and (last.action, last.reason) == (made.action, made.reason):
+        again = replace(last, until=made.at, detail=made.detail, count=last.count + 1)
+        return tuple(again if each is last else each for each in known)
+    return (made, *known)[:DECISIONS_KEPT]
+
+
+def decision_of(notice: mo.Decided) -> DecisionCount:
+    """Return a decision in words, made once."""
+    decision = notice.decision
+    symbol = notice.symbol or (notice.evaluation.symbol if notice.evaluation else "")
+    if isinstance(decision, Open):
+        symbol = decision.opportunity.symbol
+    return DecisionCount(
+        at=notice.at,
+        until=notice.at,
+        action=_WORDS[type(decision)],
+        reason="" if isinstance(decision, TopUpMargin) else str(decision.reason),
+        detail="" if isinstance(decision, Open) else decision.detail,
+        symbol=symbol,
+    )
 
 
 def held_outlook(
@@ -276,6 +527,7 @@ def held_outlook(
     prices, signal = prices_of(symbol, market, account), evaluation.signal
     health = health_of(hedge, seen, prices.spot or prices.perp, shared_distance(ledger, account))
     legs, position = legs_of(hedge, account), account.positions.get(symbol)
+    foresight = foreseen_exits(policy, market, evaluation, health, prospects_of(policy, market, symbol, ledger), ledger)
     return HeldOutlook(
         hedge_id=hedge.hedge_id,
         symbol=symbol,
@@ -287,8 +539,22 @@ def held_outlook(
         health=health,
         signal=signal,
         next_payment=_next_payment(hedge, market),
-        exits=exit_distances(evaluation, health, policy.parameters, next_best(policy, market, symbol)),
+        exits=tuple(each.distance for each in foresight.exits),
+        foreseen=foresight.exits,
+        profit_rules_known=foresight.profit_rules_known,
         liquidation_price=position.liquidation_price if position else None,
+        rates=_rates(symbol, market),
+        leverage=position.leverage if position else None,
+        margin_type=position.margin_type.value if position else None,
+        maintenance=position.maintenance if position else None,
+        adl_rank=position.adl_quantile if position else None,
+    )
+
+
+def _rates(symbol: str, market: MarketView) -> tuple[SettledRate, ...]:
+    return tuple(
+        SettledRate(at=each.at, rate=float(each.rate), interval_hours=each.interval_hours)
+        for each in market.rates.newest(symbol, RATES_SHOWN)
     )
 
 

@@ -1,6 +1,7 @@
 """One cycle: observe, reconcile, decide, execute. A crash is allowed at every point between."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -32,6 +33,7 @@ from hedgerow.engine.notices import (
     Evaluated,
     HealthJudged,
     NoOpportunity,
+    Observed,
     OpportunityFound,
     ReadFailed,
     RebalanceStarted,
@@ -46,7 +48,7 @@ from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms
 from hedgerow.strategy.decisions.allocation import free_slots
 from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
-from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of
+from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of, judged
 from hedgerow.strategy.decisions.review import is_safety, reviews
 from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.decisions.verdicts import Verdict
@@ -196,6 +198,7 @@ class Cycle:
     async def _look(self) -> Observation:
         observation = await self._reader.read_settled()
         self._account = observation.account
+        self._journal.say(Observed(at=self._clock.now(), observation=observation))
         return observation
 
     def _shortest(self, market: MarketView | None) -> int:
@@ -413,9 +416,10 @@ class Cycle:
         job = await self._executor.change(hedge, ExecutionKind.REDUCE, decision.plan, decision.reason)
         if job.state is not ExecutionState.HEDGED:
             return
-        after = self._decided(hedge, await self._look())
+        observation = await self._look()
+        after = self._decided(hedge, observation)
         if isinstance(after, TopUpMargin):
-            self._journal.say(Decided(at=self._clock.now(), decision=after, symbol=self._named(hedge)))
+            self._say_decided(self._clock.now(), after, observation, hedge)
             await self._act(hedge, after)
 
     async def _close(self, hedge: HedgedPosition, decision: Close) -> HedgeExecution:
@@ -499,7 +503,7 @@ class Cycle:
         decision = (
             Hold(reason=HoldReason.CANNOT_TRADE, detail=obstacle) if obstacle else Close(reason=reason, plan=plan)
         )
-        self._journal.say(Decided(at=self._clock.now(), decision=decision, symbol=self._named(hedge)))
+        self._say_decided(self._clock.now(), decision, observation, hedge)
         if isinstance(decision, Hold):
             return decision.detail
         job = await self._close(hedge, decision)
@@ -639,7 +643,21 @@ class Cycle:
             multiplier = self._policy.parameters.position_management.fee_coverage_multiplier
             self._journal.say(Evaluated(at=now, evaluation=evaluation, multiplier=multiplier))
         if decision is not None:
-            self._journal.say(Decided(at=now, decision=decision, symbol=symbol))
+            self._say_decided(now, decision, observation, hedge)
+
+    def _say_decided(
+        self, at: datetime, decision: Decision, observation: Observation, hedge: HedgedPosition | None
+    ) -> None:
+        """Say what was decided about ``hedge``, with its numbers; None = about openings."""
+        if not self._journal.has_observers:
+            return
+        evaluation, health = getattr(decision, "evaluation", None), getattr(decision, "health", None)
+        if hedge is not None and (evaluation is None or health is None):
+            # A closing that a person asked for is never kept from its orders by what is said of it.
+            with suppress(Exception):
+                evaluation, health = judged(hedge, observation, self._journal.ledger, self._policy)
+        symbol = self._named(hedge)
+        self._journal.say(Decided(at=at, decision=decision, symbol=symbol, evaluation=evaluation, health=health))
 
 
 def _interval(symbol: str, market: MarketView | None) -> int:

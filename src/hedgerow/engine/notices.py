@@ -36,6 +36,7 @@ __all__ = [
     "NoOpportunity",
     "NothingRead",
     "Notice",
+    "Observed",
     "Observer",
     "ObserverFailed",
     "OpportunityFound",
@@ -140,6 +141,13 @@ class HealthJudged(Struct, frozen=True, kw_only=True):
     """Shorts that are not the ledger's, one line each."""
 
 
+class Observed(Struct, frozen=True, kw_only=True):
+    """Market and account were read; said of every reading that decisions of a cycle are made on."""
+
+    at: datetime
+    observation: Observation
+
+
 class ReadFailed(Struct, frozen=True, kw_only=True):
     """Part of the observation could not be read; nothing is opened or closed for profit without it."""
 
@@ -185,6 +193,10 @@ class Decided(Struct, frozen=True, kw_only=True):
     decision: Decision
     symbol: str = ""
     """Of the hedge that it is about, where several are held."""
+    evaluation: Evaluation | None = None
+    """Of the hedge that it is about; None where it is about an opening."""
+    health: HealthReport | None = None
+    """Of the same hedge."""
 
 
 class OrderRests(Struct, frozen=True, kw_only=True):
@@ -327,6 +339,7 @@ Notice: TypeAlias = (
     | CycleBegan
     | BalancesRead
     | HealthJudged
+    | Observed
     | ReadFailed
     | HedgeUnseen
     | Evaluated

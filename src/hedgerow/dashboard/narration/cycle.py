@@ -42,6 +42,7 @@ CycleNotice: TypeAlias = (
     | mo.CycleBegan
     | mo.BalancesRead
     | mo.HealthJudged
+    | mo.Observed
     | mo.ReadFailed
     | mo.NothingRead
     | mo.Evaluated
@@ -91,7 +92,7 @@ def cycle_lines(notice: CycleNotice) -> Lines:  # noqa: C901, PLR0911, PLR0912 -
             return _books_checked(notice)
         case mo.CycleFailed():
             return _cycle_failed(notice)
-        case mo.CycleEnded():
+        case mo.CycleEnded() | mo.Observed():
             return ()
     assert_never(notice)
 

@@ -24,6 +24,7 @@ _ROUTINE = frozenset(
         mo.ScanStarted,
         mo.OpportunityFound,
         mo.NoOpportunity,
+        mo.Observed,
         mo.OrderRests,
         mo.RebalanceStarted,
         mo.EquityRead,

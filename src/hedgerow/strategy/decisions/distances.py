@@ -11,14 +11,12 @@ from math import inf
 from msgspec import Struct
 
 from hedgerow.domain.funding import FundingSignal
-from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.evaluation.health import CLOSE_DISTANCE, CLOSE_IMBALANCE
 from hedgerow.strategy.observation import Evaluation, HealthReport
 from hedgerow.strategy.parameters import StrategyParameters
-from hedgerow.strategy.policy import Policy
 
-__all__ = ["ExitDistance", "ExitUnit", "exit_distances", "next_best"]
+__all__ = ["GUIDE_POLICY", "LOOKED_AT", "ExitDistance", "ExitUnit", "exit_distances"]
 
 GUIDE_POLICY = "volume_farming"
 """The policy whose profit rules are known; those of another one are its own."""
@@ -71,17 +69,6 @@ def exit_distances(
             _negative(evaluation, parameters),
         ]
     return tuple(sorted(found, key=lambda each: _nearness(each, evaluation.at)))
-
-
-def next_best(policy: Policy, market: MarketView, held: str) -> FundingSignal | None:
-    """Return the signal of the best pair but ``held`` that passes the entry filters; only the first few are asked."""
-    ranking = policy.rank(market)
-    others = [signal for signal in ranking.ordered if signal.symbol != held]
-    for signal in others[:LOOKED_AT]:
-        pair = market.pair(signal.symbol)
-        if pair is not None and not policy.refusals(pair, ranking, market):
-            return signal
-    return None
 
 
 def _covered(evaluation: Evaluation, parameters: StrategyParameters) -> ExitDistance:

@@ -51,7 +51,7 @@ from hedgerow.strategy.observation import (
 )
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["closing_obstacle", "decide_held", "evaluation_of"]
+__all__ = ["closing_obstacle", "decide_held", "evaluation_of", "judged"]
 
 ALONE_AT_MOST: Final = timedelta(minutes=15)
 """So long coins without a short wait for a price that the perpetual's mark or index supports."""
@@ -118,6 +118,14 @@ def evaluation_of(
     market, risk = observation.market, policy.parameters.risk_management
     signal = policy.rank(market).held_signal(hedge.symbol) if market else None
     return evaluate(hedge, observation, signal, risk.stop_on, loss_limit=risk.emergency_stop_loss, books=books)
+
+
+def judged(
+    hedge: HedgedPosition, observation: Observation, ledger: Ledger, policy: Policy
+) -> tuple[Evaluation, HealthReport]:
+    """Return a held hedge in numbers, and how healthy it is, as decisions see it."""
+    held = _look(observation.as_listed(hedge), observation, ledger, policy, None)
+    return held.evaluation, held.health
 
 
 def _look(

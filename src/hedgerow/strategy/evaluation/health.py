@@ -22,6 +22,7 @@ __all__ = [
     "CLOSE_DISTANCE",
     "CLOSE_IMBALANCE",
     "REDUCE_DISTANCE",
+    "REPAIR_IMBALANCE",
     "RESTORED_DISTANCE",
     "TOP_UP_DISTANCE",
     "Legs",

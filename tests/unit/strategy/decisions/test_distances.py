@@ -9,12 +9,10 @@ from msgspec.structs import replace
 
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.position import Reason
-from hedgerow.strategy.decisions.distances import ExitDistance, exit_distances, next_best
+from hedgerow.strategy.decisions.distances import ExitDistance, exit_distances
 from hedgerow.strategy.observation import Evaluation, HealthLevel, HealthReport
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
-from hedgerow.strategy.policies import VolumeFarming
 from support.golden_cases import AT, evaluation, signal
-from support.views import listing, market_of, pair_of
 
 DEFAULTS = StrategyParameters()
 HEALTH = HealthReport(level=HealthLevel.OK, imbalance=-0.05, liquidation_distance=0.575)
@@ -132,22 +130,3 @@ def test_an_exit_level_at_the_entry_level_is_all_the_way_off() -> None:
 def test_the_profit_rules_of_another_policy_are_not_made_up() -> None:
     rules = exit_distances(evaluation(), HEALTH, replace(DEFAULTS, policy="mine.Policy"), BEST)
     assert {each.rule for each in rules} == {Reason.EMERGENCY_STOP, Reason.LIQUIDATION_NEAR, Reason.IMBALANCE}
-
-
-def test_the_next_best_pair_passes_the_entry_filters() -> None:
-    policy = VolumeFarming(StrategyParameters(funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1)))
-    market = market_of(
-        *(
-            listing(pair=pair_of(f"{base}USDT"), rate=rate, predicted=rate, volume=volume)
-            for base, rate, volume in (
-                ("AAA", "0.003", "9000000"),
-                ("BBB", "0.002", "1"),
-                ("CCC", "0.001", "9000000"),
-                ("DDD", "-0.001", "9000000"),
-            )
-        )
-    )
-    best = next_best(policy, market, "AAAUSDT")
-    assert best is not None
-    assert best.symbol == "CCCUSDT"
-    assert next_best(policy, market_of(), "AAAUSDT") is None
