@@ -6,6 +6,7 @@ from support import conformance_table
 from support.conformance import CLIENTS
 from support.conformance_checks import CAPABILITIES
 from support.pages import TABLES, block
+from support.preset_pages import FIGURES, preset_figures
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
@@ -19,3 +20,7 @@ def test_what_no_run_finds_out_stands_on_the_page_of_conformance_as_its_generato
     outcomes = [row[1:] for row in rows[2 : len(CAPABILITIES) + 2]]
     assert {outcome for row in outcomes for outcome in row} <= {"yes", "no", "-"}
     assert page == conformance_table.table_of(CLIENTS, outcomes) + conformance_table.by_hand(page)
+
+
+def test_the_figures_that_init_shows_are_those_of_the_page() -> None:
+    assert FIGURES.read_text(encoding="utf-8") == preset_figures(), "make pages writes them"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.config import decode_config
+from hedgerow.config.new_file import new_file
 from hedgerow.config.presets import PRESETS, PresetName, preset_text
 from support.command_runner import EAGER, Shell, write_config
 
@@ -33,7 +34,7 @@ def test_config_shows_one_setting_of_a_preset_and_all_of_them_as_json(shell: She
 @EACH
 def test_init_writes_the_preset_that_a_run_then_obeys(name: PresetName, shell: Shell, place: Path) -> None:
     said = shell("init", "--preset", name, "--home", "bot")
-    assert (place / "bot" / CONFIG).read_text(encoding="utf-8") == preset_text(name)
+    assert (place / "bot" / CONFIG).read_text(encoding="utf-8") == new_file(name, {})
     assert f"preset {name}" in said.out
     assert PRESETS[name].what_not in said.out
     assert ("set capital_management.max_capital_usd" in said.out) is (name is not PresetName.CAUTIOUS)
@@ -43,13 +44,13 @@ def test_init_writes_the_preset_that_a_run_then_obeys(name: PresetName, shell: S
 
 def test_init_asks_nobody_where_nobody_is_and_yes_means_the_guide(shell: Shell, place: Path) -> None:
     assert shell("init").code == 0
-    assert (place / CONFIG).read_text(encoding="utf-8") == preset_text(PresetName.GUIDE)
+    assert (place / CONFIG).read_text(encoding="utf-8") == new_file(PresetName.GUIDE, {})
     write_config(place / CONFIG, EAGER)
     assert "--yes replaces it by the preset patient" in shell.refused("init", "--preset", "patient")
     assert shell("init", "--preset", "patient", "--yes").code == 0
-    assert (place / CONFIG).read_text(encoding="utf-8") == preset_text(PresetName.PATIENT)
+    assert (place / CONFIG).read_text(encoding="utf-8") == new_file(PresetName.PATIENT, {})
     assert shell("init", "--yes").code == 0
-    assert (place / CONFIG).read_text(encoding="utf-8") == preset_text(PresetName.GUIDE)
+    assert (place / CONFIG).read_text(encoding="utf-8") == new_file(PresetName.GUIDE, {})
 
 
 def test_the_demo_names_its_preset_and_what_holding_and_cash_would_have_made(shell: Shell, place: Path) -> None:
@@ -70,7 +71,7 @@ def test_the_demo_names_its_preset_and_what_holding_and_cash_would_have_made(she
 
 
 def test_a_file_with_a_presets_settings_is_named_as_it_and_others_are_not(shell: Shell, place: Path) -> None:
-    (place / "mine.json").write_text(preset_text(PresetName.PATIENT), encoding="utf-8")
+    (place / "mine.json").write_text(new_file(PresetName.PATIENT, {}), encoding="utf-8")
     assert shell("demo", *SHORT, "--config", "mine.json", "--json", "-").document["preset"] == "patient"
     assert shell("demo", *SHORT, "--json", "-").document["preset"] == "guide"
     write_config(place / "other.json", EAGER)

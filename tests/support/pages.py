@@ -11,7 +11,7 @@ from hedgerow.strategy.hedging.machine import table
 from support.admin_pages import admin_fields, admin_values
 from support.api_pages import API_PAGES, api_page
 from support.log_pages import event_fields, event_values, exit_codes, log_lines, log_warnings
-from support.preset_pages import preset_texts, preset_values
+from support.preset_pages import FIGURES, preset_figures, preset_texts, preset_values
 
 __all__ = ["TABLES", "block", "main"]
 
@@ -90,13 +90,14 @@ def block(name: str) -> list[str]:
 
 
 def main() -> None:
-    """Write every table as it is now."""
+    """Write every table as it is now, and the figures of presets that the code shows."""
     for name, rows in TABLES.items():
         text = PAGES[name].read_text(encoding="utf-8")
         printed = "\n".join(rows())
         before, begin, rest = text.partition(f"<!-- {name}:begin -->\n")
         _, end, after = rest.partition(f"<!-- {name}:end -->")
         PAGES[name].write_text(f"{before}{begin}{printed}\n{end}{after}", encoding="utf-8")
+    FIGURES.write_text(preset_figures(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from hedgerow.cli.main import COMMANDS
-from hedgerow.config.presets import PRESETS, PresetName, preset_text
+from hedgerow.config import load_settings
+from hedgerow.config.presets import PRESETS, PresetName
 from hedgerow.domain.formats import signed_amount
 from support.command_runner import COMMAND, EAGER, process, write_config
-from support.local_aster import LocalAster, local_aster
+from support.local_aster import KEY, SIGNER, USER, LocalAster, local_aster
 from support.terminal import Terminal, TerminalOutput, on_terminal
 
 CONFIG = "config_volume_farming_strategy.json"
@@ -329,20 +330,70 @@ def test_a_backup_and_a_closing_say_what_they_did(home: Path, tmp_path: Path, co
 
 
 @WIDTHS
-def test_init_asks_which_preset_until_the_answer_is_one(tmp_path: Path, columns: int) -> None:
+def test_init_asks_each_question_until_its_answer_can_be_used(tmp_path: Path, columns: int) -> None:
     with Terminal("init", home=tmp_path, columns=columns) as terminal:
         terminal.wait_for("Which preset (guide, patient, cautious): ")
         terminal.press("the best\r")
-        terminal.wait_for("the best: allowed are guide, patient, cautious\nWhich preset (guide, patient, cautious): ")
-        assert not (tmp_path / CONFIG).exists()
+        terminal.wait_for("the best: allowed: guide, patient, cautious\nWhich preset (guide, patient, cautious): ")
         terminal.press("patient\r")
+        terminal.wait_for("[none]: ")
+        terminal.press("-5\r")
+        terminal.wait_for("-5: allowed: a number above 0")
+        terminal.wait_for("[none]: ")
+        terminal.press("750.50\r")
+        terminal.wait_for("[taker]: ")
+        assert not (tmp_path / CONFIG).exists()
+        terminal.press("maker\r")
+        terminal.wait_for("[y/N]: ")
+        terminal.press("\r")
         seen = fits(terminal.end())
 
     assert seen.code == 0
     for preset in PRESETS.values():
         assert preset.what in seen.flat_text
         assert preset.what_not in seen.flat_text
-    assert (tmp_path / CONFIG).read_text(encoding="utf-8") == preset_text(PresetName.PATIENT)
+    settings = load_settings(tmp_path / CONFIG, named=True).parameters
+    assert settings.capital_management.max_capital_usd == Decimal("750.50")
+    assert settings.execution.style == "maker"
+    assert settings.funding_rate_strategy == PRESETS[PresetName.PATIENT].parameters.funding_rate_strategy
+    assert not (tmp_path / ".env").exists()
+
+
+def test_init_again_keeps_what_is_there_and_hides_what_is_secret(tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_text('{"_why": "mine", "position_management": {"max_positions": 3}}')
+    (tmp_path / ".env").write_text("# mine\nHEDGEROW_NETWORK=testnet\nAPI_USER=old\n")
+    with Terminal("init", home=tmp_path) as terminal:
+        for asked, answer in (
+            ("keep) [keep]: ", ""),
+            ("[none]: ", "400"),
+            ("[taker]: ", ""),
+            ("[y/N]: ", "y"),
+            ("API_USER: ", "0x1"),
+            ("API_SIGNER: ", "0x12"),
+            ("API_PRIVATE_KEY: ", "0xabc"),
+            ("optional 0x\nAPI_USER: ", USER),
+            (f"{USER}\nAPI_SIGNER: ", SIGNER),
+            (f"{SIGNER}\nAPI_PRIVATE_KEY: ", KEY),
+        ):
+            terminal.wait_for(asked)
+            terminal.press(f"{answer}\r")
+        seen = terminal.end()
+
+    assert seen.code == 0
+    assert "API_SIGNER" in seen.text
+    assert KEY not in seen.text
+    assert "0xabc" not in seen.text
+    document = json.loads((tmp_path / CONFIG).read_text())
+    assert (document["_why"], document["position_management"]) == ("mine", {"max_positions": 3})
+    assert document["capital_management"] == {"max_capital_usd": 400}
+    variables = (tmp_path / ".env").read_text().splitlines()
+    assert variables == [
+        *("# mine", "HEDGEROW_NETWORK=testnet"),
+        *(f"API_USER={USER}", f"API_SIGNER={SIGNER}", f"API_PRIVATE_KEY={KEY}"),
+    ]
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    schema = json.loads((tmp_path / document["$schema"]).read_text())
+    assert "max_positions" in schema["properties"]["position_management"]["properties"]
 
 
 def test_an_interrupted_init_writes_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from hedgerow.cli.common import (
 )
 from hedgerow.cli.tables import Column, screen_width, show_table
 from hedgerow.config import Settings, config_table, in_words, render_config
+from hedgerow.config.new_file import schema_text
 from hedgerow.config.presets import preset_text
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.settings.rows import FileValue, SettingRow
@@ -68,6 +69,8 @@ def config(
     config: ConfigOption = None,
     preset: PresetOption = None,
     json: JsonOption = None,
+    *,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a configuration file.")] = False,
 ) -> None:
     """Show every setting: value, default, allowed range, meaning; as JSON, a configuration file with these values.
 
@@ -75,6 +78,9 @@ def config(
     """
     place = home_of(home)
     settings = settings_or_preset(place, config, preset)
+    if schema:
+        typer.echo(schema_text(policy_settings(settings.parameters.policy)), nl=False)
+        return
     if preset is not None and key is None and json is None:
         typer.echo(preset_text(preset), nl=False)
         return

@@ -28,6 +28,8 @@ MOST_OPENINGS: Final = 500
 """Brackets and braces a configuration may open: far more than any has, and too few to exhaust the stack of a parser."""
 SHOWN_CHARACTERS: Final = 40
 """Longest part of a wrong value that an error line repeats."""
+SCHEMA_KEY: Final = "$schema"
+"""Names the schema of the file for editors; nothing here reads it."""
 REPLACED: Final[Mapping[str, str]] = {
     "leverage_settings": "leverage is always 1x here, set and verified: remove the section",
     "leverage": "leverage is always 1x here, set and verified: remove the key",
@@ -174,6 +176,8 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _parameters(document: Mapping[str, object]) -> StrategyParameters:
     sections: dict[str, object] = {}
     for key, value in _uncommented(document).items():
+        if key == SCHEMA_KEY:
+            continue
         if key in SECTIONS:
             sections[key] = _section(key, value)
         elif key == POLICY_SECTION:

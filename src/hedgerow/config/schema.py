@@ -24,7 +24,7 @@ def config_schema(own: Sequence[SettingRow] = ()) -> dict[str, object]:
     anything: dict[str, object] = {"type": ["boolean", "number", "string", "null"]}
     objects = {name: _object(properties, others=False) for name, properties in sections.items()}
     objects.setdefault(POLICY_SECTION, _object({}, others=anything))
-    return {"$schema": DRAFT, **_object({**objects, **general}, others=False)}
+    return {"$schema": DRAFT, **_object({"$schema": {"type": "string"}, **objects, **general}, others=False)}
 
 
 def _object(properties: dict[str, object], *, others: bool | dict[str, object]) -> dict[str, object]:

@@ -12,9 +12,11 @@ from hedgerow.aster.http.proxy import PROXY_VARIABLES, Proxy, proxy_of
 from hedgerow.clock import ANSWER_SECONDS
 from hedgerow.domain.errors import ConfigError
 
-__all__ = ["NAMES", "Environment", "parse_variables", "read_environment"]
+__all__ = ["AGENT_KEYS", "NAMES", "Environment", "parse_variables", "read_environment"]
 
-CREDENTIALS = ("API_USER", "API_SIGNER", "API_PRIVATE_KEY", "APIV1_PUBLIC_KEY", "APIV1_PRIVATE_KEY")
+AGENT_KEYS = ("API_USER", "API_SIGNER", "API_PRIVATE_KEY")
+"""What an agent signs with; the way that is recommended."""
+CREDENTIALS = (*AGENT_KEYS, "APIV1_PUBLIC_KEY", "APIV1_PRIVATE_KEY")
 NETWORK = "HEDGEROW_NETWORK"
 LOCKSTEP_PATIENCE = "HEDGEROW_LOCKSTEP_PATIENCE"
 OWN_PREFIX = "HEDGEROW_"
