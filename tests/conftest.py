@@ -5,7 +5,9 @@ Profiles: ``quick`` draws a tenth of the examples of each property (``make quick
 machine has ``local``, new ones at each run.
 """
 
+import gc
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -27,6 +29,9 @@ settings.register_profile("local", PATIENT)
 settings.register_profile("quick", PATIENT, max_examples=10, derandomize=True)
 settings.register_profile("nightly", PATIENT, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# Until all tests are collected nothing becomes garbage: looking for it takes a third of that time.
+gc.disable()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell script's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
@@ -78,14 +83,29 @@ SLOW_FOLDERS = ("simulation", "postgres", "processes", "terminal", "cli", "engin
 """Folders of which every test counts as slow, the longest first: whole bots over days, processes, terminals."""
 
 
+SLOW_FILE = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow\b", re.MULTILINE)
+"""A file of which every test is slow."""
+
+
 def _folder(path: Path) -> str:
     return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) and path != TESTS else ""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the slow folders, unread, where slow tests are not wanted."""
-    unwanted = config.option.markexpr == "not slow" and _folder(collection_path) in SLOW_FOLDERS
-    return True if unwanted else None
+    """Leave out slow folders and files, neither imported nor collected, where slow tests are not wanted."""
+    if config.option.markexpr != "not slow":
+        return None
+    return True if _folder(collection_path) in SLOW_FOLDERS or _is_slow_file(collection_path) else None
+
+
+def _is_slow_file(path: Path) -> bool:
+    return path.match("test_*.py") and SLOW_FILE.search(path.read_text(encoding="utf-8")) is not None
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage again, but not among what was collected: that lives until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

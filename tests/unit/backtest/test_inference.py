@@ -21,7 +21,6 @@ from hedgerow.domain.errors import ConfigError
 from support.backtest_markets import FIRST
 from support.drawing import examples
 
-pytest.importorskip("arch")
 DAYS_A_YEAR = 250
 
 
@@ -68,7 +67,9 @@ def test_results_that_do_not_vary_have_no_sharpe_ratio() -> None:
     assert np.isnan(sharpe_of(np.array([1.0, 2.0])))
 
 
+@pytest.mark.slow
 def test_the_interval_is_about_that_of_the_central_limit_theorem_where_days_are_independent() -> None:
+    pytest.importorskip("arch")
     daily = np.random.default_rng(2).normal(0.5, 1.0, 1500)
     found = bootstrap(daily)
     assert found is not None
@@ -79,7 +80,9 @@ def test_the_interval_is_about_that_of_the_central_limit_theorem_where_days_are_
     assert found == bootstrap(daily)
 
 
+@pytest.mark.slow
 def test_days_that_resemble_each_other_give_longer_blocks_and_a_wider_interval() -> None:
+    pytest.importorskip("arch")
     draw = np.random.default_rng(3)
     shocks, path = draw.normal(0, 1, 1500), np.zeros(1500)
     for day in range(1, 1500):
