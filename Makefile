@@ -18,7 +18,7 @@ GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_
 PARALLEL := -n $(WORKERS) --maxschedchunk=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test quick fast nightly check conformance pages format bench kill-week cut-week planted matrix lock image-test clean
+.PHONY: help setup demo simulate test quick lint fast nightly check conformance pages format bench kill-week cut-week planted matrix lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -43,11 +43,13 @@ test: setup ## all tests; every branch of domain and strategy must have been tak
 	$(BIN)/python -m pytest $(PARALLEL) $(GATED:%=--ignore=%)
 
 quick: setup ## before each commit, under a minute on two free cores: format, lint, types, layers, fast tests
+	@$(MAKE) --no-print-directory -j 2 lint fast
+
+lint: setup ## format, lint, layers and types (mypy), changing nothing
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
-	@$(MAKE) --no-print-directory fast
 
 fast: setup ## the fast tests alone (another Python: make fast PYTHON=python3.13 VENV=.venv-3.13)
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" --hypothesis-profile=quick
