@@ -2,17 +2,23 @@
 
 from decimal import Decimal
 
-from hedgerow.domain.events import Halted, HaltReason, HedgeRedenominated
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.domain.events import Halted, HaltReason, HedgeClosed, HedgeRedenominated
 from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.domain.order import OrderRequest
 from hedgerow.emulator.core.market_changes import Redenomination
 from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import Warned
 from hedgerow.strategy.hedging.machine import OTHER_UNITS_DETAIL
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness
-from support.worlds import SYMBOL, Listing, ScriptedMarketData
+from support.worlds import SYMBOL, Listing, ScriptedMarketData, make_pair
 
 REDENOMINATED_AT = 0.1
 """Hours after the start: the leg is naked since about five minutes."""
@@ -65,3 +71,28 @@ def test_without_the_statement_a_naked_leg_of_old_coins_waits_and_stays_halted()
     assert harness.ledger.execution.state is ExecutionState.NAKED
     assert [event.reason for event in harness.logged(Halted)] == [HaltReason.NAKED]
     assert 0 < harness.coins() * 999 < harness.ledger.owned(SYMBOL.removesuffix("USDT"))
+
+
+@pytest.mark.parametrize("coins", ["0", "0.0005", "2"], ids=["none", "a remainder", "of the owner"])
+def test_a_short_whose_coins_are_sold_is_counted_in_new_ones_and_bought_back(coins: str) -> None:
+    """A coin that leaves no remainder leaves no row of the statement: the entry price of the short says it then."""
+    refused = SubmitFault(outcome=Outcome.REJECT, command="place_order", market=Market.PERP, side=Side.BUY, code=-4131)
+    harness = BotHarness(
+        ScriptedMarketData([Listing(make_pair(SYMBOL, fee_in_quote=True))]),
+        coins={"AAA": Decimal(coins)},
+        faults=FaultPlan(submits=(replace(refused, times=30),)),
+    )
+    harness.run(0.3)
+    harness.ask(HaltRequested())
+    harness.parameters = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
+
+    def exchange(bot: BotHarness) -> None:
+        assert bot.ledger.execution is not None
+        assert bot.ledger.execution.state is ExecutionState.NAKED
+        bot.world.change_market(Redenomination(symbol=SYMBOL))
+
+    harness.run(0.6, at={REDENOMINATED_AT: exchange})
+    assert [event.factor for event in harness.logged(HedgeRedenominated)] == [1000]
+    assert harness.logged(HedgeClosed)
+    assert harness.short() == 0
+    assert books_difference(harness.ledger.books, harness.world.account()) == {}

@@ -31,6 +31,7 @@ class Cause(StrEnum):
     STALE = "venue shows what is no longer so"
     FALSE = "venue shows what is not so"
     PRICES = "prices jumped"
+    RELABELLED = "perpetual became that of another coin"
     TAKEN = "the owner or the venue traded"
     BUSY = "another hedge was traded"
     DEAD = "no bot alive"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from hedgerow.strategy.redenomination import looks_redenominated, redenomination
+from hedgerow.domain.account import PerpPosition
+from hedgerow.strategy.redenomination import looks_redenominated, redenomination, short_redenomination
 from support.views import hedge, holding, short_of
 
 OLD = hedge("10")
@@ -77,3 +78,46 @@ def test_a_hedge_whose_price_is_not_known_proves_nothing() -> None:
     assert (
         redenomination(unknown, holding(short_of(quantity="0.01"), coins="0.01"), Decimal("9.99"), Decimal(1)) is None
     )
+
+
+@pytest.mark.parametrize(
+    ("coins", "exchanged", "short", "factor"),
+    [
+        pytest.param("0.00000055", "0.000545", "0.01", 1000, id="rounded"),
+        pytest.param("0", "0.000004", "0.01", 1000, id="rounded to nothing"),
+        pytest.param("0", "0.000004", "0", None, id="rounded, and the short is gone"),
+        pytest.param("0.00000055", "0.0006", "0.01", None, id="more than rounding"),
+    ],
+)
+def test_a_remainder_of_coins_whose_new_number_is_rounded_proves_it_with_the_short(
+    coins: str, exchanged: str, short: str, factor: int | None
+) -> None:
+    assert found(coins=coins, exchanged=exchanged, positions=(short_of(quantity=short),)) == factor
+
+
+def converted(quantity: str = "0.01", entry: str = "100000") -> PerpPosition:
+    """Return what an exchange shows of a short of ten at 100, a thousandth and a thousand times unless it is said."""
+    return short_of(quantity=quantity, entry_price=Decimal(entry))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "price", "factor"),
+    [
+        pytest.param(converted(), converted(), "90000", 1000, id="converted"),
+        pytest.param(converted(entry="100"), converted(), "90000", None, id="one endpoint has the old price"),
+        pytest.param(converted(), converted(entry="100"), "90000", None, id="the other one has it"),
+        pytest.param(converted(quantity="0.02"), converted(), "90000", None, id="another quantity"),
+        pytest.param(converted(), converted(), "600", None, id="another coin with the same ticker"),
+        pytest.param(converted(), converted(), "100", None, id="the price has not risen"),
+        pytest.param(converted(), converted(), "0", None, id="no price"),
+    ],
+)
+def test_the_entry_price_that_the_exchange_keeps_proves_it_for_a_short_without_coins(
+    first: PerpPosition, second: PerpPosition, price: str, factor: int | None
+) -> None:
+    assert short_redenomination(OLD, first, second, Decimal(price)) == factor
+
+
+def test_a_short_that_the_bot_did_not_sell_proves_nothing() -> None:
+    adopted = hedge("10", orders=hedge("10").orders[:1])
+    assert short_redenomination(adopted, converted(), converted(), Decimal(90_000)) is None

@@ -36,7 +36,7 @@ from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.checks.instrumented import InstrumentedStore, InstrumentedVenue
 from hedgerow.simulation.checks.invariants import Invariant, Violation
 from hedgerow.simulation.checks.monitor import Monitor
-from hedgerow.simulation.faults.alterations import NEW_UNITS, REDENOMINATED, Alteration
+from hedgerow.simulation.faults.alterations import ANOTHER_COIN, NEW_UNITS, REDENOMINATED, Alteration
 from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, CrashPoint, SimulatedCrash
 from hedgerow.simulation.faults.incidents import PriceJump, altered_pair
 from hedgerow.simulation.faults.interference import Interference
@@ -458,6 +458,9 @@ class _Run:
         after = self.world.account()
         if isinstance(fault, PriceJump):
             self._monitor.note_cause(Cause.PRICES)
+        if isinstance(fault, Alteration) and fault.kind in ANOTHER_COIN:
+            symbol = altered_pair(fault, self.world.market_data.pairs, before).symbol
+            self._monitor.legs.relabelled(symbol, self.world.now + timedelta(seconds=fault.seconds))
         if isinstance(fault, Alteration) and fault.kind in REDENOMINATED:
             self._monitor.redenominated(altered_pair(fault, self.world.market_data.pairs, before), NEW_UNITS)
         # The market trades nothing for the owner: it may fill what the bot has resting, and forced trades are known.

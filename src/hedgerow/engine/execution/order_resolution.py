@@ -36,7 +36,7 @@ from hedgerow.strategy.evidence.absence import (
 )
 from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.observation import Observation
-from hedgerow.strategy.redenomination import looks_redenominated, redenomination
+from hedgerow.strategy.redenomination import LEAST, looks_redenominated, redenomination, short_redenomination
 
 __all__ = ["AccountEvidence", "by_trades", "look_up", "second_position"]
 
@@ -97,8 +97,25 @@ class AccountEvidence:
         job = self._journal.ledger.execution
         held = self._journal.ledger.hedges.get(job.hedge_id) if job else None
         waits = job is not None and job.state is ExecutionState.NAKED and not job.doubtful and job.working is None
-        if account is not None and held is not None and waits:
-            await self._in_present_units(held, account, market)
+        if account is None or held is None or not waits:
+            return
+        hedge, _ = await self._in_present_units(held, account, market)
+        if hedge.denominations == held.denominations:
+            await self._short_in_present_units(held, account, market)
+
+    async def _short_in_present_units(
+        self, hedge: HedgedPosition, account: AccountView, market: MarketView | None
+    ) -> None:
+        """Count a short whose coins are sold in the coins that the exchange counts in now: it has no row of them."""
+        first = account.positions.get(hedge.symbol)
+        if first is None or not 0 < -first.quantity * LEAST <= hedge.short:
+            return
+        second, _ = await second_position(self._venue, hedge.symbol)
+        price = prices_of(hedge.symbol, market, account).spot
+        factor = None if second is None else short_redenomination(hedge, first, second, price)
+        if factor is not None:
+            now = self._clock.now()
+            await self._journal.record(HedgeRedenominated(at=now, hedge_id=hedge.hedge_id, factor=factor, since=now))
 
     async def _in_present_units(
         self, hedge: HedgedPosition, account: AccountView, market: MarketView | None

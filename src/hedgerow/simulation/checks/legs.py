@@ -98,6 +98,8 @@ class LegWatch:
         """Base units by which others made a symbol's coins exceed its short (or lack): what is left of it now."""
         self._recounted: set[str] = set()
         """Coins whose balances were counted again in other units."""
+        self._relabelled: dict[str, tuple[datetime, datetime]] = {}
+        """From when until when a perpetual has prices of another coin."""
         self._unknown: set[str] = set()
         """Symbols of which the log does not have yet what others took."""
         self._forced_seen: set[int] = set()
@@ -220,6 +222,10 @@ class LegWatch:
         self._taken.pop(pair.symbol, None)
         self.exposed.pop(pair.symbol, None)
         self._apart.pop(pair.symbol, None)
+
+    def relabelled(self, symbol: str, until: datetime) -> None:
+        """Take note that a perpetual has prices of another coin from now on, while its symbol says nothing of it."""
+        self._relabelled[symbol] = (self._world.now, until)
 
     def difference(self, pair: BasisPair) -> Decimal:
         """Return by how many base units the bot's coins, dust left out, exceed its short now."""
@@ -396,15 +402,28 @@ class LegWatch:
             return frozenset({Cause.CLOSED})
         if exposure.quantity > 0 and world.now - exposure.begun < CONTRADICTED_FOR and self._contradicted(symbol):
             return frozenset({Cause.MISLEADING})
-        limits = job.limits if job else None
+        limits, routes = job.limits if job else None, ways(job, exposure.quantity)
+        if self._counts_in_former_prices(job):
+            routes = tuple(route for route in routes if route[0] is not Market.PERP)
+            if not routes:
+                return frozenset({Cause.RELABELLED})
         return obstacles(
             pair,
             {market: world.depth(market, symbol) for market in Market},
             world.prices(symbol),
-            ways(job, exposure.quantity),
+            routes,
             quantity=abs(exposure.quantity),
             cap_bps=limits.max_cap_bps if limits else Decimal(200),
         )
+
+    def _counts_in_former_prices(self, job: HedgeExecution | None) -> bool:
+        """Whether a job began before its perpetual became that of another coin, which it is still.
+
+        It cannot be told from a redenomination then, and is left to a person (docs/decisions, page 10). A job that begins
+        later has seen both books, and counts each leg in its own unit.
+        """
+        since, until = self._relabelled.get(job.symbol, (None, None)) if job else (None, None)
+        return job is not None and since is not None and job.started_at < since and self._world.now < until
 
     def _contradicted(self, symbol: str) -> bool:
         """Whether the price of the coin is not what the perpetual's index says."""

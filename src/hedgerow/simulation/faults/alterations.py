@@ -20,7 +20,7 @@ from hedgerow.emulator.core.market_changes import (
     TickerCollision,
 )
 
-__all__ = ["BRIEF", "NEW_UNITS", "REDENOMINATED", "RELABELLED", "Alteration", "AlterationKind", "change_of"]
+__all__ = ["ANOTHER_COIN", "BRIEF", "NEW_UNITS", "REDENOMINATED", "RELABELLED", "Alteration", "AlterationKind", "change_of"]
 
 WICK_BPS = Decimal(2000)
 WIDE_BPS, CROSSED_BPS = Decimal(500), Decimal(-40)
@@ -74,10 +74,10 @@ BRIEF = frozenset(
 
 REDENOMINATED = (AlterationKind.REDENOMINATED, AlterationKind.REDENOMINATED_SETTLED)
 """Kinds in which one new coin stands for a thousand old ones, from then on for good."""
+ANOTHER_COIN = (AlterationKind.COLLISION_UP, AlterationKind.COLLISION_DOWN, AlterationKind.MULTIPLIER)
+"""Kinds in which the perpetual has prices of something else for a while; the spot market does not change."""
 RELABELLED = (
-    AlterationKind.COLLISION_UP,
-    AlterationKind.COLLISION_DOWN,
-    AlterationKind.MULTIPLIER,
+    *ANOTHER_COIN,
     *REDENOMINATED,
 )
 """Kinds in which the perpetual is not, or not one to one, the coin that is traded on spot, or both are in new units."""
