@@ -51,6 +51,16 @@ def openings_dawdle_by_turns_for_an_hour() -> None:
     wrapped(hedging_moves, "follow", follow)
 
 
+def a_naked_closing_takes_every_price_for_another_coins() -> None:
+    """A closing that is naked sends no order and waits for a person, as if its perpetual had become another coin's."""
+
+    def in_own_units(real: Any, job: Any, market: Any, price: Any) -> Any:
+        naked = job.state is ExecutionState.NAKED and job.kind is ExecutionKind.CLOSE
+        return not naked and real(job, market, price)
+
+    wrapped(hedging_orders, "_in_own_units", in_own_units)
+
+
 def legs_taken_by_others_are_passed_over_for_a_quarter_of_an_hour() -> None:
     """A leg that the owner or the venue took is looked into late, and its imbalance not judged."""
     seen: dict[int, datetime] = {}
@@ -239,6 +249,7 @@ def the_alarm_comes_late() -> None:
 
 BEHAVIOURS: Sequence[Played] = played_bugs(
     openings_dawdle_by_turns_for_an_hour,
+    a_naked_closing_takes_every_price_for_another_coins,
     legs_taken_by_others_are_passed_over_for_a_quarter_of_an_hour,
     the_guard_is_deaf,
     every_order_accepts_the_worst_price,

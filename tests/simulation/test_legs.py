@@ -190,6 +190,33 @@ def test_coins_may_wait_a_quarter_of_an_hour_for_a_price_that_the_index_supports
     assert (Invariant.EXPLAINED in found) is guilty
 
 
+@pytest.mark.parametrize(
+    ("began", "sold", "lasts", "guilty"),
+    [
+        pytest.param(-60, True, 3600, False, id="a short is naked while the perpetual is another coin's"),
+        pytest.param(-60, True, 60, True, id="and after it"),
+        pytest.param(1, True, 3600, True, id="the job saw the other coin's price first"),
+        pytest.param(-60, False, 3600, True, id="coins are naked, and spot is as it was"),
+    ],
+)
+def test_a_naked_closing_may_wait_for_its_own_prices_while_its_perpetual_is_another_coins(
+    began: int, *, sold: bool, lasts: int, guilty: bool
+) -> None:
+    harness = hedged().advance_time(60)
+    job = new_job(ExecutionKind.CLOSE, pair=PAIR, spot="10", perp="10")
+    started = harness.now + timedelta(seconds=began)
+    harness.holds(
+        ledger_of(hedge("10", pair=PAIR), execution=replace(job, started_at=started, state=ExecutionState.NAKED))
+    )
+    (harness.sells if sold else harness.covers)("9.99")
+    harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(5), seconds=float(lasts)))
+    harness.legs.relabelled(SYMBOL, harness.now + timedelta(seconds=lasts))
+    found: list[Invariant] = []
+    for _ in range(20):
+        found += harness.advance_time(60).look()
+    assert (Invariant.EXPLAINED in found) is guilty
+
+
 def test_a_resting_order_that_a_wick_fills_is_no_trade_of_the_owner() -> None:
     plan = draw_plan(1, 0.5, style=Style.MAKER, faults=False)
     _, log, world = play_whole(plan)

@@ -96,10 +96,8 @@ class LegWatch:
         """When the newest job of a symbol came into its present state."""
         self._taken: dict[str, Decimal] = {}
         """Base units by which others made a symbol's coins exceed its short (or lack): what is left of it now."""
-        self._recounted: set[str] = set()
-        """Coins whose balances were counted again in other units."""
-        self._relabelled: dict[str, tuple[datetime, datetime]] = {}
-        """From when until when a perpetual has prices of another coin."""
+        self._recounted, self._relabelled = set[str](), dict[str, tuple[datetime, datetime]]()
+        """Coins whose balances were counted again in other units; from when until when perpetuals are another's."""
         self._unknown: set[str] = set()
         """Symbols of which the log does not have yet what others took."""
         self._forced_seen: set[int] = set()
@@ -419,11 +417,11 @@ class LegWatch:
     def _counts_in_former_prices(self, job: HedgeExecution | None) -> bool:
         """Whether a job began before its perpetual became that of another coin, which it is still.
 
-        It cannot be told from a redenomination then, and is left to a person (docs/decisions, page 10). A job that begins
-        later has seen both books, and counts each leg in its own unit.
+        The job cannot tell it from a redenomination then, and waits (docs/decisions, page 10). One that begins later
+        has seen both books, and counts each leg in its own unit.
         """
-        since, until = self._relabelled.get(job.symbol, (None, None)) if job else (None, None)
-        return job is not None and since is not None and job.started_at < since and self._world.now < until
+        span = self._relabelled.get(job.symbol) if job else None
+        return job is not None and span is not None and job.started_at < span[0] and self._world.now < span[1]
 
     def _contradicted(self, symbol: str) -> bool:
         """Whether the price of the coin is not what the perpetual's index says."""

@@ -20,7 +20,16 @@ from hedgerow.emulator.core.market_changes import (
     TickerCollision,
 )
 
-__all__ = ["ANOTHER_COIN", "BRIEF", "NEW_UNITS", "REDENOMINATED", "RELABELLED", "Alteration", "AlterationKind", "change_of"]
+__all__ = [
+    "ANOTHER_COIN",
+    "BRIEF",
+    "NEW_UNITS",
+    "REDENOMINATED",
+    "RELABELLED",
+    "Alteration",
+    "AlterationKind",
+    "change_of",
+]
 
 WICK_BPS = Decimal(2000)
 WIDE_BPS, CROSSED_BPS = Decimal(500), Decimal(-40)
