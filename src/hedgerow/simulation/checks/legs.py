@@ -417,7 +417,7 @@ class LegWatch:
     def _counts_in_former_prices(self, job: HedgeExecution | None) -> bool:
         """Whether a job began before its perpetual became that of another coin, which it is still.
 
-        The job cannot tell it from a redenomination then, and waits (docs/decisions, page 10). One that begins later
+        To the job it looks like a redenomination, and it waits (docs/decisions, page 10). One that begins later
         has seen both books, and counts each leg in its own unit.
         """
         span = self._relabelled.get(job.symbol) if job else None
