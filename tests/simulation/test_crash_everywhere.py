@@ -367,7 +367,10 @@ def play(
     crash_point = RecordedPoints(crash_site) if at is None else CrashPoint(at)
     screens = ScreenObserver(crash_site, VolumeFarming(scenario.parameters), coins or {})
     crash_site.observers += [screens] if coins is not None else []
+    # What comes before the crash is that of the undisturbed run, and was judged there.
+    screens.looks = at is None
     if not crash_site.live(end, crash_point):
+        screens.looks = True
         screens.look(crash_site.ledger)
         crash_site.wait(variant.down_hours)
         assert crash_site.live(end + timedelta(hours=variant.down_hours))

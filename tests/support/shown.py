@@ -24,10 +24,14 @@ class ScreenObserver:
         self._builder = OutlookBuilder(policy)
         self._outlook: Outlook | None = None
         self.wrongs: list[str] = []
+        self.looks = True
+        """Whether it looks by itself, after every event and check."""
 
     def on_notice(self, notice: Notice) -> None:
         now = self._crash_site.venue.clock.now()
         self._outlook = self._builder.on_notice(notice, now) or self._outlook
+        if not self.looks:
+            return
         if isinstance(notice, Recorded):
             self.look(notice.after)
         elif isinstance(notice, CycleEnded):
