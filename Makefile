@@ -18,7 +18,7 @@ GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_
 PARALLEL := -n $(WORKERS) --maxschedchunk=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test quick lint fast nightly check conformance pages format bench kill-week cut-week planted matrix lock image-test clean
+.PHONY: help setup demo simulate test quick lint fast nightly check conformance pages site format bench kill-week cut-week planted matrix lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -71,6 +71,9 @@ conformance: setup ## point other people's clients (ccxt, typed-aster) at the em
 pages: setup ## write the tables of the docs that follow from the code anew
 	@PYTHONPATH=src:tests $(BIN)/python -m support.pages
 
+site: ## build the documentation as a site into .site; a broken link is an error
+	@sh scripts/site.sh
+
 format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -98,6 +101,6 @@ image-test: ## build the container image and run the bot in it for real
 	@bash scripts/image_test.sh
 
 clean: ## remove .venv and everything the tools left behind
-	rm -rf $(VENV) .conformance dist build htmlcov .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache \
+	rm -rf $(VENV) .venv-site .site .conformance dist build htmlcov .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache \
 		.ruff_cache .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

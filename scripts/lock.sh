@@ -22,3 +22,6 @@ compile requirements/build.txt --group build --constraints requirements/dev.txt
 for client in ccxt typed-aster; do
     echo "$client" | compile "requirements/conformance-$client.txt" - ${LOCK_FLAGS:-}
 done
+
+# The tool of `make site`.
+echo zensical | compile requirements/site.txt - ${LOCK_FLAGS:-}

@@ -24,8 +24,8 @@ PROGRAMS = [
 ]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-FOREIGN = "conformance-"
-"""Locks of environments that hold other people's clients and nothing of ours."""
+FOREIGN = ("conformance-", "site")
+"""Beginnings of the names of locks whose environments hold other people's programs and nothing of ours."""
 IMPORT_NAMES = {"Crypto": "pycryptodome"}
 """Packages that are not imported under their own name."""
 MADE_BY_TOOLS = {".venv", ".git", ".conformance", "__pycache__", "dist", "build", "htmlcov", "hedgerow-home"}

@@ -1,11 +1,13 @@
 """What the pages say of the code is what the code is."""
 
+import re
+
 import pytest
 
 from support import conformance_table
 from support.conformance import CLIENTS
 from support.conformance_checks import CAPABILITIES
-from support.pages import TABLES, block
+from support.pages import ROOT, TABLES, block
 from support.preset_pages import FIGURES, preset_figures
 
 
@@ -24,3 +26,10 @@ def test_what_no_run_finds_out_stands_on_the_page_of_conformance_as_its_generato
 
 def test_the_figures_that_init_shows_are_those_of_the_page() -> None:
     assert FIGURES.read_text(encoding="utf-8") == preset_figures(), "make pages writes them"
+
+
+def test_every_page_is_in_the_menu_of_the_site() -> None:
+    menu = set(re.findall(r'= "([\w/-]+\.md)"', (ROOT / "zensical.toml").read_text(encoding="utf-8")))
+    docs = ROOT / "docs"
+    pages = {str(path.relative_to(docs)) for path in docs.rglob("*.md") if path.parent.name != "decisions"}
+    assert menu == pages

@@ -10,10 +10,11 @@ from pathlib import Path
 from hedgerow.strategy.hedging.machine import table
 from support.admin_pages import admin_fields, admin_values
 from support.api_pages import API_PAGES, api_page
+from support.command_pages import commands, settings
 from support.log_pages import event_fields, event_values, exit_codes, log_lines, log_warnings
 from support.preset_pages import FIGURES, preset_figures, preset_texts, preset_values
 
-__all__ = ["TABLES", "block", "main"]
+__all__ = ["ROOT", "TABLES", "block", "main"]
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "hedgerow"
@@ -61,6 +62,8 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "event_fields": event_fields,
     "event_values": event_values,
     "exit_codes": exit_codes,
+    "commands": commands,
+    "settings": settings,
     "preset_texts": preset_texts,
     "preset_values": preset_values,
     **{f"api_{name}": partial(api_page, name) for name in API_PAGES},
@@ -75,6 +78,8 @@ PAGES = {
     "event_fields": LOG,
     "event_values": LOG,
     "exit_codes": OPERATIONS,
+    "commands": ROOT / "docs" / "commands.md",
+    "settings": ROOT / "docs" / "settings.md",
     "preset_texts": PRESETS_PAGE,
     "preset_values": PRESETS_PAGE,
     **{f"api_{name}": ROOT / "docs" / "api" / f"{name}.md" for name in API_PAGES},
