@@ -8,6 +8,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import RejectKind
+from hedgerow.domain.position import Reason
 from hedgerow.strategy.hedging.quality import quality_of
 from support.hedging_harness import HedgingHarness, closing, reject_forever
 from support.toy_venue import new_job
@@ -314,6 +315,17 @@ def test_coins_beyond_the_short_are_not_sold_by_the_spot_book_alone(floor: str |
     harness = lacking_short(floor)
     harness.perp_bids = harness.perp_asks = ()
     assert (harness.after(1).command is not None) is sold
+
+
+def test_a_person_who_closes_gets_coins_without_a_short_sold_to_the_bids_that_there_are() -> None:
+    beyond = lacking_short(None)
+    beyond.perp_bids = beyond.perp_asks = ()
+    alone = HedgingHarness(new_job(CLOSE, spot="10", perp="0", urgent=True))
+    alone.spot_asks = ()
+    for harness, quantity in ((beyond, 3), (alone, 10)):
+        assert harness.after(1).command is None
+        harness.job = replace(harness.job, reason=Reason.USER)
+        assert harness.after(1).order.quantity == quantity
 
 
 def test_coins_beyond_the_short_do_not_wait_for_the_perpetuals_host() -> None:

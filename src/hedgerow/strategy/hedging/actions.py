@@ -217,6 +217,8 @@ def follow(job: HedgeExecution, around: Surroundings) -> Step:
     late = waited > job.limits.flatten_after_seconds or in_other_units(job, around, job.follower)
     if job.state is not ExecutionState.NAKED and late:
         return give_up_following(job, around)
+    if moved_apart(job, around):  # an opening: the way back costs less than a book that has left the other one
+        return Step(job=job, pause_seconds=UNREADABLE_SECONDS)
     return place(job, around, job.follower, due)
 
 

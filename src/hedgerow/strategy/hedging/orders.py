@@ -28,6 +28,7 @@ __all__ = [
     "in_other_units",
     "lead_price",
     "look_up_doubtful",
+    "may_sell_to_bids",
     "moved_apart",
     "naked_quantity",
     "ordered",
@@ -486,11 +487,10 @@ def lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
     """Return the leading leg's touch; None unless every leg still to be traded has a fresh two-sided book.
 
     None, too, while the touch is beyond the bounds of the plan, or the books of an opening have moved apart. Coins
-    without a short are sold to bids alone where other prices support a floor for them: each further minute leaves them
-    naked.
+    without a short are sold to bids alone where ``may_sell_to_bids``: each further minute leaves them naked.
     """
     needed = (Market.SPOT, Market.PERP) if job.plan.perp_quantity > 0 else (Market.SPOT,)
-    bids_do = job.plan.perp_quantity <= 0 and job.plan.spot_floor is not None
+    bids_do = job.plan.perp_quantity <= 0 and may_sell_to_bids(job)
     for market in needed:
         depth = around.depth(market)
         if depth is None or not (depth.two_sided or bids_do) or price_of(job, around, market) is None:
@@ -499,11 +499,17 @@ def lead_price(job: HedgeExecution, around: Surroundings) -> Decimal | None:
     return None if unsafe else price_of(job, around, job.lead)
 
 
+def may_sell_to_bids(job: HedgeExecution) -> bool:
+    """Whether bids alone will do for coins without a short: other prices support a floor, or a person wants none."""
+    return job.plan.spot_floor is not None or job.reason is Reason.USER
+
+
 def moved_apart(job: HedgeExecution, around: Surroundings) -> bool:
     """Whether an opening would now buy coins for more, against its short, than the books asked when it was planned.
 
     ``max_cap_bps`` more are allowed. Beyond them one of the books is not where the market is, and what is hedged at its
-    prices is lost when it comes back.
+    prices is lost when it comes back: no slice is led, and one that was is followed only once the books agree again, or
+    taken back.
     """
     planned = job.plan.entry_discount
     ask, bid = fresh_touch(job, around, Market.SPOT, Side.BUY), fresh_touch(job, around, Market.PERP, Side.SELL)

@@ -9,6 +9,7 @@ from hedgerow.strategy.evaluation.dust import dust_limit
 from hedgerow.strategy.hedging.orders import (
     Surroundings,
     fresh_touch,
+    may_sell_to_bids,
     own_difference,
     price_of,
     side_of,
@@ -193,10 +194,14 @@ def excess_coins(job: HedgeExecution, around: Surroundings) -> Decimal:
     """Return the coins of a closing that no short is against and that spot alone lets us sell; 0 where they may not be.
 
     Their sale needs neither book nor host of the perpetual, but a floor that other prices support: the spot book would
-    be the only source.
+    be the only source. A person who closes wants none.
     """
-    bid, floor, coins = fresh_touch(job, around, Market.SPOT, Side.SELL), job.plan.spot_floor, unhedged_coins(job)
-    if bid is None or floor is None or bid < floor or coins <= tolerance(job, bid):
+    bid, floor, coins = (
+        fresh_touch(job, around, Market.SPOT, Side.SELL),
+        job.plan.spot_floor or ZERO,
+        unhedged_coins(job),
+    )
+    if bid is None or not may_sell_to_bids(job) or bid < floor or coins <= tolerance(job, bid):
         return ZERO
     return _coins_to_sell(job, around, coins)
 

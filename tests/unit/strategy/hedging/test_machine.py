@@ -245,6 +245,22 @@ def test_an_opening_whose_books_stay_apart_is_left_with_what_is_hedged() -> None
     assert harness.job.perp.filled == Decimal("3.99")
 
 
+@pytest.mark.parametrize(("spot", "perp"), [("1", "0.97"), ("1", "0.8"), ("1.2", "1")])
+def test_coins_are_not_hedged_in_a_wick_of_one_book_but_once_it_is_over_or_sold_again(spot: str, perp: str) -> None:
+    harness = priced(leading(), spot=spot, perp=perp).fills()
+    assert (harness.job.state, harness.command, harness.taken.pause_seconds) == (ExecutionState.FOLLOWING, None, 1)
+    back = priced(harness).after(1).order
+    assert (back.market, back.side) == (Market.PERP, Side.SELL)
+    harness = priced(leading(), spot=spot, perp=perp).fills().after(ExecutionLimits().flatten_after_seconds + 1)
+    assert (harness.order.market, harness.order.side) == (Market.SPOT, Side.SELL)
+
+
+def test_a_naked_opening_that_cannot_be_taken_back_takes_the_prices_that_there_are() -> None:
+    harness = priced(leading(), perp="0.8").fills()
+    harness.job, harness.spot_bids = replace(harness.job, state=ExecutionState.NAKED, lead_done=True), ()
+    assert harness.after(1).order.market is Market.PERP
+
+
 @pytest.mark.parametrize(("spot", "perp"), [("1.01", "1"), ("1.2", "1.2"), ("0.8", "0.8"), ("0.9", "1"), ("1", "1.1")])
 def test_an_opening_goes_on_while_its_books_move_together_or_for_the_better(spot: str, perp: str) -> None:
     assert priced(following(), spot=spot, perp=perp).fills().order.market is Market.SPOT
