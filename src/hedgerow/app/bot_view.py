@@ -1,5 +1,6 @@
 """One view of a bot from outside: its log opened for reading, its heartbeat and its last outlook."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from msgspec import Struct
@@ -24,8 +25,10 @@ class Look(Struct, frozen=True, kw_only=True):
     has_log: bool
 
 
-async def look_at_bot(home: Home, clock: Clock) -> Look:
+async def look_at_bot(home: Home, clock: Clock, load: Callable[[Home], Awaitable[Ledger | None]] = read_ledger) -> Look:
     """Read the state of the bot of a home; takes no lock, writes nothing. ``clock`` is real time.
+
+    ``load`` reads the ledger: of the whole log, or of what is new in it.
 
     Raises:
         StoreError: the log is corrupt or newer than this version.
@@ -33,7 +36,7 @@ async def look_at_bot(home: Home, clock: Clock) -> Look:
     # The heartbeat first: a bot that ends in between is then seen as running with its last words, not as half gone.
     now, outlook = clock.now(), read_outlook(home.outlook)
     process = process_of(home.heartbeat, now, ran=home.events.exists())
-    ledger = await read_ledger(home)
+    ledger = await load(home)
     # The bot's own clock may be another one: a paper bot that plays faster, or a machine that is off.
     ahead = outlook.at - outlook.written_at if outlook else timedelta()
     if process.last_beat is not None:

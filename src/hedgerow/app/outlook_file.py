@@ -22,6 +22,8 @@ _READER = msgspec.json.Decoder(Outlook)
 LARGEST_BYTES = 1_048_576
 LARGEST_NUMBER = 1e18
 """No price, quantity, amount, ratio or count of a bot comes near it; a Decimal's exponent stays within its digits."""
+LARGEST_ID = 2**63
+"""Ids of payments use all the digits of a signed 64-bit number."""
 SMALLEST_EXPONENT = -200
 YEARS = range(1900, 9000)
 LARGEST_LEAD = timedelta(days=36_525)
@@ -72,7 +74,9 @@ def _is_sane(value: object) -> bool:
         case Decimal():
             exponent = value.as_tuple().exponent
             return isinstance(exponent, int) and exponent >= SMALLEST_EXPONENT and abs(value) <= LARGEST_NUMBER
-        case int() | float():
+        case int():
+            return abs(value) < LARGEST_ID
+        case float():
             return isfinite(value) and abs(value) <= LARGEST_NUMBER
         case datetime():
             return value.tzinfo is not None and value.year in YEARS

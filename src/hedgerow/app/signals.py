@@ -9,7 +9,7 @@ from hedgerow.app.bot import Bot
 from hedgerow.engine.notices import StoppedAtOnce, StopRequested
 from hedgerow.ports import Clock
 
-__all__ = ["on_stop_signals", "stop_between_trades", "stop_in_order"]
+__all__ = ["on_stop_signals", "stop_between_trades", "stop_in_order", "wait_for_stop"]
 
 
 def on_stop_signals(stop: Callable[[], None]) -> None:
@@ -21,6 +21,17 @@ def on_stop_signals(stop: Callable[[], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop)
+
+
+def wait_for_stop() -> None:
+    """Wait, outside of an event loop, for the first such signal."""
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        on_stop_signals(stop.set)
+        await stop.wait()
+
+    asyncio.run(main())
 
 
 @contextmanager

@@ -14,12 +14,14 @@ from msgspec.structs import replace
 from hedgerow.app.commands.demo import DemoPlan, demo_market_data, play_demo
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import settings_or_preset
+from hedgerow.app.signals import wait_for_stop
 from hedgerow.cli.arguments import days_option, money_option, pairs_option, speed_option, time_option
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
     ConfigOption,
     JsonOption,
     PresetOption,
+    echo,
     home_of,
     is_stdout,
     refuse_unwritable,
@@ -28,6 +30,7 @@ from hedgerow.cli.common import (
     write_text,
 )
 from hedgerow.cli.tables import Column, screen_width, show_table
+from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.console import LogObserver, close_logging, configure_logging
@@ -75,6 +78,12 @@ KeptOption = Annotated[
     typer.Option("--home", metavar="DIR", help="Keep the demo's log, state and event log in this folder."),
 ]
 ReportOption = Annotated[Path, typer.Option("--report", metavar="FILE", help="Where to write the HTML report.")]
+ServeOption = Annotated[
+    bool, typer.Option("--serve", help="Also show it in a browser, while it runs and after it until Ctrl-C.")
+]
+PortOption = Annotated[
+    int, typer.Option("--port", metavar="P", min=0, max=65535, help="Port of --serve; 0 takes a free one.")
+]
 EveryCheckOption = Annotated[
     bool, typer.Option("--every-check", help="Also show the checks in which nothing happened.")
 ]
@@ -106,6 +115,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
     json: JsonOption = None,
     *,
     every_check: EveryCheckOption = False,
+    serve: ServeOption = False,
+    port: PortOption = 8765,
 ) -> ExitCode:
     """Show a whole run: discover, scan, open, collect funding, close, rotate, survive a kill; then a report."""
     for option, target in (("--report", report), ("--json", json)):
@@ -128,17 +139,36 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
             usdt=money_option("--usdt", usdt, least=Decimal(100)),
             home=place,
             identity=identity,
+            shown=serve,
         )
         place.prepare()
         _remove_old_files(place)
+        if serve:
+            _serve(place, port, stack, quiet=is_stdout(json))
         # At less than full speed every check is shown; the log file of a temporary home is not written.
         how = _Output(
-            kept=home is not None, console=not is_stdout(json), every_check=every_check or plan.speed is not None
+            kept=home is not None or serve,
+            console=not is_stdout(json),
+            every_check=every_check or plan.speed is not None,
         )
         result = play_demo(plan, _observers(plan, stack, how))
-    write_json(json, as_json(result), identity)
-    _write_report(result, report, quiet=is_stdout(json))
+        write_json(json, as_json(result), identity)
+        _write_report(result, report, quiet=is_stdout(json))
+        if serve and not result.interrupted:
+            echo("The dashboard goes on until Ctrl-C.", err=is_stdout(json))
+            wait_for_stop()
     return ExitCode.FAILED if result.interrupted else ExitCode.DONE
+
+
+def _serve(place: Home, port: int, stack: ExitStack, *, quiet: bool) -> None:
+    """Show the demo in a browser until the stack closes; no operator acts on it: its time is simulated."""
+    from hedgerow.app.commands.dashboard import serving_dashboard  # noqa: PLC0415 - imported only when used
+    from hedgerow.cli.dashboard import show_address  # noqa: PLC0415 - as above
+    from hedgerow.web.access import Role  # noqa: PLC0415 - as above
+    from hedgerow.web.server import ServerOptions  # noqa: PLC0415 - as above
+
+    server = stack.enter_context(serving_dashboard((place,), ServerOptions(port=port, read_only=True), SystemClock()))
+    show_address(server, place.folder, Role.VIEWER, link=True, err=quiet)
 
 
 def _observers(plan: DemoPlan, stack: ExitStack, how: _Output) -> tuple[Observer, ...]:
@@ -164,7 +194,7 @@ def _observers(plan: DemoPlan, stack: ExitStack, how: _Output) -> tuple[Observer
 
 def _remove_old_files(place: Home) -> None:
     """Remove what an earlier demo left in this folder; the live bot's files have other names."""
-    for leftover in (*place.event_files, place.state, place.log):
+    for leftover in (*place.event_files, place.state, place.log, place.outlook, place.heartbeat):
         leftover.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """``hedgerow run``: trade until stopped."""
 
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,12 @@ def run(  # noqa: PLR0913 - one parameter per option
     close_on_exit: Annotated[
         bool, typer.Option("--close-on-exit", help="Close the position when the bot stops, instead of keeping it.")
     ] = False,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Also show the bot in a browser, from a thread of its own.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", metavar="P", min=0, max=65535, help="Port of --dashboard; 0 takes a free one.")
+    ] = 8765,
     venue_clock: Annotated[
         bool, typer.Option("--venue-clock", help="Follow the clock of hedgerow emulator in lockstep.")
     ] = False,
@@ -62,7 +69,11 @@ def run(  # noqa: PLR0913 - one parameter per option
     )
     access = _access(place, {"--speed": speed, "--usdt": usdt, "--seed": seed}, venue_clock=venue_clock)
     _refuse_doubtful_limits(place, settings, defaults=defaults)
-    with open_session(place, settings, access) as session, logged(place, console=True) as observers:
+    with ExitStack() as stack:
+        session = stack.enter_context(open_session(place, settings, access))
+        observers = stack.enter_context(logged(place, console=True))
+        if dashboard:
+            _serve(place, port, stack)
         try:
             bot = run_bot(session, options, observers)
         except KeyboardInterrupt:
@@ -70,6 +81,18 @@ def run(  # noqa: PLR0913 - one parameter per option
     if once and bot.cycle.incomplete:
         return ExitCode.FAILED
     return ExitCode.HALTED if bot.journal.ledger.halt else ExitCode.DONE
+
+
+def _serve(place: Home, port: int, stack: ExitStack) -> None:
+    """Show the bot in a browser until the stack closes."""
+    from hedgerow.app.commands.dashboard import serving_dashboard  # noqa: PLC0415 - imported only when used
+    from hedgerow.cli.dashboard import show_address  # noqa: PLC0415 - as above
+    from hedgerow.clock import SystemClock  # noqa: PLC0415 - as above
+    from hedgerow.web.access import Role  # noqa: PLC0415 - as above
+    from hedgerow.web.server import ServerOptions  # noqa: PLC0415 - as above
+
+    server = stack.enter_context(serving_dashboard((place,), ServerOptions(port=port), SystemClock()))
+    show_address(server, place.folder, Role.OPERATOR)
 
 
 def _refuse_doubtful_limits(home: Home, settings: Settings, *, defaults: bool) -> None:

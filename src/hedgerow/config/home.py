@@ -80,6 +80,16 @@ class Home(Struct, frozen=True, kw_only=True):
         """The watchdog's own log."""
         return self.folder / f"hedgerow{self.mode.value}.watchdog.log"
 
+    @property
+    def dashboard(self) -> Path:
+        """Who may come into the dashboard: tokens and sessions, as SHA-256; of the folder, not of one bot in it."""
+        return self.folder / "hedgerow.dashboard.json"
+
+    @property
+    def dashboard_log(self) -> Path:
+        """The dashboard's own log."""
+        return self.folder / "hedgerow.dashboard.log"
+
     def prepare(self) -> None:
         """Create the folder when missing.
 

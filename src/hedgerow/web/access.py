@@ -139,7 +139,7 @@ def new_token(state: AccessState, role: Role, now: datetime) -> tuple[AccessStat
 def new_link(state: AccessState, role: Role, now: datetime) -> tuple[AccessState, str]:
     """Return the state with a one-time link of a role, and the code in it; makes the role's token when none is there.
 
-    That token is then known to nobody: it only ties the sessions of the link to a token that can be replaced.
+    That token is shown nowhere: it only ties the sessions of the link to a token that can be replaced.
     """
     if state.token_of(role) is None:
         state, _ = new_token(state, role, now)

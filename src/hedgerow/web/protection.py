@@ -60,6 +60,8 @@ class SignedIn(Struct, frozen=True, kw_only=True):
 
     secret: str
     role: Role
+    is_open: Callable[[], bool]
+    """Whether it has not ended since: a stream outlives the request that began it."""
 
     @property
     def csrf(self) -> str:
@@ -208,7 +210,11 @@ class Protection:
         if session is None:
             raise _RefusedError(401, "not signed in")
         self._note(state, session, now)
-        return SignedIn(secret=secret, role=Role.VIEWER if self._read_only else session.role)
+        role = Role.VIEWER if self._read_only else session.role
+        return SignedIn(secret=secret, role=role, is_open=lambda: self._is_open(secret))
+
+    def _is_open(self, secret: str) -> bool:
+        return session_of(self._store.read(), secret, self._clock.now()) is not None
 
     def _note(self, state: AccessState, session: Session, now: datetime) -> None:
         """Keep when a session was used last, where that has changed enough."""

@@ -32,7 +32,7 @@ class ServerOptions(Struct, frozen=True, kw_only=True):
     allowed: tuple[str, ...] = ()
     """Names under which a proxy with TLS passes requests on."""
     read_only: bool = False
-    """Nobody is an operator."""
+    """No session is an operator's."""
 
 
 def listen(options: ServerOptions) -> socket.socket:

@@ -212,6 +212,17 @@ def test_an_outlook_with_a_value_that_no_bot_writes_is_none(tmp_path: Path, key:
     assert read_outlook(path) is None
 
 
+def test_an_outlook_with_payments_of_19_digit_ids_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "outlook.json"
+    BotHarness().run(0.05, observers=(OutlookFile(path, OutlookBuilder(POLICY)),))
+    paid = {"at": "2026-01-10T08:00:00Z", "symbol": SYMBOL, "amount": "0.5", "tran_id": 4_480_321_991_774_044_823}
+    written = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+    path.write_bytes(msgspec.json.encode(written | {"payments": [paid]}))
+    found = read_outlook(path)
+    assert found is not None
+    assert found.payments[0].tran_id == 4_480_321_991_774_044_823
+
+
 def test_a_pipe_or_a_folder_in_place_of_the_outlook_makes_nobody_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "outlook.json")
     assert read_outlook(tmp_path / "outlook.json") is None

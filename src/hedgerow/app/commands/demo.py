@@ -11,10 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, build_bot
+from hedgerow.app.heartbeat import Heartbeat
+from hedgerow.app.outlook_file import OutlookFile, read_outlook
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
 from hedgerow.config import Home, settings_in_words
 from hedgerow.config.presets import preset_of
+from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.dashboard.report.alternatives import Hold, hold
 from hedgerow.dashboard.report.recorder import RunEnd, RunRecorder
 from hedgerow.dashboard.report.report import RunReport
@@ -43,6 +46,7 @@ from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import ExitPrices, coin_prices, exit_prices
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
+from hedgerow.strategy.policy import Policy
 
 __all__ = ["DemoPlan", "demo_market_data", "play_demo"]
 
@@ -71,6 +75,8 @@ class DemoPlan(Struct, frozen=True, kw_only=True):
     identity: RunIdentity | None = None
     """For the log lines at start."""
     """Where log, state file and event log are kept."""
+    shown: bool = False
+    """Whether a dashboard reads it: what a running bot publishes is then written into its home."""
     by_hand: bool = True
     """Whether the bot finds a hedge that a user opened manually."""
 
@@ -252,17 +258,27 @@ def _bot(
     observers: Sequence[Observer],
 ) -> Bot:
     state = StateFile(plan.home.state)
+    policy = load_policy(plan.parameters.policy, plan.parameters)
     return build_bot(
         venue=venue,
         store=SqliteStore(plan.home.events),
         clock=clock,
-        policy=load_policy(plan.parameters.policy, plan.parameters),
+        policy=policy,
         randomness=randomness,
         options=RunOptions(interval_seconds=plan.parameters.position_management.loop_interval_seconds),
         identity=plan.identity,
-        observers=(*observers, state),
+        observers=(*observers, *_publishers(plan, policy), state),
         state=state,
     )
+
+
+def _publishers(plan: DemoPlan, policy: Policy) -> tuple[Observer, ...]:
+    """Return what a dashboard reads of a bot; both write to files of the home and change nothing of the run."""
+    if not plan.shown:
+        return ()
+    settings, home = settings_in_words(plan.parameters), plan.home
+    builder = OutlookBuilder(policy, plan.identity, settings=settings, previous=read_outlook(home.outlook))
+    return (OutlookFile(home.outlook, builder), Heartbeat(home.heartbeat))
 
 
 async def _live(bot: Bot, clock: VirtualClock, seconds: float, *, kill: bool) -> None:

@@ -1,0 +1,187 @@
+"""One bot read from its home, for the dashboard: log, heartbeat, what it read last, log lines, settings."""
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from hedgerow.app.bot_view import look_at_bot
+from hedgerow.app.commands.operator_request import new_request
+from hedgerow.app.commands.web.settings_file import changed_file, preview_of, shown_settings, write_file
+from hedgerow.config import Home
+from hedgerow.dashboard.bot_state import ProcessState
+from hedgerow.dashboard.view import View, view_of_bot
+from hedgerow.domain.errors import ConfigError, MailboxError
+from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.operator_requests import HedgeSeen, Request, RequestOrigin
+from hedgerow.ports import Clock
+from hedgerow.store.mailbox import FolderMailbox
+from hedgerow.store.sqlite_reader import SqliteReader
+from hedgerow.web.sources import Asked, AskOutcome, Curve, CurveMark, CurvePoint, SettingShown, SettingsPreview
+
+__all__ = ["HomeSource", "slug_of"]
+
+ANSWER_SECONDS: Final = 3.0
+"""How long a page waits for the answer of a bot before it is shown without."""
+LOOK_SECONDS: Final = 0.1
+TAIL_BYTES: Final = 32_768
+NO_BOT: Final = "No bot runs, so nothing can be asked of it; on its machine `hedgerow close` closes a position."
+
+
+class _LogFollower:
+    """The ledger of an event log, kept up by its new events; the log is only read."""
+
+    def __init__(self) -> None:
+        self._ledger: Ledger | None = None
+        self._file: tuple[int, int] | None = None
+
+    async def ledger(self, home: Home) -> Ledger | None:
+        """Return the ledger now; None when there is no log.
+
+        Raises:
+            StoreError: the log is corrupt or newer than this version.
+        """
+        try:
+            found = home.events.stat()
+        except OSError:
+            self._ledger = None
+            return None
+        reader, file = SqliteReader(home.events), (found.st_dev, found.st_ino)
+        try:
+            if self._ledger is None or self._file != file:
+                self._ledger, self._file = await reader.load(), file
+            else:
+                self._ledger = fold(await reader.events(after=self._ledger.events), self._ledger)
+        except BaseException:
+            self._ledger = None
+            raise
+        finally:
+            await reader.close()
+        return self._ledger
+
+
+class HomeSource:
+    """The bot of a home, in this process or another one."""
+
+    def __init__(self, home: Home, slug: str, clock: Clock, *, log: Callable[[str], None]) -> None:
+        """``clock`` is real time; ``log`` writes a line of the dashboard's own log."""
+        self._home = home
+        self._slug = slug
+        self._clock = clock
+        self._log = log
+        self._follower = _LogFollower()
+        self._view: View | None = None
+
+    @property
+    def slug(self) -> str:
+        """Its name in addresses."""
+        return self._slug
+
+    def read(self) -> View:
+        """Return the view of it now.
+
+        Raises:
+            StoreError: its log cannot be read.
+        """
+        look = asyncio.run(look_at_bot(self._home, self._clock, self._follower.ledger))
+        self._view = view_of_bot(look.view)
+        return self._view
+
+    def curve(self, view: View, since: datetime | None) -> Curve:
+        """Return what its ended hedges made, one point for each; marked where a hedge was opened."""
+        net = funding = fees = basis = ZERO
+        points: list[CurvePoint] = []
+        for row in reversed(view.closed):
+            net, funding, fees, basis = net + row.net, funding + row.funding, fees - row.fees, basis + row.basis
+            points.append(CurvePoint(at=row.closed_at, net=net, funding=funding, fees=fees, basis=basis))
+        total = view.totals
+        if points and total.net_so_far is not None:
+            points.append(_present(view, funding, fees, basis))
+        marks = [CurveMark(at=row.opened_at, kind="opened", text=f"opened {row.symbol}") for row in view.closed]
+        marks += [CurveMark(at=each.opened_at, kind="opened", text=f"opened {each.symbol}") for each in view.hedges]
+        kept = [point for point in points if since is None or point.at >= since]
+        shown = sorted((mark for mark in marks if since is None or mark.at >= since), key=lambda mark: mark.at)
+        return Curve(points=tuple(kept), marks=tuple(shown))
+
+    def log_lines(self, most: int) -> Sequence[str]:
+        """Return the newest lines of its log file, oldest first."""
+        try:
+            with self._home.log.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - TAIL_BYTES))
+                lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+        except OSError:
+            return ()
+        return tuple(lines[1:] if size > TAIL_BYTES else lines)[-most:]
+
+    def settings(self) -> Sequence[SettingShown]:
+        """Return every setting.
+
+        Raises:
+            ConfigError: its file cannot be read.
+        """
+        return shown_settings(self._home.config, self._view.settings if self._view else {})
+
+    def preview(self, changes: Mapping[str, str]) -> SettingsPreview:
+        """Return what changed settings would do; nothing is written."""
+        return preview_of(self._home.config, changes, self._view or self.read())
+
+    def write_settings(self, changes: Mapping[str, str], user: str) -> Asked:
+        """Write changed settings to the configuration file, all or none of them."""
+        try:
+            content, _, _ = changed_file(self._home.config, changes)
+            write_file(self._home.config, content)
+        except ConfigError as error:
+            return Asked(outcome=AskOutcome.REFUSED, text=f"Nothing was written: {error}")
+        names = ", ".join(sorted(changes))
+        self._log(f"{self._slug}: {user} wrote {names} to {self._home.config}")
+        return Asked(
+            outcome=AskOutcome.DONE, text=f"Written to {self._home.config.name}: in force after the bot is restarted."
+        )
+
+    async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
+        """Leave a request for the bot and wait a few seconds for its answer."""
+        view = await asyncio.to_thread(self.read)
+        if view.process.state is not ProcessState.RUNNING:
+            return Asked(outcome=AskOutcome.REFUSED, text=NO_BOT.replace("`", ""))
+        mailbox = FolderMailbox(self._home.requests, self._clock)
+        request = new_request(action, self._clock, user=user, origin=RequestOrigin.WEB, hedge=hedge)
+        try:
+            mailbox.post(request)
+        except MailboxError as error:
+            return Asked(outcome=AskOutcome.REFUSED, text=f"The bot cannot be asked: {error}")
+        self._log(f"{self._slug}: {user} asked: {request.text} ({request.request_id})")
+        until = self._clock.monotonic() + ANSWER_SECONDS
+        while self._clock.monotonic() < until:
+            answer = mailbox.collect(request.request_id)
+            if answer is not None:
+                outcome = AskOutcome.DONE if answer.done else AskOutcome.REFUSED
+                return Asked(outcome=outcome, text=answer.text)
+            await self._clock.sleep(LOOK_SECONDS)
+        begun = "is at it" if mailbox.begun(request.request_id) else "takes it between two steps, within a minute"
+        return Asked(
+            outcome=AskOutcome.WAITING, text=f"Asked to {request.text}. The bot {begun}; its log says how it ends."
+        )
+
+
+def _present(view: View, funding: Decimal, fees: Decimal, basis: Decimal) -> CurvePoint:
+    for hedge in view.hedges:
+        funding += hedge.funding_received
+        fees -= hedge.fees_paid
+        basis += hedge.result.basis or ZERO if hedge.result else ZERO
+    return CurvePoint(at=view.times.now, net=view.totals.net_so_far, funding=funding, fees=fees, basis=basis)
+
+
+def slug_of(home: Home, taken: Sequence[str]) -> str:
+    """Return the name of a bot in addresses, made of its folder's name and its mode, different from those taken."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", f"{home.folder.resolve().name}{home.mode.value}").strip("-") or "bot"
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}"
+    return found

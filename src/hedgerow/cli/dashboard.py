@@ -1,0 +1,90 @@
+"""``hedgerow dashboard``: the screen of one bot or many, in a browser; a process of its own without any key."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hedgerow.app.commands.dashboard import bots_of, make_link, make_token, serve_dashboard
+from hedgerow.cli.codes import ExitCode
+from hedgerow.cli.common import echo
+from hedgerow.clock import SystemClock
+from hedgerow.domain.errors import ConfigError
+from hedgerow.web.access import Role
+from hedgerow.web.server import DashboardServer, ServerOptions
+
+__all__ = ["AllowHostOption", "PortOption", "dashboard", "show_address"]
+
+ACTIONS = ("token", "link")
+PortOption = Annotated[int, typer.Option("--port", metavar="P", min=0, max=65535, help="Port; 0 takes a free one.")]
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host", metavar="NAME", help="Name under which a proxy with TLS passes requests on; repeatable."
+    ),
+]
+
+
+def dashboard(
+    action: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[token|link]",
+            help="token: make a token to sign in with; link: a login link, valid once, 5 minutes.",
+        ),
+    ] = None,
+    home: Annotated[
+        list[Path] | None, typer.Option("--home", metavar="DIR", help="Folder of a bot; repeatable, for many bots.")
+    ] = None,
+    *,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: PortOption = 8765,
+    allow_host: AllowHostOption = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="No operator; with token or link: of a viewer, who only looks.")
+    ] = False,
+) -> int:
+    """Show bots in a browser, also when a bot is dead: positions, money, what would make it act; halt, resume, close.
+
+    It holds no key of the exchange: what an operator asks is passed on to the running bot. Sign in with a token.
+    """
+    folders = home or [Path()]
+    if action is not None:
+        return _access(action, folders[0], Role.VIEWER if read_only else Role.OPERATOR)
+    options = ServerOptions(host=host, port=port, allowed=tuple(allow_host or ()), read_only=read_only)
+    homes = bots_of(folders)
+    role = Role.VIEWER if read_only else Role.OPERATOR
+
+    def started(server: DashboardServer) -> None:
+        show_address(server, folders[0], role)
+
+    serve_dashboard(homes, options, SystemClock(), started=started)
+    return ExitCode.DONE
+
+
+def show_address(
+    server: DashboardServer, folder: Path, role: Role, *, link: bool | None = None, err: bool = False
+) -> None:
+    """Print where the dashboard is; on a terminal with a link that signs in once (``link`` decides otherwise)."""
+    if sys.stdout.isatty() if link is None else link:
+        code = make_link(folder, role, SystemClock())
+        echo(f"Dashboard: {server.address}login/{code}", err=err)
+        echo("The link signs in once, within 5 minutes. Later: hedgerow dashboard token", err=err)
+    else:
+        echo(f"Dashboard: {server.address} (to sign in: hedgerow dashboard token)", err=err)
+    sys.stdout.flush()
+
+
+def _access(action: str, folder: Path, role: Role) -> ExitCode:
+    if action not in ACTIONS:
+        raise ConfigError(f"hedgerow dashboard {action}: allowed is token or link, or nothing to serve")
+    if not folder.is_dir():
+        raise ConfigError(f"--home {folder}: there is no such folder")
+    if action == "token":
+        echo(make_token(folder, role, SystemClock()))
+        echo(f"Token of the {role.value}. It is shown once; the one before and its sessions have ended.", err=True)
+    else:
+        echo(f"/login/{make_link(folder, role, SystemClock())}")
+        echo("Put it behind the dashboard's address; it signs in once, within 5 minutes.", err=True)
+    return ExitCode.DONE

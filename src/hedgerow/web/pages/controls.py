@@ -1,0 +1,158 @@
+"""The pages that ask again before something is done. With a script they open as dialogs; without one as pages."""
+
+from typing import Final
+
+from hedgerow.dashboard import formats
+from hedgerow.dashboard.view import HedgeView
+from hedgerow.domain.money import ZERO
+from hedgerow.web.html import Html, element, join, void
+from hedgerow.web.pages.parts import facts, gain, remark
+from hedgerow.web.pages.state import Shown, as_of
+
+__all__ = ["close_all_dialog", "close_dialog", "halt_dialog", "nothing_dialog", "resume_dialog", "which_dialog"]
+
+AFTERWARDS: Final = "Openings are halted afterwards until you resume them. Prices are read again when the bot closes."
+
+
+def close_dialog(shown: Shown, index: int, hedge: HedgeView) -> Html:
+    """Return what closing one hedge would cost and bring, by the last reading; "Keep it" has the focus."""
+    view, key, result, due = shown.view, f"hedges.{index}", hedge.result, hedge.funding.next
+    read = formats.ago(hedge.read_at, view.times.now)
+    sold = formats.quantity(hedge.spot.quantity, hedge.base, hedge.spot.step)
+    bought = formats.quantity(abs(hedge.perp.quantity), hedge.base, hedge.perp.step)
+    fees, spread = (result.exit_fees, result.exit_spread) if result else (None, None)
+    missed = (
+        f"Next payment, missed if closed now, in {formats.countdown(due.at, view.times.now)}" if due else "Next payment"
+    )
+    rows = facts(
+        ("Fees, expected", gain(f"{key}.result.exit_fees", None if fees is None else -fees if fees else ZERO)),
+        (
+            "Spread and slippage, by the books",
+            gain(f"{key}.result.exit_spread", None if spread is None else -spread if spread else ZERO),
+        ),
+        (
+            "This hedge after closing",
+            gain(f"{key}.result.net_if_closed", result.net_if_closed if result else None),
+            "tot",
+        ),
+        (missed, gain(f"{key}.funding.next.amount", due.amount if due else None)),
+    )
+    hidden = (
+        void("input", type="hidden", name="hedge", value=hedge.hedge_id),
+        void("input", type="hidden", name="symbol", value=hedge.symbol),
+    )
+    return _dialog(
+        shown,
+        f"Close {hedge.symbol} now?",
+        element("p", f"Sells {sold} and buys {bought} back, in slices."),
+        rows,
+        remark(f"By the books as they were read {read}{as_of(view)}. {AFTERWARDS}"),
+        action="close",
+        button=f"Close {hedge.symbol}",
+        keep="Keep it",
+        hidden=hidden,
+    )
+
+
+def close_all_dialog(shown: Shown) -> Html:
+    """Return what closing everything would bring."""
+    view, sums = shown.view, shown.view.together
+    names = ", ".join(hedge.symbol for hedge in view.hedges)
+    rows = facts(
+        (
+            "Fees and spread, expected",
+            gain("together.exit_cost", None if sums is None or sums.exit_cost is None else -sums.exit_cost),
+        ),
+        ("These hedges after closing", gain("together.net_if_closed", sums.net_if_closed if sums else None), "tot"),
+        ("Next payment, missed if closed now", gain("together.next_payment", sums.next_payment if sums else None)),
+    )
+    return _dialog(
+        shown,
+        "Close every hedge now?",
+        element("p", f"Closes {names}, one after the other."),
+        rows,
+        remark(AFTERWARDS),
+        action="close-all",
+        button="Close all",
+        keep="Keep them",
+    )
+
+
+def which_dialog(shown: Shown) -> Html:
+    """Return the choice of what to close where several hedges are held."""
+    links = (
+        element(
+            "a",
+            f"Close {each.symbol}\N{HORIZONTAL ELLIPSIS}",
+            href=f"{shown.base}/close?hedge={each.hedge_id}",
+            class_="button hard",
+            data_dialog="",
+        )
+        for each in shown.view.hedges
+    )
+    everything = element(
+        "a", "Close all\N{HORIZONTAL ELLIPSIS}", href=f"{shown.base}/close?all=1", class_="button hard", data_dialog=""
+    )
+    keep = element("a", "Keep them", href=shown.base or "/", class_="button", data_keep="", autofocus=True)
+    return join(
+        (
+            element("h1", "Close which hedge?", id="dialog-title"),
+            element("nav", keep, *links, everything, class_="acts column"),
+        )
+    )
+
+
+def nothing_dialog(shown: Shown) -> Html:
+    """Return that there is nothing to close."""
+    keep = element("a", "Back", href=shown.base or "/", class_="button", data_keep="", autofocus=True)
+    return join((element("h1", "Nothing is held", id="dialog-title"), element("nav", keep, class_="acts")))
+
+
+def halt_dialog(shown: Shown) -> Html:
+    """Return the question before openings are halted."""
+    held = "What is held stays hedged, and its exits and the guard go on." if shown.view.hedges else "Nothing is held."
+    return _dialog(
+        shown,
+        "Halt openings?",
+        element("p", f"No hedge is opened until you resume. {held}"),
+        action="halt",
+        button="Halt openings",
+        keep="Go on",
+    )
+
+
+def resume_dialog(shown: Shown) -> Html:
+    """Return the question before openings are allowed again, with why they are halted."""
+    view = shown.view
+    why = (
+        element("p", f"Halted since {formats.date_time(halt.since)} UTC: {halt.reason}. {halt.detail}")
+        for halt in view.halts
+    )
+    return _dialog(
+        shown,
+        "Resume openings?",
+        *why,
+        element("p", "The next check may open a hedge."),
+        action="resume",
+        button="Resume openings",
+        keep="Keep them halted",
+    )
+
+
+def _dialog(
+    shown: Shown, title: str, *parts: Html, action: str, button: str, keep: str, hidden: tuple[Html, ...] = ()
+) -> Html:
+    form = element(
+        "form",
+        *hidden,
+        void("input", type="hidden", name="csrf", value=shown.csrf),
+        element(
+            "nav",
+            element("a", keep, href=shown.base or "/", class_="button", data_keep="", autofocus=True),
+            element("button", button, type="submit", class_="hard"),
+            class_="acts",
+        ),
+        method="post",
+        action=f"{shown.base}/{action}",
+    )
+    return join((element("h1", title, id="dialog-title"), *parts, form))
