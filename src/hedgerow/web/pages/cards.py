@@ -202,8 +202,9 @@ def _scale(hedge: HedgeView) -> Html:
     )
     limits = f"trimmed at {formats.percent(trim, 0)}, closed at {formats.percent(close, 0)}"
     drawing = svg(f"{drawn}{dot}", "0 0 1000 38", f"difference {formats.signed_percent(value, 3)}, {limits}", "scale")
-    ends = (f"{formats.signed_percent(-close, 0)} close", f"{formats.signed_percent(-trim, 0)}", "0")
-    ends = (*ends, f"{formats.signed_percent(trim, 0)} trim", formats.signed_percent(close, 0))
+    low = (f"{formats.signed_percent(-close, 0)} close", formats.signed_percent(-trim, 0))
+    high = (f"{formats.signed_percent(trim, 0)} trim", formats.signed_percent(close, 0))
+    ends = (*low, "0", *high)
     return join((drawing, element("p", *(element("span", text) for text in ends), class_="ends", aria_hidden="true")))
 
 
