@@ -18,6 +18,7 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.notifications import Notification
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
 from hedgerow.domain.order import Fill, OrderRequest
+from hedgerow.domain.records.time_series import DecisionCount, PairCost, PairRate, PaymentMade, SeriesBatch, SeriesPoint
 
 __all__ = [
     "LARGEST_REPLY",
@@ -36,6 +37,7 @@ __all__ = [
     "Store",
     "StreamConnection",
     "StreamTransport",
+    "TimeSeriesStore",
     "Transport",
     "Venue",
     "VenueRules",
@@ -330,6 +332,46 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Release the log."""
+        ...
+
+
+class TimeSeriesStore(Protocol):
+    """What screens show of a bot's past and its event log does not hold; it may be lost without harm.
+
+    The calls are synchronous and may wait for a disk or a database: no bot makes them on the thread that trades.
+    Every call may raise ``StoreError``.
+    """
+
+    def add(self, batch: SeriesBatch) -> None:
+        """Add what is new; what is there already stays as it is."""
+        ...
+
+    def points(self, since: datetime, until: datetime | None = None) -> tuple[SeriesPoint, ...]:
+        """Return the points after ``since``, up to and including ``until``, oldest first."""
+        ...
+
+    def first_points(self, count: int) -> tuple[SeriesPoint, ...]:
+        """Return the oldest points at which a hedge was held, oldest first."""
+        ...
+
+    def decisions(self, count: int) -> tuple[DecisionCount, ...]:
+        """Return the newest decisions, newest first."""
+        ...
+
+    def payments(self, count: int) -> tuple[PaymentMade, ...]:
+        """Return the newest funding payments, newest first."""
+        ...
+
+    def rates(self, since: datetime, symbols: Sequence[str] | None = None) -> tuple[PairRate, ...]:
+        """Return the settled rates after ``since``, oldest first; ``symbols`` None = of every pair."""
+        ...
+
+    def costs(self) -> tuple[PairCost, ...]:
+        """Return what trading each pair costs."""
+        ...
+
+    def close(self) -> None:
+        """Release it; may be called twice."""
         ...
 
 

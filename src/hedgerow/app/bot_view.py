@@ -7,15 +7,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.app.heartbeat import process_of
+from hedgerow.app.home_past import HomePast
 from hedgerow.app.outlook_file import read_outlook
 from hedgerow.app.session import read_ledger
 from hedgerow.config import Home
 from hedgerow.dashboard.bot_state import bot_state
 from hedgerow.dashboard.status_lines import BotView
+from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.ports import Clock
 
-__all__ = ["Look", "look_at_bot"]
+__all__ = ["Look", "look_at_bot", "view_of_home"]
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -45,3 +48,17 @@ async def look_at_bot(home: Home, clock: Clock, load: Callable[[Home], Awaitable
     report = bot_state(known, process, outlook, now + ahead)
     view = BotView(ledger=known, process=process, outlook=outlook, report=report, now=now + ahead)
     return Look(view=view, has_log=ledger is not None)
+
+
+async def view_of_home(
+    home: Home, clock: Clock, identity: RunIdentity | None = None, *, cash_rate: float = 0.0
+) -> View:
+    """Return the view of the bot of a home, with its past where its time series can be read; writes nothing.
+
+    ``identity`` is that of its settings, ``cash_rate`` a fraction a year that cash is compared at.
+
+    Raises:
+        StoreError: the event log is corrupt or newer than this version.
+    """
+    look = await look_at_bot(home, clock)
+    return view_of_bot(look.view, HomePast(home, clock, cash_rate=cash_rate).of(look.view), identity)

@@ -1,5 +1,6 @@
-"""Keeps ``hedgerow.outlook.json``: what the running bot has read, written after every check and trade."""
+"""Keeps ``hedgerow.outlook.json``: what the running bot has read, written at a change, at most once a second."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -11,7 +12,7 @@ from msgspec import Struct, structs
 
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
-from hedgerow.engine.notices import Notice
+from hedgerow.engine.notices import Notice, Started, Stopped
 from hedgerow.ports import Clock
 from hedgerow.store.files import read_small_file, replace_file
 
@@ -41,12 +42,33 @@ class OutlookFile:
         self._path = path
         self._builder = builder
         self._clock = clock or SystemClock()
+        self._unwritten: Outlook | None = None
+        self.wake: Callable[[], None] | None = None
+        """Asks another thread to call ``flush``; without one the file is written at once, after checks and trades."""
+
+    def latest(self) -> Outlook | None:
+        """Return the outlook as it is now; None before the start."""
+        return self._builder.latest
 
     def on_notice(self, notice: Notice) -> None:
-        """Apply one notice; write the file where the outlook has changed enough."""
+        """Apply one notice; have the file written where the outlook has changed."""
+        before = self._builder.latest
         outlook = self._builder.on_notice(notice, self._clock.now())
-        if outlook is None:
-            return
+        if self.wake is not None and not isinstance(notice, Started | Stopped):
+            if self._builder.latest is not before:
+                self._unwritten = self._builder.latest
+                self.wake()
+        elif outlook is not None:
+            self._unwritten = None
+            self._write(outlook)
+
+    def flush(self) -> None:
+        """Write the newest outlook, if it is not written yet."""
+        outlook, self._unwritten = self._unwritten, None
+        if outlook is not None:
+            self._write(outlook)
+
+    def _write(self, outlook: Outlook) -> None:
         try:
             replace_file(self._path, _WRITER.encode(outlook), durable=False)
         except OSError:

@@ -11,10 +11,12 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hedgerow.app.background import Background
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.identity import identity_of
 from hedgerow.app.outlook_file import OutlookFile, read_outlook
+from hedgerow.app.series_file import SeriesFile
 from hedgerow.app.state_file import StateFile
 from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.clock import SystemClock
@@ -36,6 +38,7 @@ from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.strategy.policies import BUILT_IN_POLICIES, load_policy
+from hedgerow.strategy.policy import Policy
 
 __all__ = ["Session", "open_session", "read_ledger", "read_settings", "settings_or_preset"]
 
@@ -78,22 +81,12 @@ class Session(Struct, frozen=True, kw_only=True):
         notified: tuple[Observer, ...] = (*observers, *self.connection.observers, self.state_file)
         clock: Clock = self.clock
         mailbox: Mailbox = self.mailbox
+        background: Background | None = None
         if stay:
             heart = Heartbeat(self.home.heartbeat)
-            outlook = OutlookFile(
-                self.home.outlook,
-                OutlookBuilder(
-                    policy,
-                    self.identity,
-                    settings=settings_in_words(policy.parameters),
-                    previous=read_outlook(self.home.outlook),
-                ),
-            )
-            notified, clock, mailbox = (
-                (*notified, outlook, heart),
-                BeatingClock(clock, heart),
-                BeatingMailbox(mailbox, heart),
-            )
+            screens, background = self._screens(policy)
+            notified = (*notified, *screens, heart)
+            clock, mailbox = BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
         bot = build_bot(
             venue=self.connection.venue,
             store=self.store,
@@ -125,6 +118,22 @@ class Session(Struct, frozen=True, kw_only=True):
                 yield bot
         finally:
             await bot.journal.close()
+            if background is not None:
+                background.close()
+
+    def _screens(self, policy: Policy) -> tuple[tuple[Observer, ...], Background]:
+        """Return what keeps the files that screens read, and the thread that writes them."""
+        builder = OutlookBuilder(
+            policy,
+            self.identity,
+            settings=settings_in_words(policy.parameters),
+            previous=read_outlook(self.home.outlook),
+        )
+        outlook = OutlookFile(self.home.outlook, builder)
+        series = SeriesFile(self.home.series, outlook.latest)
+        background = Background((outlook.flush, series.flush), series.close)
+        outlook.wake = series.wake = background.wake
+        return (outlook, series), background
 
     def _options(self) -> RunOptions:
         return RunOptions(

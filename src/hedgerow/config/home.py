@@ -76,6 +76,11 @@ class Home(Struct, frozen=True, kw_only=True):
         return self.folder / f"hedgerow{self.mode.value}.outlook.json"
 
     @property
+    def series(self) -> Path:
+        """What screens show of the past; it may be deleted without harm."""
+        return self.folder / f"hedgerow{self.mode.value}.series.db"
+
+    @property
     def watchdog(self) -> Path:
         """The watchdog's own log."""
         return self.folder / f"hedgerow{self.mode.value}.watchdog.log"

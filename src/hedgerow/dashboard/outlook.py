@@ -19,6 +19,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.records.time_series import DecisionCount, PaymentMade
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine import notices as mo
 from hedgerow.strategy.decisions.consequences import ForeseenExit, foreseen_exits, prospects_of
@@ -140,34 +141,6 @@ class PairOutlook(Struct, frozen=True, kw_only=True):
     """24 h quote volume of the perpetual."""
     refusals: tuple[str, ...]
     """Why it may not be entered now, one sentence each; empty = it may, if its depth allows."""
-
-
-class DecisionCount(Struct, frozen=True, kw_only=True):
-    """One decision, and how often in a row it was made about the same pair."""
-
-    at: datetime
-    """The first time."""
-    until: datetime
-    """The last time."""
-    action: str
-    """hold, open, close, trim, reduce, roll, top up margin, or halt."""
-    reason: str
-    detail: str = ""
-    """Of the last time."""
-    symbol: str = ""
-    """The pair that it is about; empty = openings."""
-    count: int = 1
-
-
-class PaymentMade(Struct, frozen=True, kw_only=True):
-    """One booked funding payment."""
-
-    at: datetime
-    """Settlement time."""
-    symbol: str
-    amount: Decimal
-    """Quote units; positive = received."""
-    tran_id: int
 
 
 class HeldOutlook(Struct, frozen=True, kw_only=True):

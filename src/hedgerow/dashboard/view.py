@@ -20,12 +20,10 @@ from hedgerow.dashboard import job_view
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, StateReport, bot_state
 from hedgerow.dashboard.job_view import JobView
 from hedgerow.dashboard.outlook import (
-    DecisionCount,
     HeldOutlook,
     Outlook,
     OutlookRules,
     PairOutlook,
-    PaymentMade,
     advanced,
 )
 from hedgerow.dashboard.status_lines import BotView, since_the_start
@@ -41,7 +39,6 @@ from hedgerow.dashboard.view_parts import (
     HedgeView,
     LegView,
     MarketFunding,
-    MarkKind,
     PairRow,
     Series,
     Times,
@@ -53,6 +50,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
+from hedgerow.domain.records.time_series import DecisionCount, MarkKind, PaymentMade
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.notices import Notice, Recorded, Started, Stopped
 from hedgerow.strategy.grades import HealthLevel

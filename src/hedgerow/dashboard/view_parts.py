@@ -5,14 +5,14 @@ Money is in quote units, ratios are fractions, times are aware UTC; None = not k
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from msgspec import Struct, field
 
 from hedgerow.dashboard.job_view import JobView
-from hedgerow.dashboard.outlook import DecisionCount, NextPayment, PairOutlook, PairPrices, PaymentMade, SettledRate
+from hedgerow.dashboard.outlook import NextPayment, PairOutlook, PairPrices, SettledRate
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.records.time_series import DecisionCount, MarkKind, PaymentMade
 from hedgerow.domain.run_identity import RunMode
 from hedgerow.strategy.decisions.consequences import ForeseenExit
 from hedgerow.strategy.evaluation.health import (
@@ -36,7 +36,6 @@ __all__ = [
     "HealthView",
     "HedgeView",
     "LegView",
-    "MarkKind",
     "MarketFunding",
     "PairRow",
     "Series",
@@ -335,21 +334,6 @@ class DustRow(Struct, frozen=True, kw_only=True):
     quantity: Decimal
     cost: Decimal
     """Quote units at which it was kept."""
-
-
-class MarkKind(StrEnum):
-    """What a piece of the last 24 hours was."""
-
-    HEDGED = "hedged"
-    FLAT = "flat"
-    TRADING = "trading"
-    HALF_OPEN = "half open"
-    """Repairing."""
-    HALTED = "halted"
-    NAKED = "naked"
-    BLIND = "blind"
-    NOT_SEEN = "not seen"
-    """No check was made."""
 
 
 class DayMark(Struct, frozen=True, kw_only=True):

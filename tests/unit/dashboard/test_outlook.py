@@ -70,6 +70,15 @@ def test_a_held_hedge_has_prices_result_next_payment_and_exits() -> None:
     assert before_the_end.strategy.net_if_closed == held.result.net_if_closed
 
 
+def test_an_outlook_with_a_payment_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "outlook.json"
+    harness = BotHarness()
+    harness.run(9, observers=(OutlookFile(path, OutlookBuilder(POLICY), harness.clock),))
+    found = read_outlook(path)
+    assert found is not None
+    assert len(found.payments) == 1
+
+
 def test_times_of_checks_are_known() -> None:
     harness, writer = lived()
     first = writer.written[0]

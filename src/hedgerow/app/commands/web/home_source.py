@@ -11,6 +11,7 @@ from typing import Final
 from hedgerow.app.bot_view import look_at_bot
 from hedgerow.app.commands.operator_request import new_request
 from hedgerow.app.commands.web.settings_file import changed_file, preview_of, shown_settings, write_file
+from hedgerow.app.home_past import HomePast
 from hedgerow.config import Home
 from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View, view_of_bot
@@ -75,6 +76,7 @@ class HomeSource:
         self._clock = clock
         self._log = log
         self._follower = _LogFollower()
+        self._past = HomePast(home, clock)
         self._view: View | None = None
 
     @property
@@ -89,7 +91,7 @@ class HomeSource:
             StoreError: its log cannot be read.
         """
         look = asyncio.run(look_at_bot(self._home, self._clock, self._follower.ledger))
-        self._view = view_of_bot(look.view)
+        self._view = view_of_bot(look.view, self._past.of(look.view))
         return self._view
 
     def curve(self, view: View, since: datetime | None) -> Curve:

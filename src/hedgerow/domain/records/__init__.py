@@ -1,0 +1,1 @@
+"""Values that are kept beside the event log."""
