@@ -12,6 +12,7 @@ from hedgerow.domain import events
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.engine import cycle, guard, journal
 from hedgerow.engine import reconciliation as settle
+from hedgerow.engine.accounting import statement_reader
 from hedgerow.engine.execution import executor as execute
 from hedgerow.engine.notices import Recorded
 from hedgerow.strategy.decisions import entry as openings
@@ -81,6 +82,15 @@ def legs_taken_by_others_are_passed_over_for_a_quarter_of_an_hour() -> None:
         "health_of",
         lambda real, *a: replace(real(*a), level=HealthLevel.OK, findings=(), trim_market=None, trim_quantity=None),
     )
+
+
+def rows_of_the_statement_are_read_and_never_booked() -> None:
+    """What the owner or the venue moved stays a difference of the books for good."""
+
+    async def book(*_: Any) -> None:
+        """Book nothing."""
+
+    changed(statement_reader.StatementReader, "_book", book)
 
 
 def the_guard_is_deaf() -> None:
@@ -251,6 +261,7 @@ BEHAVIOURS: Sequence[Played] = played_bugs(
     openings_dawdle_by_turns_for_an_hour,
     a_naked_closing_takes_every_price_for_another_coins,
     legs_taken_by_others_are_passed_over_for_a_quarter_of_an_hour,
+    rows_of_the_statement_are_read_and_never_booked,
     the_guard_is_deaf,
     every_order_accepts_the_worst_price,
     all_capital_is_used,

@@ -13,7 +13,7 @@ import pytest
 
 from hedgerow.aster import AsterClient, AsterVenue, Credentials
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.errors import RateLimited
+from hedgerow.domain.errors import RateLimited, VenueError
 from hedgerow.domain.events import CycleCompleted, ExternalFlow, FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
@@ -265,6 +265,29 @@ def test_a_difference_that_stands_for_weeks_does_not_keep_the_watermark_back() -
     desk.run(life())
 
 
+def test_a_statement_that_failed_once_is_read_again_a_minute_later() -> None:
+    desk = StatementHarness(pairs=5)
+
+    async def life() -> None:
+        await desk.begin()
+        await desk.check()
+        desk.deposit()
+        statement = desk.venue.statement
+
+        async def refused(since: datetime, until: datetime | None = None) -> Any:
+            raise VenueError(f"no answer about what came between {since} and {until}")
+
+        desk.venue.statement = refused  # type: ignore[method-assign]
+        await desk.check()
+        assert await desk.differences() != {}
+        desk.venue.statement = statement  # type: ignore[method-assign]
+        await desk.wait(minutes=1)
+        await desk.check()
+        assert await desk.differences() == {}
+
+    desk.run(life())
+
+
 def test_a_statement_that_cannot_be_read_is_tried_again_with_growing_pauses() -> None:
     desk = StatementHarness(pairs=5)
 
@@ -291,7 +314,7 @@ def test_a_statement_that_cannot_be_read_is_tried_again_with_growing_pauses() ->
         assert await desk.differences() == {}
         return tries
 
-    assert len(desk.run(life())) <= 6
+    assert len(desk.run(life())) <= 20, "five within 20 minutes, then one in ten"
     assert all("Could not fetch the statement: not sent" in text for text in desk.texts())
 
 

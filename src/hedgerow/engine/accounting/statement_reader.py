@@ -18,7 +18,9 @@ MAX_STEP, MIN_STEP = timedelta(days=84), timedelta(days=7)
 STEP_SECONDS = 20.0
 """Longest wait of a check for its step: a statement is no reason to keep a hedge waiting."""
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 240.0, 6 * 3600.0
-"""Pause after a whole reading that did not explain the difference, or one that failed: doubled each time."""
+"""Pause after a whole reading that did not explain the difference: doubled each time."""
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 30.0, 600.0
+"""Pause after a reading that failed, doubled each time; what it would explain is known soon after an outage ends."""
 
 
 class StatementReader:
@@ -76,7 +78,8 @@ class StatementReader:
         self._failures, self._reached = 0, until
         if until is None:
             self._readings += 1
-            self._again_at = self._clock.monotonic() + _pause(self._readings)
+            pause = backoff_seconds(FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS, self._readings)
+            self._again_at = self._clock.monotonic() + pause
         await self._book(rows, opened)
 
     async def _book(self, rows: tuple[StatementRow, ...], opened: datetime) -> None:
@@ -100,9 +103,6 @@ class StatementReader:
     def _failed(self, why: str) -> None:
         self._failures += 1
         self._step = max(MIN_STEP, self._step / 2)
-        self._again_at = self._clock.monotonic() + _pause(self._failures)
+        pause = backoff_seconds(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, self._failures)
+        self._again_at = self._clock.monotonic() + pause
         self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch the statement: {why}"))
-
-
-def _pause(attempts: int) -> float:
-    return backoff_seconds(FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS, attempts)

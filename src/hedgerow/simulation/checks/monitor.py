@@ -36,6 +36,8 @@ __all__ = ["Monitor"]
 HOUR = timedelta(hours=1)
 NEAR_SETTLEMENT = timedelta(seconds=90)
 """Rows of a settlement may come this much before or after the full hour; with the hour prices change as well."""
+STATEMENT_PAUSE = timedelta(minutes=10)
+"""Longest pause before a bot reads the statement again: the last request that a fault met may begin one."""
 EXCUSED = ("VenueError", "RateLimited", "Unauthorized")
 """A cycle may fail of what the exchange did to it, and of nothing else."""
 
@@ -66,6 +68,7 @@ class Monitor:
         self._sent: set[str] = set()
         self._by_hand = ZERO
         self._faulted: int = 0
+        self._fault_met_at = self._harness.now - STATEMENT_PAUSE
         self._looked_at = self._harness.now
         self._states: dict[str, ExecutionState] = {}
         """Of every job, by symbol."""
@@ -254,7 +257,8 @@ class Monitor:
         if busy or self._near_the_hour or self.legs.exposed:
             return
         self._quiet_cycles += 1
-        if self._quiet_cycles > 2:  # noqa: PLR2004 - one to notice, one to book
+        read = self._harness.now - self._fault_met_at > STATEMENT_PAUSE
+        if read and self._quiet_cycles > 2:  # noqa: PLR2004 - one to notice, one to book
             self._all(check_equity(ledger, self._world.account(), self._prices(), self._by_hand))
 
     def judge_end(self, log: Sequence[ev.Event], payments: Sequence[FundingPayment], since: datetime) -> None:
@@ -288,7 +292,7 @@ class Monitor:
     def _follow_faults(self) -> None:
         """Note faults that were met, and spans of them that were active since the last look."""
         if self._harness.faulted != self._faulted:
-            self._faulted = self._harness.faulted
+            self._faulted, self._fault_met_at = self._harness.faulted, self._harness.now
             self.note_cause(Cause.REFUSED)
         now = self._harness.now
         if any(span.begin <= now and min(now, span.end) > self._looked_at for span in self._harness.spans):
