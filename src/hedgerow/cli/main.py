@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "walkforward": "Parameters chosen on past history, judged on what follows.",
     "bound": "The best that hindsight could have done over history.",
     "status": "Hedged or not, result, whether a bot runs, what is next.",
+    "top": "A bot in the terminal, live, with keys to halt and close.",
     "dashboard": "Bots in a browser: look, halt, resume, close.",
     "books": "Profit per hedge; the log compared with the exchange.",
     "backup": "A copy of the event log, also while the bot runs.",

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hedgerow.app.bot_view import Look, look_at_bot
+from hedgerow.app.home_past import HomePast
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.codes import ExitCode
@@ -35,6 +36,8 @@ from hedgerow.config import Home
 from hedgerow.dashboard.bot_state import BotState, ProcessState, Severity
 from hedgerow.dashboard.status_document import status_document
 from hedgerow.dashboard.status_lines import BotView, StatusLine, status_lines
+from hedgerow.dashboard.terminal_cards import day_card, exits_card
+from hedgerow.dashboard.view import view_of_bot
 from hedgerow.domain.errors import ConfigError, StoreError
 from hedgerow.domain.formats import utc_second
 from hedgerow.domain.run_identity import RunIdentity
@@ -123,16 +126,27 @@ def _text(line: StatusLine) -> Text:
     return Text(line.text, style=STYLES[line.severity])
 
 
+def _cards(look: Look, past: HomePast, identity: RunIdentity) -> RenderableType:
+    """Return what stands below the lines: what would make it act, and the last 24 hours where they are known."""
+    view = view_of_bot(look.view, past.of(look.view), identity)
+    parts = [exits_card(view)] if view.hedges else []
+    if view.series is not None:
+        parts.append(day_card(view))
+    return Group(*parts)
+
+
 async def _watched(place: Home, identity: RunIdentity) -> None:
     """Refresh until cancelled; an error that keeps the log from being read is shown in its place."""
     clock = SystemClock()
+    past = HomePast(place, clock)
     with Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="visible") as live:
         while True:
             try:
                 look = await look_at_bot(place, clock)
                 body: RenderableType = Text(f"No log at {place.events}: the bot has not run here yet.")
                 if look.has_log:
-                    body = _drawn(look.view, _of_the_run(look.view, identity))
+                    own = _of_the_run(look.view, identity)
+                    body = Group(_drawn(look.view, own), _cards(look, past, own))
             except StoreError as error:
                 body = Text(str(error))
             at = f"{utc_second(clock.now())} UTC, every {WATCH_SECONDS:g} s; Ctrl-C ends"

@@ -1,0 +1,356 @@
+"""``hedgerow top``: what it shows is the view's, its keys ask before they act, and a request names the hedge."""
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console, RenderableType
+from textual.widgets import Static
+
+from hedgerow.app.identity import identity_of
+from hedgerow.app.terminal.source import HomeReader, Seen
+from hedgerow.app.terminal.top import Confirmation, Top
+from hedgerow.clock import SystemClock
+from hedgerow.config import load_settings
+from hedgerow.config.home import Home, HomeMode
+from hedgerow.dashboard import formats, terminal_cards
+from hedgerow.dashboard.bot_state import ProcessState
+from hedgerow.dashboard.view import HaltView, View
+from hedgerow.domain.errors import StoreError
+from hedgerow.domain.events import HaltReason
+from hedgerow.domain.operator_requests import Answer, CloseRequested, HaltRequested, HedgeSeen, Request
+from hedgerow.domain.records.time_series import MarkKind
+from hedgerow.domain.run_identity import RunIdentity
+from hedgerow.store.mailbox import FolderMailbox
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from support.bot_harness import BotHarness
+from support.shown_views import ViewRecorder, marked, recorded_views
+from support.terminal import Terminal, on_terminal
+from support.worlds import Listing, ScriptedMarketData
+
+
+class FakeSource:
+    """Shows one view, and keeps what was asked."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.failure = ""
+        self.asked: list[tuple[Request, HedgeSeen | None]] = []
+
+    async def read(self) -> Seen:
+        if self.failure:
+            raise StoreError(self.failure)
+        return Seen(view=self.view, has_log=True)
+
+    def log_lines(self, most: int) -> tuple[str, ...]:
+        return ("first line", "second line")[:most]
+
+    async def ask(self, action: Request, hedge: HedgeSeen | None = None) -> str:
+        self.asked.append((action, hedge))
+        return "Done as asked."
+
+
+@pytest.fixture(scope="module")
+def run() -> ViewRecorder:
+    data = ScriptedMarketData([Listing(rate="0.0004"), Listing("BBBUSDT", spot=20, rate="0.0001")])
+    return recorded_views(BotHarness(data), 9)
+
+
+@pytest.fixture(scope="module")
+def hedged(run: ViewRecorder) -> View:
+    view = run.ended[-1]
+    return replace(view, series=marked(view.times.now, MarkKind.HEDGED, MarkKind.HEDGED, MarkKind.TRADING))
+
+
+@pytest.fixture(scope="module")
+def trading(run: ViewRecorder) -> View:
+    return [view for view in run.views if view.job is not None and view.job.orders][-1]
+
+
+def drawn(part: RenderableType, width: int = 80) -> str:
+    console = Console(width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(part)
+    return capture.get()
+
+
+def piloted(source: FakeSource, act: Callable[[Top, Any], Coroutine[Any, Any, None]], width: int = 80) -> None:
+    async def run_it() -> None:
+        app = Top(source)
+        async with app.run_test(size=(width, 24)) as pilot:
+            await pilot.pause()
+            await act(app, pilot)
+
+    asyncio.run(run_it())
+
+
+def text_of(app: Top, name: str) -> str:
+    shown = app.screen_stack[0].query_one(name, Static)
+    return "\n".join(line.text.rstrip() for line in shown.render_lines(shown.size.region))
+
+
+# --- cards -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_cards_have_the_numbers_of_the_view(hedged: View) -> None:
+    hedge = hedged.worst
+    assert hedge is not None
+    assert hedge.result is not None
+    first = drawn(terminal_cards.hedged_card(hedged), 40)
+    assert hedge.difference is not None
+    for written in (
+        formats.signed_percent(hedge.difference.fraction, 3),
+        formats.quantity(hedge.spot.quantity, hedge.base, hedge.spot.step),
+        formats.quantity(hedge.perp.quantity, hedge.base, hedge.perp.step),
+        formats.percent(hedge.liquidation_distance, 0),
+        formats.signed_bps(hedge.basis),
+    ):
+        assert written in first
+    second = drawn(terminal_cards.made_card(hedged), 40)
+    assert formats.signed_money(hedge.result.net_if_closed) in second
+    assert formats.signed_money(hedge.funding_received) in second
+    exits = drawn(terminal_cards.exits_card(hedged, shown=9))
+    for found in hedge.exits:
+        assert formats.exit_value(found.distance) in exits
+        assert formats.exit_limit(found.distance) in exits
+    assert formats.consequence_text(hedge.exits[0])[:40] in exits
+
+
+def test_a_trade_in_flight_takes_the_place_of_the_cards(trading: View) -> None:
+    assert trading.job is not None
+    first, second = (drawn(card, 40) for card in terminal_cards.trading_cards(trading, trading.job))
+    assert formats.money(trading.job.open_notional) in first
+    assert formats.quantity(trading.job.spot.filled, step=trading.job.spot.step) in first
+    assert "both legs in slices" in second
+    assert "The trade in flight ends first." in drawn(terminal_cards.exits_card(trading))
+
+
+def test_what_is_not_known_is_a_question_mark_and_old_figures_are_dated(run: ViewRecorder, hedged: View) -> None:
+    hedge = hedged.hedges[0]
+    unknown = replace(
+        hedge,
+        result=None,
+        liquidation_distance=None,
+        basis=None,
+        exits=tuple(
+            replace(each, distance=replace(each.distance, value=None, left=None), consequence=None)
+            for each in hedge.exits
+        ),
+        profit_rules_known=False,
+    )
+    old = replace(hedged, hedges=(unknown,), times=replace(hedged.times, is_old=True))
+    text = "".join(
+        drawn(part)
+        for part in (
+            terminal_cards.state_lines(old),
+            terminal_cards.hedged_card(old),
+            terminal_cards.made_card(old),
+            terminal_cards.exits_card(old),
+        )
+    )
+    assert text.count("?") > 8
+    assert "as of" in text
+    assert "read 0 s ago" not in text
+    assert "read" in drawn(terminal_cards.state_lines(hedged))
+    assert "safety rules only" in text
+    assert run.views
+
+
+def test_nothing_old_is_green(hedged: View) -> None:
+    old = replace(hedged, times=replace(hedged.times, is_old=True))
+    for part in (terminal_cards.hedged_card(old), terminal_cards.made_card(old), terminal_cards.exits_card(old)):
+        console = Console(width=80, color_system="truecolor", force_terminal=True)
+        with console.capture() as capture:
+            console.print(part)
+        assert not re.search(r"\x1b\[[0-9;]*32m", capture.get())
+
+
+def test_a_bot_that_holds_nothing_shows_its_total_and_why_it_waits() -> None:
+    recorder = recorded_views(BotHarness(usdt=5, perp=5), 0.2)
+    view = recorder.ended[-1]
+    text = "".join(
+        drawn(part)
+        for part in (
+            terminal_cards.hedged_card(view),
+            terminal_cards.made_card(view),
+            terminal_cards.exits_card(view),
+            terminal_cards.day_card(view),
+            terminal_cards.decisions_table(view),
+        )
+    )
+    assert "nothing held" in text
+    assert "too little capital" in text
+    assert "no time series yet" in text
+    assert "hold" in text
+
+
+def test_the_tables_have_every_pair_and_why_not(hedged: View) -> None:
+    pairs = drawn(terminal_cards.pairs_table(hedged), 160)
+    for row in hedged.pairs:
+        assert row.seen.symbol in pairs
+        assert formats.apr(row.seen.apr) in pairs
+    assert "held" in pairs
+    empty = replace(hedged, pairs=(), decisions=())
+    assert "No check has read" in drawn(terminal_cards.pairs_table(empty))
+    assert "No decision is known" in drawn(terminal_cards.decisions_table(empty))
+
+
+# --- the program -----------------------------------------------------------------------------------------------------
+
+
+def test_everything_fits_80_by_24(hedged: View) -> None:
+    async def act(app: Top, _pilot: Any) -> None:
+        base = app.screen_stack[0]
+        day = base.query_one("#day", Static)
+        assert day.region.bottom <= 23
+        assert day.region.height == 3
+        for name in ("#first", "#second", "#exits", "#day", "#state"):
+            part = base.query_one(name, Static)
+            assert part.region.right <= 80
+            assert part.region.height > 1
+
+    piloted(FakeSource(hedged), act)
+
+
+def test_close_asks_first_and_is_bound_to_the_hedge_that_was_shown(hedged: View) -> None:
+    source = FakeSource(hedged)
+    hedge = hedged.hedges[0]
+
+    async def act(app: Top, pilot: Any) -> None:
+        for refusal in ("enter", "escape", "n"):
+            await pilot.press("c")
+            assert isinstance(app.screen, Confirmation)
+            await pilot.press(refusal)
+            assert not isinstance(app.screen, Confirmation)
+        assert source.asked == []
+        await pilot.press("c", "y")
+        await pilot.pause()
+        assert "Done as asked." in text_of(app, "#message")
+
+    piloted(source, act)
+    expected = HedgeSeen(hedge_id=hedge.hedge_id, symbol=hedge.symbol)
+    assert source.asked == [(CloseRequested(symbol=hedge.symbol), expected)]
+
+
+def test_halt_asks_first_and_says_when_openings_are_halted_already(hedged: View, run: ViewRecorder) -> None:
+    source = FakeSource(hedged)
+
+    async def act(app: Top, pilot: Any) -> None:
+        await pilot.press("h", "y")
+        await pilot.pause()
+        assert [type(action) for action, _ in source.asked] == [HaltRequested]
+        source.view = replace(hedged, halts=(_halt(run),))
+        await app._read()  # pyright: ignore[reportPrivateUsage]
+        await pilot.press("h")
+        assert not isinstance(app.screen, Confirmation)
+        assert "halted already" in text_of(app, "#message")
+
+    piloted(source, act)
+
+
+def _halt(run: ViewRecorder) -> Any:
+    return HaltView(
+        since=run.ended[0].times.now,
+        reason=HaltReason.USER.value,
+        detail="asked",
+        symbols=(),
+        lifts_itself=False,
+        amount=run.ended[0].totals.fees,
+    )
+
+
+def test_keys_show_pairs_decisions_and_log_and_lead_back(hedged: View) -> None:
+    async def act(app: Top, pilot: Any) -> None:
+        await pilot.press("p")
+        assert "BBBUSDT" in text_of(app, "#rows")
+        await pilot.press("d")
+        assert "position healthy" in text_of(app, "#rows")
+        await pilot.press("l")
+        assert text_of(app, "#rows").splitlines()[0].startswith("second line")
+        assert app.screen.has_class("listed")
+        await pilot.press("escape")
+        assert not app.screen.has_class("listed")
+        await pilot.press("c", "n", "q")
+
+    piloted(FakeSource(hedged), act)
+
+
+def test_tab_shows_the_next_of_several_hedges() -> None:
+    data = ScriptedMarketData([Listing(rate="0.0004"), Listing("BBBUSDT", spot=20, rate="0.0003")])
+    parameters = StrategyParameters(position_management=PositionManagement(max_positions=2))
+    view = recorded_views(BotHarness(data, parameters=parameters, usdt=900, perp=900), 0.4).ended[-1]
+    source = FakeSource(view)
+
+    async def act(app: Top, pilot: Any) -> None:
+        before = text_of(app, "#first")
+        await pilot.press("tab")
+        assert text_of(app, "#first") != before
+        await pilot.press("c", "y")
+        await pilot.pause()
+
+    piloted(source, act)
+    ((_, hedge),) = source.asked
+    assert hedge is not None
+    assert hedge.hedge_id == view.hedges[1].hedge_id
+
+
+def test_a_log_that_cannot_be_read_is_said_and_nothing_is_shown_as_current(hedged: View) -> None:
+    source = FakeSource(hedged)
+
+    async def act(app: Top, pilot: Any) -> None:
+        source.failure = "the log is damaged"
+        await app._read()  # pyright: ignore[reportPrivateUsage]
+        await pilot.pause()
+        assert "the log is damaged" in text_of(app, "#state")
+
+    piloted(source, act)
+
+
+# --- the home --------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_left_for_a_running_bot_and_its_answer_shown(tmp_path: Path, hedged: View) -> None:
+    home = Home(folder=tmp_path, mode=HomeMode.PAPER)
+    reader = HomeReader(home, SystemClock(), _identity(tmp_path))
+    assert "No bot runs" in asyncio.run(reader.ask(HaltRequested()))
+    assert reader.log_lines(5) == ()
+    home.log.write_text("one\ntwo\n", encoding="utf-8")
+    assert reader.log_lines(1) == ("two",)
+
+    async def both() -> str:
+        running = replace(hedged, process=replace(hedged.process, state=ProcessState.RUNNING))
+        reader.read = lambda: _known(running)  # type: ignore[method-assign] # a bot that runs
+        asking = asyncio.ensure_future(reader.ask(HaltRequested()))
+        mailbox = FolderMailbox(home.requests, SystemClock())
+        await SystemClock().sleep(0.05)
+        while not (requests := mailbox.take()):
+            await SystemClock().sleep(0.05)
+        mailbox.claim(requests[0].request_id)
+        mailbox.answer(requests[0].request_id, Answer(done=True, text="Openings are halted."))
+        return await asking
+
+    assert asyncio.run(both()) == "Openings are halted."
+
+
+async def _known(view: View) -> Seen:
+    return Seen(view=view, has_log=True)
+
+
+def _identity(folder: Path) -> RunIdentity:
+    return identity_of(Home(folder=folder, mode=HomeMode.PAPER), load_settings(folder / "none.json", named=False))
+
+
+def test_it_draws_on_a_terminal_and_ends_with_q(tmp_path: Path) -> None:
+    with Terminal("top", "--paper", "--home", tmp_path, home=tmp_path, columns=80, rows=24) as terminal:
+        terminal.wait_for("has not run here yet")
+        terminal.press("q")
+        assert terminal.end().code == 0
+
+
+def test_it_refuses_a_pipe(tmp_path: Path) -> None:
+    output = on_terminal("/bin/sh", "-c", f"hedgerow top --home {tmp_path} | cat", home=tmp_path)
+    assert "draws on a terminal" in output.flat_text or "not found" in output.flat_text
