@@ -30,8 +30,9 @@ def settings(path: Path) -> Unit:
     return parser
 
 
-def test_there_is_a_unit_for_the_bot_and_one_for_the_watchdog() -> None:
-    assert [path.name for path in UNITS] == ["hedgerow-watchdog@.service", "hedgerow@.service"]
+def test_there_is_a_unit_for_the_bot_for_its_companion_and_for_its_watchdog() -> None:
+    names = ["hedgerow-notify@.service", "hedgerow-watchdog@.service", "hedgerow@.service"]
+    assert [path.name for path in UNITS] == names
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hedgerow.strategy.hedging.machine import table
 from support.admin_pages import admin_fields, admin_values
+from support.alert_pages import alert_kinds, alert_variables
 from support.api_pages import API_PAGES, api_page
 from support.command_pages import commands, settings
 from support.log_pages import event_fields, event_values, exit_codes, log_lines, log_warnings
@@ -50,6 +51,7 @@ def first_line(path: Path) -> str:
 
 LOG = ROOT / "docs" / "log.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
+ALERTS_PAGE = ROOT / "docs" / "alerts.md"
 PRESETS_PAGE = ROOT / "docs" / "presets.md"
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {
@@ -64,6 +66,8 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "exit_codes": exit_codes,
     "commands": commands,
     "settings": settings,
+    "alert_kinds": alert_kinds,
+    "alert_variables": alert_variables,
     "preset_texts": preset_texts,
     "preset_values": preset_values,
     **{f"api_{name}": partial(api_page, name) for name in API_PAGES},
@@ -80,6 +84,8 @@ PAGES = {
     "exit_codes": OPERATIONS,
     "commands": ROOT / "docs" / "commands.md",
     "settings": ROOT / "docs" / "settings.md",
+    "alert_kinds": ALERTS_PAGE,
+    "alert_variables": ALERTS_PAGE,
     "preset_texts": PRESETS_PAGE,
     "preset_values": PRESETS_PAGE,
     **{f"api_{name}": ROOT / "docs" / "api" / f"{name}.md" for name in API_PAGES},

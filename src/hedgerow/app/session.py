@@ -128,6 +128,7 @@ class Session(Struct, frozen=True, kw_only=True):
             self.identity,
             settings=settings_in_words(policy.parameters),
             previous=read_outlook(self.home.outlook),
+            key_expires_at=self.connection.key_expires_at,
         )
         outlook = OutlookFile(self.home.outlook, builder)
         series = SeriesFile(self.home.series, outlook.latest)

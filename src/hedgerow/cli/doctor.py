@@ -2,6 +2,9 @@
 
 import asyncio
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from hedgerow.app.commands.doctor import examine
 from hedgerow.app.findings.keys import Severity
@@ -18,10 +21,18 @@ MARGIN = 8
 STYLES = {Severity.OK: None, Severity.WARNING: "yellow", Severity.PROBLEM: "red"}
 
 
-def doctor(home: HomeOption = Path(), config: ConfigOption = None, json: JsonOption = None) -> ExitCode:
+def doctor(
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    json: JsonOption = None,
+    *,
+    test_alerts: Annotated[
+        bool, typer.Option("--test-alerts", help="Send a test message to each target of alerts.")
+    ] = False,
+) -> ExitCode:
     """Check keys, rights, hosts, clock, modes, fees, balances and market; changes nothing. Exit code 1: a problem."""
     place = home_of(home)
-    found = asyncio.run(examine(place, config))
+    found = asyncio.run(examine(place, config, test_alerts=test_alerts))
     write_json(json, found, identity_of(place, read_settings(place, config)))
     if not is_stdout(json):
         for finding in found:

@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "adopt": "Hand a position over to the bot.",
     "reconcile": "Bring the log in line with the exchange, once.",
     "watchdog": "Cancel the resting spot orders of a crashed bot.",
+    "notify": "Alerts to phones, commands from Telegram.",
     "halt": "Block openings.",
     "resume": "Allow openings again.",
     "doctor": "Keys, rights, clock, modes, fees: what is wrong, how to fix it.",

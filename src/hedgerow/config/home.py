@@ -95,6 +95,16 @@ class Home(Struct, frozen=True, kw_only=True):
         """The dashboard's own log."""
         return self.folder / "hedgerow.dashboard.log"
 
+    @property
+    def notify(self) -> Path:
+        """What the companion has read and sent."""
+        return self.folder / f"hedgerow{self.mode.value}.notify.json"
+
+    @property
+    def notify_log(self) -> Path:
+        """The companion's own log."""
+        return self.folder / f"hedgerow{self.mode.value}.notify.log"
+
     def prepare(self) -> None:
         """Create the folder when missing.
 

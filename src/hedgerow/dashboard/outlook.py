@@ -5,7 +5,7 @@ The event log does not hold it. An observer builds one value after every cycle a
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -239,6 +239,8 @@ class Outlook(Struct, frozen=True, kw_only=True):
     """Every setting in force, as the file spells it."""
     max_naked_seconds: float | None = None
     """Legs that differ for longer are an alarm."""
+    key_expires_at: datetime | None = None
+    """When the key that the process trades with expires; None = not known, or never."""
 
 
 class OutlookRules(Struct, frozen=True, kw_only=True):
@@ -306,12 +308,17 @@ class OutlookBuilder:
         settings: Mapping[str, str] | None = None,
         with_pairs: bool = True,
         previous: Outlook | None = None,
+        key_expires_at: Callable[[], datetime | None] = lambda: None,
     ) -> None:
-        """``previous`` is the last outlook of the process before: its decisions and payments are kept."""
+        """``previous`` is the last outlook of the process before: its decisions and payments are kept.
+
+        ``key_expires_at`` is asked once, when the bot starts.
+        """
         self._rules = OutlookRules(
             policy=policy, identity=identity, pid=os.getpid(), settings=settings or {}, with_pairs=with_pairs
         )
         self._previous = previous
+        self._key_expires_at = key_expires_at
         self._now: Outlook | None = None
 
     @property
@@ -330,6 +337,8 @@ class OutlookBuilder:
         after = advanced(self._rules, before, notice)
         if after is None or after is before:
             return None
+        if isinstance(notice, mo.Started):
+            after = replace(after, key_expires_at=self._key_expires_at())
         self._now = replace(after, written_at=written_at)
         if isinstance(notice, mo.Recorded):
             return self._now if isinstance(notice.event, TRADES) else None

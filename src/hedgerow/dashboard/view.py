@@ -499,6 +499,7 @@ def _health(outlook: Outlook | None, ledger: Ledger) -> HealthView:
         doubts=outlook.doubts if outlook else (),
         clock_skew_seconds=outlook.clock_skew_seconds if outlook else None,
         doubtful_orders=len(ledger.doubtful_orders),
+        key_expires_at=outlook.key_expires_at if outlook else None,
     )
 
 

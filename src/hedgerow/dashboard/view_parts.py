@@ -325,6 +325,7 @@ class HealthView(Struct, frozen=True, kw_only=True):
     streams_up: int | None = None
     streams: int | None = None
     listener_failures: dict[str, int] = field(default_factory=dict[str, int])
+    key_expires_at: datetime | None = None
 
 
 class DustRow(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Self
 
 from hedgerow.domain.errors import AccountBusy, ConfigError
 
-__all__ = ["AccountLock", "FolderLock", "LogLock", "default_lock_folder"]
+__all__ = ["AccountLock", "CompanionLock", "FolderLock", "LogLock", "default_lock_folder"]
 
 
 class _FileLock:
@@ -83,6 +83,20 @@ class LogLock(_FileLock):
 
     def __init__(self, events: Path) -> None:
         super().__init__(events.with_name(f"{events.name}.lock"), "already trades with this event log: stop it first")
+
+
+class CompanionLock(_FileLock):
+    """Hold the sole right to send the alerts of one bot: two companions would send each of them twice.
+
+    Raises:
+        AccountBusy: on entering, when another process sends them.
+        ConfigError: on entering, when the file beside the state cannot be used.
+    """
+
+    subject = "the alerts"
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(state.with_name(f"{state.name}.lock"), "already sends the alerts of this bot: stop it first")
 
 
 class FolderLock(_FileLock):

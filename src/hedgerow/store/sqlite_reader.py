@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -160,6 +161,33 @@ class SqliteReader(SqliteLog):
             StoreError: an event is missing or cannot be read.
         """
         return Ledger() if self._empty else await super().load()
+
+    @property
+    def count(self) -> int:
+        """How many events the log held when it was opened."""
+        return self._count
+
+    def part(self, *, after: int, limit: int) -> tuple[Event, ...]:
+        """Return at most ``limit`` events after the first ``after`` ones, oldest first.
+
+        Raises:
+            StoreError: an event is missing or cannot be read.
+        """
+        with self._guarded("read"):
+            return tuple(islice(self._read(after=after), limit))
+
+    def load_at(self, events: int) -> Ledger:
+        """Return the fold of the first ``events`` events.
+
+        Raises:
+            StoreError: an event is missing or cannot be read.
+        """
+        if self._empty:
+            return Ledger()
+        with self._guarded("read"):
+            newest = self._newest_snapshot()
+            ledger = newest if newest.events <= events else Ledger()
+            return fold(islice(self._read(after=ledger.events), events - ledger.events), ledger)
 
     def copy_to(self, target: Path) -> int:
         """Copy everything appended so far to a new file, also while a bot writes; returns the number of events.

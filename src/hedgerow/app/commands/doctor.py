@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hedgerow.app.commands.scan import policy_errors
+from hedgerow.app.companion.doctor import alert_findings
 from hedgerow.app.findings import account as doctor
 from hedgerow.app.findings.keys import WHERE, DoctorFinding, agent_findings, refused
 from hedgerow.app.forecast import forecast
@@ -37,8 +38,10 @@ RECENT = timedelta(days=6, hours=23)
 STREAM = "stream?streams=!bookTicker"
 
 
-async def examine(home: Home, config: Path | None) -> tuple[DoctorFinding, ...]:
+async def examine(home: Home, config: Path | None, *, test_alerts: bool = False) -> tuple[DoctorFinding, ...]:
     """Return every finding, in the order in which things would have to be fixed.
+
+    ``test_alerts``: each target of alerts gets a message.
 
     Raises:
         ConfigError: the configuration, the hosts or the file of the credentials cannot be used at all, or the policy
@@ -53,6 +56,7 @@ async def examine(home: Home, config: Path | None) -> tuple[DoctorFinding, ...]:
     live = live_exchange(environment, credentials)
     async with live.connected(stay=False):
         found += await _exchange(live, settings, ledger, environment.proxy())
+    found += await alert_findings(home, test=test_alerts)
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from hedgerow.app.companion.request_answers import GOES_ON, answer_of
 from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import on_stop_signals, stop_between_trades
 from hedgerow.app.venues.select import venue_access
@@ -28,14 +29,6 @@ from hedgerow.ports import Clock
 from hedgerow.store.mailbox import FolderMailbox
 
 __all__ = ["ask", "ask_the_bot", "new_request", "user_name"]
-
-LOOK_SECONDS = 0.2
-GRACE_SECONDS = 2.0
-"""After a request has expired, for the bot's answer."""
-BEGUN_SECONDS = 600.0
-"""How long a request that the bot has begun is waited for: a closing takes its slices."""
-UNWRITTEN = "The bot has handled it, but its answer could not be written: see its log."
-GOES_ON = "the bot has begun it and continues: see its log."
 
 
 async def ask(
@@ -121,7 +114,7 @@ async def ask_the_bot(mailbox: FolderMailbox, request: OperatorRequest, clock: C
             f"{error}: a bot runs ({holder}) and cannot be asked. Free disk space or fix the permissions, and ask again"
             + (f", {way}" if way else "")
         ) from error
-    waiting = asyncio.ensure_future(_answered(mailbox, request, clock, holder))
+    waiting = asyncio.ensure_future(answer_of(mailbox, request, clock, holder))
 
     def interrupted() -> None:
         waiting.cancel()
@@ -133,22 +126,3 @@ async def ask_the_bot(mailbox: FolderMailbox, request: OperatorRequest, clock: C
         if mailbox.withdraw(request.request_id):
             return Answer(done=False, text="Interrupted: the request was withdrawn, nothing was done.")
         return mailbox.collect(request.request_id) or Answer(done=False, text=f"Interrupted: {GOES_ON}")
-
-
-async def _answered(mailbox: FolderMailbox, request: OperatorRequest, clock: Clock, holder: str) -> Answer:
-    name, began = request.request_id, clock.monotonic()
-    valid = (request.valid_until - request.asked_at).total_seconds()
-    while True:
-        waits, begun = mailbox.waits(name), mailbox.begun(name)
-        answer = mailbox.collect(name)
-        if answer is not None:
-            return answer
-        if not waits and not begun and not mailbox.begun(name):
-            return mailbox.collect(name) or Answer(done=False, text=UNWRITTEN)
-        waited = clock.monotonic() - began
-        if begun and waited > BEGUN_SECONDS:
-            return Answer(done=False, text=f"Not answered within {waited:.0f} s: {GOES_ON}")
-        if not begun and waited > valid + GRACE_SECONDS and mailbox.withdraw(name):
-            text = f"No bot took it within {valid:.0f} s: withdrawn, nothing was done ({holder})."
-            return Answer(done=False, text=text)
-        await clock.sleep(LOOK_SECONDS)

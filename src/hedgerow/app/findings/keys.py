@@ -10,7 +10,7 @@ from hedgerow.aster.schema.account_rows import AgentRow
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.formats import utc_minute
 
-__all__ = ["WHERE", "DoctorFinding", "Severity", "agent_findings", "refused"]
+__all__ = ["WHERE", "DoctorFinding", "Severity", "agent_findings", "expiry_of", "refused"]
 
 WHERE = "www.asterdex.com/en/api-wallet (tab Pro API)"
 EXPIRES_SOON = timedelta(days=7)
@@ -60,6 +60,12 @@ def refused(error: VenueError, credentials: Credentials) -> DoctorFinding:
     else:
         text, fix = f"the exchange refuses these credentials ({error})", f"check permissions and IP list at {WHERE}"
     return DoctorFinding(subject="key", level=Severity.PROBLEM, text=text, fix=fix)
+
+
+def expiry_of(rows: tuple[AgentRow, ...], credentials: Credentials) -> datetime | None:
+    """Return when the agent expires; None = never, or it is not listed."""
+    row = next((row for row in rows if row.agent_address.lower() == credentials.signer.lower()), None)
+    return row.expires_at if row else None
 
 
 def agent_findings(rows: tuple[AgentRow, ...], credentials: Credentials, now: datetime) -> tuple[DoctorFinding, ...]:

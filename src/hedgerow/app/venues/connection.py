@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -38,6 +39,8 @@ class VenueConnection(Struct, frozen=True, kw_only=True):
     """Source of the venue's notifications."""
     report_to: Callable[[Callable[[str], None]], None] = lambda _: None
     """Sets the function that shows the user lines about the open connection."""
+    key_expires_at: Callable[[], datetime | None] = lambda: None
+    """When the key expires, once the connection is open; None = not known, or never."""
     poll_seconds: float = 0.0
     """How often the guard reads the account without a notification, on this clock; 0 = never."""
 

@@ -11,6 +11,7 @@ from hedgerow.aster import MAINNET, TESTNET, Credentials, Hosts
 from hedgerow.aster.http.proxy import PROXY_VARIABLES, Proxy, proxy_of
 from hedgerow.clock import ANSWER_SECONDS
 from hedgerow.domain.errors import ConfigError
+from hedgerow.notify.variables import NOTIFY_VARIABLES, SECRET_VARIABLES
 
 __all__ = ["AGENT_KEYS", "NAMES", "Environment", "parse_variables", "read_environment"]
 
@@ -28,6 +29,7 @@ NAMES = (
     *(NETWORK, LOCKSTEP_PATIENCE, TEST_DATA),
     *(name for name in PROXY_VARIABLES if name.startswith(OWN_PREFIX)),
     *(f"{OWN_PREFIX}{name.upper()}" for name in Hosts.__struct_fields__),
+    *NOTIFY_VARIABLES,
 )
 """All variables whose names begin with ``OWN_PREFIX``."""
 ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
@@ -94,6 +96,11 @@ class Environment:
             raise ConfigError(f"{LOCKSTEP_PATIENCE} {text}: allowed is a positive number of seconds")
         return seconds
 
+    @property
+    def notify_variables(self) -> dict[str, str]:
+        """The variables of alerts by name, secrets among them: for ``notify_settings`` alone."""
+        return {name: self._values[name] for name in NOTIFY_VARIABLES if name in self._values}
+
     def __repr__(self) -> str:
         return f"Environment({', '.join(sorted(self._values))})"
 
@@ -155,7 +162,7 @@ def _file(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
     values = parse_variables(text, str(path))
-    exposed = mode & OTHERS_MAY_READ and any(values.get(name) for name in CREDENTIALS)
+    exposed = mode & OTHERS_MAY_READ and any(values.get(name) for name in (*CREDENTIALS, *SECRET_VARIABLES))
     return values, (f"{path} holds credentials and can be read by others: chmod 600 {path}",) if exposed else ()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from hedgerow.app.findings.account import clock_finding
-from hedgerow.app.findings.keys import Severity, agent_findings, refused
+from hedgerow.app.findings.keys import Severity, agent_findings, expiry_of, refused
 from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.app.venues.environment import Environment
 from hedgerow.app.venues.lockstep import AttendedTransport, LockstepClock
@@ -58,6 +58,7 @@ def live_venue_access(home: Home, environment: Environment, *, lockstep: bool = 
             notifications=exchange.venue,
             poll_seconds=exchange.poll_seconds,
             report_to=exchange.report_to,
+            key_expires_at=lambda: exchange.key_expires_at,
         )
 
     return VenueAccess(account=account_name(hosts, credentials), connect=connect)
@@ -125,6 +126,8 @@ class LiveExchange:
         self.clock = clock
         self.venue = AsterVenue(client, clock)
         self._chance = chance
+        self.key_expires_at: datetime | None = None
+        """When the key expires, once its rights were read; None = not known, or never."""
         self._held: frozenset[str] = frozenset()
         self._notifications = asyncio.Event()
 
@@ -210,6 +213,7 @@ class LiveExchange:
                 raise ConfigError(refused(error, credentials).line) from None
             return (f"key: its rights could not be read ({error})",)
         found = agent_findings(rows, credentials, self.now)
+        self.key_expires_at = expiry_of(rows, credentials)
         problem = next((finding for finding in found if finding.level is Severity.PROBLEM), None)
         if problem is not None:
             raise ConfigError(problem.line)

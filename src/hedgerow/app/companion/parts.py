@@ -1,0 +1,213 @@
+"""Wires the companion of one home: its log and its bot from outside, the state on disk, targets, commands."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from hedgerow.app.bot_view import look_at_bot
+from hedgerow.app.companion.request_answers import answer_of
+from hedgerow.app.identity import identity_of
+from hedgerow.app.session import read_settings
+from hedgerow.app.venues.select import environment_of
+from hedgerow.aster.http.transport import HttpTransport
+from hedgerow.clock import SystemClock
+from hedgerow.config import Home
+from hedgerow.dashboard.view import View, view_of_bot
+from hedgerow.domain.errors import StoreError
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.operator_requests import Answer, OperatorRequest
+from hedgerow.domain.run_identity import RunIdentity
+from hedgerow.notify.commands import CommandServices, TelegramCommands
+from hedgerow.notify.companion import Companion, LogPart
+from hedgerow.notify.delivery import AppriseTarget, Target, TelegramTarget
+from hedgerow.notify.settings import TELEGRAM, NotifySettings, TelegramSettings, notify_settings
+from hedgerow.notify.state import NotifyState
+from hedgerow.notify.telegram import TelegramClient
+from hedgerow.ports import Clock, Transport
+from hedgerow.store.files import read_small_file, replace_file
+from hedgerow.store.mailbox import FolderMailbox
+from hedgerow.store.sqlite_reader import SqliteReader
+
+__all__ = ["TEST_TEXT", "CompanionParts", "HomeLog", "StateKept", "companion_of", "settings_of"]
+
+LOGGER = "hedgerow.notify"
+LARGEST_STATE = 32 * 2**20
+TEST_TEXT = "Hedgerow: this is a test message. Alerts arrive here."
+
+
+class HomeLog:
+    """The bot of a home, read from outside; the log is opened at each look, as a bot may replace it."""
+
+    def __init__(self, home: Home, clock: Clock, identity: RunIdentity) -> None:
+        self._home = home
+        self._clock = clock
+        self._identity = identity
+
+    async def read(self, after: int, limit: int) -> LogPart:
+        """Return at most ``limit`` events after number ``after``.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
+        if not self._home.events.exists():
+            return LogPart(began_at=None, count=0, events=())
+        reader = SqliteReader(self._home.events)
+        try:
+            first = reader.part(after=0, limit=1)
+            events = reader.part(after=after, limit=limit)
+            return LogPart(
+                began_at=first[0].at if first else None, count=max(reader.count, after + len(events)), events=events
+            )
+        finally:
+            reader.release()
+
+    async def ledger_at(self, seq: int) -> Ledger:
+        """Return the fold of the first ``seq`` events.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
+        reader = SqliteReader(self._home.events)
+        try:
+            return reader.load_at(seq)
+        finally:
+            reader.release()
+
+    async def look(self) -> View:
+        """Return what is seen of the bot now.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
+        return view_of_bot((await look_at_bot(self._home, self._clock)).view, identity=self._identity)
+
+
+class StateKept:
+    """The state of the companion in a file that only its owner reads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> NotifyState | None:
+        """Return what was kept; None at the first start.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        try:
+            return msgspec.json.decode(read_small_file(self._path, largest=LARGEST_STATE), type=NotifyState)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
+            raise StoreError(
+                f"{self._path} cannot be read: {error}; move it away: alerts then begin at the end of the log"
+            ) from error
+
+    def save(self, state: NotifyState) -> None:
+        """Replace it; it survives a power cut once this returns.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        try:
+            replace_file(self._path, msgspec.json.encode(state), private=True)
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written: {error.strerror or error}") from error
+
+
+class CompanionParts(Struct, frozen=True, kw_only=True):
+    """A companion that is ready to run."""
+
+    companion: Companion
+    commands: TelegramCommands | None
+    """None where Telegram is not configured, or no one may command."""
+    targets: tuple[Target, ...]
+    settings: NotifySettings
+    client: TelegramClient | None
+    """None where Telegram is not configured."""
+
+    async def run(self) -> None:
+        """Look, send and answer until cancelled."""
+        await self.companion.run(*(() if self.commands is None else (self.commands.run,)))
+
+
+def settings_of(home: Home) -> NotifySettings:
+    """Return the settings of alerts of a home.
+
+    Raises:
+        ConfigError: a variable cannot be used.
+    """
+    return notify_settings(environment_of(home).notify_variables)
+
+
+@asynccontextmanager
+async def companion_of(
+    home: Home,
+    *,
+    log: Callable[[str], None] | None = None,
+    login: Callable[[str], str | None] | None = None,
+    clock: Clock | None = None,
+    config: Path | None = None,
+) -> AsyncGenerator[CompanionParts]:
+    """Return the companion of a home inside a running event loop; ``login`` makes links into the screen.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+        StoreError: the state of an earlier companion cannot be read.
+    """
+    clock, log = clock or SystemClock(), log or logging.getLogger(LOGGER).info
+    settings, environment = settings_of(home), environment_of(home)
+    identity = identity_of(home, read_settings(home, config))
+    source = HomeLog(home, clock, identity)
+    async with HttpTransport(environment.proxy()) as transport:
+        telegram, apprise = settings.telegram, tuple(map(AppriseTarget, settings.apprise))
+        client = None if telegram is None else _client(transport, clock, telegram)
+        chats = () if telegram is None or client is None else tuple(TelegramTarget(client, c) for c in telegram.chats)
+        targets: tuple[Target, ...] = (*chats, *apprise)
+        who = f"{home.folder.absolute().name}{home.mode.value}"
+        companion = Companion(
+            source=source,
+            keeper=StateKept(home.notify),
+            targets=targets,
+            rules=settings.rules,
+            clock=clock,
+            log=log,
+            who=who,
+        )
+        commands = None
+        if telegram is not None and client is not None and telegram.chats and telegram.users:
+            services = CommandServices(look=source.look, ask=_BotRequests(home, clock), login=login or _no_screen)
+            commands = TelegramCommands(client, telegram, services, companion, clock, log)
+        try:
+            yield CompanionParts(
+                companion=companion, commands=commands, targets=targets, settings=settings, client=client
+            )
+        finally:
+            for each in apprise:
+                each.close()
+
+
+def _client(transport: Transport, clock: Clock, settings: TelegramSettings) -> TelegramClient:
+    # The pace is a limit of the public server; one of a user's own has none.
+    pace = {} if settings.address == TELEGRAM else {"pace": 0.0}
+    return TelegramClient(transport, clock, settings.token, settings.address, **pace)
+
+
+def _no_screen(_name: str) -> str | None:
+    return None
+
+
+class _BotRequests:
+    """Leaves a request for the bot and waits for its answer."""
+
+    def __init__(self, home: Home, clock: Clock) -> None:
+        self._mailbox = FolderMailbox(home.requests, clock)
+        self._clock = clock
+
+    async def __call__(self, request: OperatorRequest) -> Answer:
+        self._mailbox.post(request)
+        return await answer_of(self._mailbox, request, self._clock, "the bot of this home")

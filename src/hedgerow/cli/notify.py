@@ -1,0 +1,98 @@
+"""``hedgerow notify``: alerts and commands of one bot, from a process of its own."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hedgerow.app.companion.parts import TEST_TEXT, companion_of, settings_of
+from hedgerow.app.signals import on_stop_signals
+from hedgerow.cli.codes import ExitCode
+from hedgerow.cli.common import ConfigOption, DemoOption, DryRunOption, HomeOption, PaperOption, home_of, say
+from hedgerow.clock import SystemClock
+from hedgerow.config import Home
+from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.formats import utc_second
+from hedgerow.notify.delivery import Outcome
+from hedgerow.notify.settings import NotifySettings
+from hedgerow.store.account_lock import CompanionLock
+
+__all__ = ["notify"]
+
+NO_TARGET = (
+    "no target: set HEDGEROW_TELEGRAM_TOKEN with HEDGEROW_TELEGRAM_CHATS, or HEDGEROW_APPRISE_URLS, in the environment"
+    " or in .env (docs/alerts.md)"
+)
+
+
+def notify(
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    *,
+    paper: PaperOption = False,
+    dry_run: DryRunOption = False,
+    demo: DemoOption = False,
+    test: Annotated[bool, typer.Option("--test", help="Send one test message to each target, and exit.")] = False,
+) -> int:
+    """Send the bot's alerts to phones and other targets, and carry out commands from Telegram; never trades.
+
+    Reads the log and the heartbeat of the home; needs no exchange key. It runs on when the bot has died, and says so.
+    """
+    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo)
+    settings = settings_of(place)
+    if not settings.targets:
+        raise ConfigError(NO_TARGET)
+    place.prepare()
+    log = _Lines(place.notify_log)
+    if test:
+        return asyncio.run(_tested(place, config, log))
+    with CompanionLock(place.notify), suppress(asyncio.CancelledError):
+        log.write(_begins(settings))
+        asyncio.run(_run(place, config, log))
+        log.write("The companion ends.")
+    return ExitCode.DONE
+
+
+class _Lines:
+    """Lines with their time, on screen and in a file; a full disk stops neither."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._clock = SystemClock()
+
+    def write(self, text: str) -> None:
+        line = f"{utc_second(self._clock.now())} {text}"
+        say(line)
+        with suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+
+def _begins(settings: NotifySettings) -> str:
+    telegram = settings.telegram
+    who = f"{len(telegram.users)} users may command" if telegram and telegram.users else "no one may command"
+    return f"Alerts go to {', '.join(settings.targets)}; {who}"
+
+
+async def _run(place: Home, config: Path | None, log: _Lines) -> None:
+    async with companion_of(place, config=config, log=log.write) as parts:
+        running = asyncio.ensure_future(parts.run())
+        on_stop_signals(lambda: None if running.done() else _cancel(running))
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+def _cancel(running: "asyncio.Future[None]") -> None:
+    running.cancel()
+
+
+async def _tested(place: Home, config: Path | None, log: _Lines) -> ExitCode:
+    """Send a test message to each target; the exit code is 1 where one did not take it."""
+    failed = False
+    async with companion_of(place, config=config, log=log.write) as parts:
+        for target in parts.targets:
+            attempt = await target.send(TEST_TEXT)
+            failed = failed or attempt.outcome is not Outcome.SENT
+            say(f"{target.name}: {attempt.outcome.value}{f' ({attempt.detail})' if attempt.detail else ''}")
+    return ExitCode.FAILED if failed else ExitCode.DONE
