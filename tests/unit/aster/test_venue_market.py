@@ -106,7 +106,7 @@ def test_a_second_look_takes_three_requests_in_one_round_trip(harness: VenueHarn
 
 def test_history_is_read_once_per_symbol_and_then_for_all_after_a_settlement(harness: VenueHarness) -> None:
     first = harness.view()
-    assert harness.aster.sent(HISTORY) == [{"symbol": SYMBOL, "limit": "3"}]
+    assert harness.aster.sent(HISTORY) == [{"symbol": SYMBOL, "limit": "4"}]
     harness.clock.advance_time(4 * 3600 + 5)
     harness.aster.on(HISTORY, [])
     late = harness.view()
@@ -145,7 +145,7 @@ def test_a_settlement_that_leaves_no_row_is_asked_for_with_growing_pauses_and_th
 def test_more_periods_than_were_read_are_read(harness: VenueHarness) -> None:
     harness.view(3)
     harness.view(50)
-    assert harness.aster.sent(HISTORY) == [{"symbol": SYMBOL, "limit": "50"}]
+    assert harness.aster.sent(HISTORY) == [{"symbol": SYMBOL, "limit": "51"}]
 
 
 def test_each_rate_carries_the_interval_it_covers(harness: VenueHarness) -> None:

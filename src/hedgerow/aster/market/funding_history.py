@@ -118,7 +118,9 @@ class FundingHistory:
         fresh = [s for s in hours if s not in self._series or self._series[s].asked_for < wanted]
         changed = bool(fresh)
         if fresh:
-            pages = await all_of(*(self._client.funding_rates(symbol=s, limit=wanted) for s in fresh))
+            # One more than is wanted: the gap before a rate is its interval, and intervals change.
+            limit = min(wanted + 1, ROWS)
+            pages = await all_of(*(self._client.funding_rates(symbol=s, limit=limit) for s in fresh))
             sure = await all_of(*(self._read_twice(page) for page in pages))
             for symbol, rows in zip(fresh, sure, strict=True):
                 self._begin(symbol, rows, hours[symbol], wanted, now)

@@ -210,6 +210,17 @@ def test_an_interval_that_became_shorter_is_followed_at_once() -> None:
     assert watched.board.newest("AAAUSDT", 1)[0].at == NOW + 3 * HOUR
 
 
+def test_a_rate_of_before_a_change_of_the_interval_keeps_its_own_though_it_is_the_oldest_one_asked_for() -> None:
+    venue = SettledRates({})
+    changed = NOW.replace(hour=0)
+    venue.rows = [(changed + timedelta(hours=hours), "AUSDT") for hours in (-16, -8, 0, 4)]
+    venue.now = changed + timedelta(hours=5)
+    aster = ScriptedAster()
+    aster.on(ROUTE, venue)
+    board = asyncio.run(FundingHistory(make_client(aster)).board({"AUSDT": 4}, 2, venue.now))
+    assert [rate.interval_hours for rate in board.settled["AUSDT"][-2:]] == [8, 4]
+
+
 @pytest.mark.parametrize("rate", ["-5", "5", "0.11", "NaN", "1E+3"])
 def test_a_rate_beyond_every_cap_is_no_rate_and_hides_no_row_behind_it(rate: str) -> None:
     hours = universe(1400)
