@@ -1,6 +1,7 @@
 """Bugs of several hedges in one account, planted in the running bot: a run with up to five must notice each of them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,8 @@ from hedgerow.domain.ledger import reducers as folding
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import Answer, CloseRequested, HedgeSeen, RequestOutcome
 from hedgerow.engine import cycle
+from hedgerow.engine.execution import executor
+from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.operator import Service
 from hedgerow.strategy.decisions import allocation, entry
 from hedgerow.strategy.evaluation.sizing import funds_of
@@ -118,6 +121,53 @@ def the_hedge_in_danger_comes_last() -> None:
     wrapped(cycle, "reviews", lambda real, *a, **k: tuple(reversed(real(*a, **k)))[:1])
 
 
+# --- turns ------------------------------------------------------------------------------------------------------------
+
+
+def no_trade_gives_way() -> None:
+    """A trade that leads, rests or waits goes on, whatever happens to another hedge."""
+    wrapped(Executor, "_is_turn_due", lambda *_: False)
+
+
+def every_trade_gives_way() -> None:
+    """A trade is set aside though no other hedge is in danger."""
+
+    async def cannot_wait(*_: Any) -> bool:
+        return True
+
+    changed(cycle.Cycle, "cannot_wait", cannot_wait)
+
+
+def a_trade_that_is_set_aside_is_forgotten_for_long() -> None:
+    """A trade that was set aside is taken up again an hour later."""
+
+    async def go_back(real: Any, self: Any, job: Any) -> Any:
+        if job.hedge_id in self._journal.ledger.suspended:
+            await self._clock.sleep(3600)
+        return await real(self, job)
+
+    wrapped(Executor, "_go_back_to", go_back)
+
+
+def an_order_in_doubt_is_not_looked_up_for_minutes() -> None:
+    """An order that the venue does not have counts as one that may land for ten minutes."""
+
+    async def look_up(real: Any, venue: Any, clock: Any, request: Any, record: Any) -> Any:
+        found = await real(venue, clock, request, record)
+        absent = [e for e in found if isinstance(e, events.OrderEnded) and e.order_id is None and not e.filled_quantity]
+        until = record.issued_at + timedelta(minutes=10) if record else clock.now()
+        if not absent or clock.now() >= until:
+            return found
+        detail = "not looked up"
+        return (
+            events.OrderOutcomeUnknown(
+                at=clock.now(), client_id=request.client_id, detail=detail, may_land_until=until
+            ),
+        )
+
+    wrapped(executor, "look_up", look_up)
+
+
 # --- coins and requests -----------------------------------------------------------------------------------------------
 
 
@@ -162,6 +212,10 @@ SEVERAL: Sequence[Played] = tuple(
         one_hedge_too_many,
         a_free_slot_stays_free,
         the_hedge_in_danger_comes_last,
+        no_trade_gives_way,
+        every_trade_gives_way,
+        a_trade_that_is_set_aside_is_forgotten_for_long,
+        an_order_in_doubt_is_not_looked_up_for_minutes,
         dust_of_another_coin_is_sold,
         a_closing_asked_for_during_another_trade_is_ignored,
         a_closing_asked_for_during_another_trade_hits_that_trade,

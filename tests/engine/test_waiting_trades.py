@@ -278,6 +278,8 @@ def interrupted(
     limits: ExecutionLimits,
     faults: FaultPlan | None = None,
     certain_after_seconds: float = 0.0,
+    *,
+    delayed_spot_ack: bool = False,
 ) -> tuple[BotHarness, datetime]:
     """Return a bot that lost the short of A while a job of B was in a state, and when it lost it."""
     bot = BotHarness(
@@ -288,6 +290,7 @@ def interrupted(
         latency_seconds=0.3,
         faults=faults,
         certain_after_seconds=certain_after_seconds,
+        delayed_spot_ack=delayed_spot_ack,
     )
     lost = list[datetime]()
 
@@ -346,6 +349,18 @@ def test_an_order_in_doubt_does_not_keep_a_lost_leg_waiting() -> None:
     assert not bot.ledger.jobs
     check_matched(bot)
     check_log(bot.log, bot.ledger)
+
+
+@pytest.mark.parametrize("kind", [ExecutionKind.OPEN, ExecutionKind.CLOSE])
+def test_an_order_whose_outcome_is_about_to_be_known_is_hedged_before_a_lost_leg(kind: ExecutionKind) -> None:
+    bot, lost_at = interrupted(ExecutionState.LEADING, kind, SMALL_SLICES, delayed_spot_ack=True)
+    assert first_order(bot, A, Market.SPOT, lost_at) - lost_at <= SOON
+    ledger = Ledger()
+    for event in bot.log:
+        if isinstance(event, ExecutionSuspended):
+            assert ledger.execution
+            assert ledger.execution.state is ExecutionState.LEADING
+        ledger = apply(ledger, event)
 
 
 def test_a_closing_between_two_slices_is_gone_on_with_after_a_lost_leg() -> None:

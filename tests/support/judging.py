@@ -15,6 +15,7 @@ from hedgerow.simulation.checks.conduct import Conduct
 from hedgerow.simulation.checks.duties import Duties
 from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.checks.legs import LegWatch
+from hedgerow.simulation.checks.turns import Turns
 from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import StrategyParameters
 from support.worlds import SYMBOL, ScriptedMarketData, make_world
@@ -59,6 +60,7 @@ class LegHarness:
         self.legs = LegWatch(door, owners={"AAA": Decimal(coins)})
         self.conduct = Conduct(door, lambda: settings, self.legs)
         self.duties = Duties(door, lambda: settings)
+        self.turns = Turns(door, self.conduct)
 
     def advance_time(self, seconds: float) -> "LegHarness":
         """Let time pass."""
@@ -84,6 +86,10 @@ class LegHarness:
     def owner_sells(self, quantity: str) -> "LegHarness":
         """Let the owner sell coins."""
         return self._act(lambda: self._trade(Market.SPOT, Side.SELL, quantity))
+
+    def owner_covers(self, quantity: str) -> "LegHarness":
+        """Let the owner buy a part of the short back."""
+        return self._act(lambda: self._trade(Market.PERP, Side.BUY, quantity))
 
     def deleverages(self, quantity: str) -> "LegHarness":
         """Let the venue close a part of the short."""

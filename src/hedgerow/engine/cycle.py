@@ -292,7 +292,7 @@ class Cycle:
             done.add(review.hedge.hedge_id)
             self._attended[review.hedge.hedge_id] = self._clock.monotonic()
             await self._held(review.hedge, review.decision, observation, first=False)
-            if not await self._executor.set_aside("another hedge cannot wait"):
+            if not await self._executor.set_aside("it waits, too"):
                 return
             observation = await self._observe()
 

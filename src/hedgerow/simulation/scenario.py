@@ -9,6 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hedgerow.emulator.core.market_changes import LeverageTier
 from hedgerow.emulator.inprocess.faults import (
     FaultPlan,
     LaggingBalances,
@@ -21,6 +22,7 @@ from hedgerow.emulator.inprocess.faults import (
 )
 from hedgerow.emulator.inprocess.readings import AccountReading, LateFunding, LateRates, MarketReading
 from hedgerow.simulation.faults.incidents import Incident
+from hedgerow.simulation.faults.interruptions import Interruption
 from hedgerow.simulation.faults.market import MarketFault
 from hedgerow.simulation.faults.wire import Cut, WireAct
 from hedgerow.strategy.parameters import StrategyParameters
@@ -90,7 +92,7 @@ VenueFaultAct: TypeAlias = (
     PairRefusal | SubmitFault | ReadFault | StaleBooks | LaggingBalances | LateReports | VenueFault | FalseReading
 )
 """What the venue in process does."""
-Fault: TypeAlias = VenueFaultAct | MarketFault | Act | Cut
+Fault: TypeAlias = VenueFaultAct | MarketFault | Act | Cut | Interruption
 """Everything that a run may meet, whatever its transport; ``transports`` says where each applies."""
 
 
@@ -114,6 +116,8 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     """How far a settlement may be charged before or after its stamp."""
     resume_after_hours: float = 12.0
     """How long openings stay halted before the owner allows them again."""
+    maintenance_tiers: tuple[LeverageTier, ...] = ()
+    """Maintenance margin that grows with a position; empty = the same fraction of every size."""
     interference: float = 0.0
     """Part of the jobs during which the owner asks for a halt or a closing."""
     notifications: bool = True
@@ -148,8 +152,8 @@ def transports(fault: Fault) -> frozenset[Transport]:
 
 
 def acts(drawn_faults: Sequence[Fault]) -> list[Act]:
-    """Return what neither the venue in process nor the market nor the network takes care of."""
-    return [t for t in drawn_faults if not isinstance(t, VenueFaultAct | MarketFault | Cut)]
+    """Return what happens at its own time, and is left to the run."""
+    return [t for t in drawn_faults if not isinstance(t, VenueFaultAct | MarketFault | Cut | Interruption)]
 
 
 def network_cuts(drawn_faults: Sequence[Fault]) -> list[Cut]:

@@ -40,6 +40,7 @@ from hedgerow.simulation.faults.alterations import ANOTHER_COIN, NEW_UNITS, REDE
 from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, CrashPoint, SimulatedCrash
 from hedgerow.simulation.faults.incidents import PriceJump, altered_pair
 from hedgerow.simulation.faults.interference import Interference
+from hedgerow.simulation.faults.interruptions import Interruption, Interruptions
 from hedgerow.simulation.faults.market import DrawnMarket, MarketFault
 from hedgerow.simulation.faults.owner import OwnersMailbox
 from hedgerow.simulation.faults.wire import WireAct
@@ -195,6 +196,8 @@ class _Run:
         self._mailbox = OwnersMailbox(self._clock)
         asking = Random(f"interference/{plan.seed}")  # noqa: S311 - as above
         self._interference = Interference(asking, plan.interference, self._mailbox, self._interfered)
+        drawn = [t for t in plan.drawn_faults if isinstance(t, Interruption)]
+        self._interruptions = Interruptions(drawn, self._clock, self._inject)
         self._endings: list[Act] = []
         """Ends of lasting faults that are still due."""
         self._incidents = 0
@@ -255,6 +258,7 @@ class _Run:
         if isinstance(notice, Recorded) and isinstance(notice.event, ExecutionStarted) and self._awaited:
             self._crash_point.fail_after(self._awaited.pop(0).points)
         self._interference.on_notice(notice)
+        self._interruptions.on_notice(notice)
 
     def _interfered(self, request: OperatorRequest) -> None:
         """Report to the bot and to the monitor that a request waits."""
@@ -272,7 +276,11 @@ class _Run:
             prices = self._market_data.prices(pair.symbol, plan.begin)
             owners[pair.base] = pair.spot.floor_quantity(plan.coins / prices.spot) if prices else ZERO
         jitter = plan.jitter_seconds
-        options = WorldOptions(settlement_delay_seconds=jitter, settlement_lead_seconds=jitter)
+        options = WorldOptions(
+            settlement_delay_seconds=jitter,
+            settlement_lead_seconds=jitter,
+            maintenance_tiers=plan.maintenance_tiers,
+        )
         spot = {QUOTE_ASSET: plan.usdt, **owners}
         if plan.transport is Transport.WIRE:
             return WireHarness(self._market_data, self._clock, plan, self._random, spot=spot, options=options), owners
@@ -282,7 +290,7 @@ class _Run:
     # --- processes of the bot ----------------------------------------------------------------------------------------
 
     async def _whole(self) -> None:
-        drawn_faults = asyncio.gather(self._drawn_faults(), self._owner())
+        drawn_faults = asyncio.gather(self._drawn_faults(), self._owner(), self._interruptions.run())
         interval = self._plan.parameters.position_management.loop_interval_seconds
         while self._clock.now() < self._plan.end and not self._monitor.violations:
             await self._session(self._plan.end, interval)
@@ -295,7 +303,10 @@ class _Run:
         self._monitor.died()
         self._monitor.revived()
         self._harness.calm()
-        for ending in self._endings:  # a market that would have opened again after the end of the run, for example
+        for ending in (
+            *self._endings,
+            *self._interruptions.endings,
+        ):  # a market that would have opened again after the end of the run, for example
             self._inject(ending)
         self._awaited.clear()
         self._parameters = settling(self._plan)

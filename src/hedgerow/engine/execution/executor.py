@@ -145,6 +145,8 @@ class Executor:
         """Whether other hedges have their turn: a job that waits then gives it back at once."""
         self._turned_at = 0.0
         """When a job began, or others had their turn last; by the monotonic clock."""
+        self._awaited_since: float | None = None
+        """Since when the outcome of an order is looked up; by the monotonic clock."""
 
     def answer_requests(self, requests: TradeRequests, look_seconds: float) -> None:
         """Answer the requests of users during a trade; a wait is interrupted so often to read them."""
@@ -267,6 +269,18 @@ class Executor:
     async def _take_up(self, hedge_id: str) -> None:
         await self._journal.record(ev.ExecutionTakenUp(at=self._clock.now(), hedge_id=hedge_id))
 
+    def _note_awaiting(self, job: HedgeExecution) -> None:
+        """Take note of since when the outcome of an order is looked up: most are known within a second."""
+        if job.state not in {ExecutionState.RESOLVING, ExecutionState.IN_DOUBT}:
+            self._awaited_since = None
+        elif self._awaited_since is None:
+            self._awaited_since = self._clock.monotonic()
+
+    def _is_answer_near(self) -> bool:
+        """Return whether an outcome is looked up for so short a time that its leg would be left for nothing."""
+        since = self._awaited_since
+        return since is not None and self._clock.monotonic() - since < TURN_SECONDS
+
     def _is_turn_due(self, job: HedgeExecution) -> bool:
         """Return whether other hedges are to be looked at now while a job goes on."""
         ledger = self._journal.ledger
@@ -275,9 +289,9 @@ class Executor:
             return False
         return self._clock.monotonic() - self._turned_at >= TURN_SECONDS
 
-    async def _yields(self, job: HedgeExecution, event: Happening) -> bool:
-        """Return whether a job that leads is to begin no further slice, because another hedge cannot wait for it."""
-        if self._others is None or not _is_between_slices(job, event) or not self._is_turn_due(job):
+    async def _yields(self, job: HedgeExecution) -> bool:
+        """Return whether a job is to begin no further slice, because another hedge cannot wait for it."""
+        if self._others is None or not self._is_turn_due(job):
             return False
         if self._journal.ledger.suspended or await self._others.cannot_wait():
             return True
@@ -293,7 +307,7 @@ class Executor:
             return job
         ledger = self._journal.ledger
         begun = self._clock.monotonic()
-        kept = self._time, self._sent_at, self._said_at, self._looked_at
+        kept = self._time, self._sent_at, self._said_at, self._looked_at, self._awaited_since
         self._in_turn, self._time = True, SteadyTime(self._clock)
         try:
             await self._others.attend()
@@ -302,7 +316,7 @@ class Executor:
             await self._go_back_to(job)
         finally:
             self._in_turn, self._books, self._turned_at = False, _Books(), self._clock.monotonic()
-            self._time, self._sent_at, self._said_at, self._looked_at = kept
+            self._time, self._sent_at, self._said_at, self._looked_at, self._awaited_since = kept
         now = self._journal.ledger.execution or job
         if now.state is not ExecutionState.LEADING:
             return now
@@ -325,20 +339,20 @@ class Executor:
         await self._take_up(job.hedge_id)
 
     async def _pump(self, job: HedgeExecution, event: Happening) -> HedgeExecution:
-        self._books = _Books()
+        self._books, self._awaited_since = _Books(), None
         begun = self._said_at = self._clock.monotonic()
         while True:
             # Behind a fill the other leg follows before anything else is looked at.
             if self._requests is not None and not filled(event):
                 await self._requests.answer_in_trade(job)
-            around = await self._look(job, event)
-            taken = hedging.step(job, event, around)
+            taken = await self._step(job, event)
             await self._log(job, taken)
             job = taken.job
             if job.state.ended:
                 await self._conclude(job)
                 return job
-            if taken.command is None and may_be_suspended(job):
+            self._note_awaiting(job)
+            if taken.command is None and may_be_suspended(job) and not self._is_answer_near():
                 job = await self._let_others_turn(job)
                 if self._in_turn and self._clock.monotonic() - begun >= TURN_SECONDS:
                     return job
@@ -350,6 +364,14 @@ class Executor:
                 return job
             event = await self._carry_out(taken)
             self._say_resting(job, event)
+
+    async def _step(self, job: HedgeExecution, event: Happening) -> Step:
+        """Return the next step of a job, which begins no slice while another hedge cannot wait."""
+        around = await self._look(job, event)
+        taken = hedging.step(job, event, around)
+        if _leads_on(taken) and await self._yields(job):
+            return hedging.step(job, event, replace(around, yields=True))
+        return taken
 
     def _say_resting(self, job: HedgeExecution, event: Happening) -> None:
         """Say every now and then what a trade waits for whose orders rest and fill nothing."""
@@ -404,7 +426,6 @@ class Executor:
             idle_usdt=idle,
             hurried=hurried or alarm is not None,
             leg_taken=alarm is not None and alarm.kind is AlarmKind.LEGS,
-            yields=await self._yields(job, event),
             short_gone=_may_lack_its_short(job, event) and await self._is_short_gone(job.symbol),
             pair=pair,
             spot_blocked_seconds=self._venue.blocked_seconds(Market.SPOT),
@@ -608,14 +629,10 @@ class Executor:
         return f"{self._ids.next()}-t"
 
 
-def _is_between_slices(job: HedgeExecution, event: Happening) -> bool:
-    """Return whether a job has slices to begin, or one at rest, and nothing that it filled waits for the other leg."""
-    if job.lead_done:
-        return False
-    if job.state is ExecutionState.FOLLOWING:
-        return isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
-    progressed = isinstance(event, ev.OrderProgressed) and event.filled_quantity > job.working_filled
-    return job.state in {ExecutionState.LEADING, ExecutionState.RESTING} and not filled(event) and not progressed
+def _leads_on(taken: Step) -> bool:
+    """Return whether a step begins a slice of the leading leg, or leaves one to rest."""
+    leads = taken.job.state in {ExecutionState.LEADING, ExecutionState.RESTING}
+    return leads and (isinstance(taken.command, PlaceOrder) or taken.watch is not None)
 
 
 def _may_lack_its_short(job: HedgeExecution, event: Happening) -> bool:

@@ -1,6 +1,6 @@
 """Checks every plan and order against the settings and the exchange's state."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator.core.world import World
 from hedgerow.simulation.causes import Cause, CauseSpan
-from hedgerow.simulation.checks.invariants import Exposure, Invariant, own_tolerance
+from hedgerow.simulation.checks.invariants import IMBALANCE, Exposure, Invariant, own_tolerance
 from hedgerow.simulation.checks.legs import LegWatch, prices_of
 from hedgerow.simulation.checks.truth import (
     apr_of,
@@ -43,8 +43,8 @@ BOOKS_READ_SECONDS = 5.0
 """So long after a change of the market a bot may send an order for the books of before."""
 GUARD_SLACK_SECONDS = 2.0
 """Between the decision and the departure of an order."""
-NEAR_LIQUIDATION, TOO_NEAR = 0.20, 0.15
-"""Of the mark: nearer asks for a smaller hedge, and for none (docs/guide.md)."""
+TOP_UP, NEAR_LIQUIDATION, TOO_NEAR = 0.25, 0.20, 0.15
+"""Of the mark: nearer asks for more margin, for a smaller hedge, and for none (docs/guide.md)."""
 URGENT = {
     *(Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.LIQUIDATED, Reason.IMBALANCE),
     Reason.LIQUIDATION_NEAR,
@@ -150,6 +150,10 @@ class Conduct:
             now = (h.spot_quantity * prices_of(self._world, h.symbol).spot for h in held)
             coins = max(sum(now, ZERO), committed / 2)
             yield "its part of the equity", capital.max_position_equity * (equity_of(account) + coins) / 2
+        if capital.max_position_open_interest is not None and self._trades_shown(symbol):
+            bid = self._world.depth(Market.PERP, symbol).touch(Side.SELL) or ZERO
+            held_open = self._world.open_interest(symbol) * bid
+            yield "its part of what is held open", held_open * capital.max_position_open_interest * BOOKS_SLACK
         if capital.max_position_depth is not None and self._trades_shown(symbol):
             sides, cap = ((Market.SPOT, Side.BUY), (Market.PERP, Side.SELL)), parameters.execution.price_cap_bps
             shown = min(self._world.depth(m, symbol).notional_within(side, cap) for m, side in sides)
@@ -231,6 +235,20 @@ class Conduct:
         if job.kind is ExecutionKind.REDUCE and (distance is None or distance > NEAR_LIQUIDATION + SLACK):
             yield Invariant.SUPPORTED, f"{job.symbol} is reduced, and liquidation is {distance or 0.0:.1%} away"
 
+    def any_in_danger(self, symbols: Iterable[str]) -> bool:
+        """Whether one of these held pairs cannot wait, or a bot may have read so: what is shown is false or new."""
+        now = self._world.now
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        return any(self._spans()) or now - hour <= UNSETTLED or any(map(self._in_danger, symbols))
+
+    def _in_danger(self, symbol: str) -> bool:
+        account, risk = self._world.account(), self._parameters().risk_management
+        distance = liquidation_distance(account, symbol)
+        near = distance is not None and distance < TOP_UP + SLACK
+        found = pnl_of(self._legs.ledger.held(symbol), self._world, risk.stop_on)
+        stopped = found is not None and min(found) < risk.emergency_stop_loss * (1 - SLACK) + 0.002
+        return near or stopped or self._ailing(symbol) or self._differ_little(symbol)
+
     def _ailing(self, symbol: str) -> bool:
         """Whether anything is wrong with a held pair: its legs, its margin, its leverage, its listing."""
         world = self._world
@@ -258,6 +276,11 @@ class Conduct:
             return False
         short = self._world.account().short(symbol)
         return abs(self._legs.difference(pair)) > own_tolerance(pair, prices_of(self._world, symbol).spot, short)
+
+    def _differ_little(self, symbol: str) -> bool:
+        """Whether the legs differ by more than 2 % and by a lot, which a bot may trim."""
+        pair, short = self._world.pair(symbol), self._world.account().short(symbol)
+        return pair is not None and abs(self._legs.difference(pair)) > max(pair.lot_step, short * IMBALANCE)
 
     # --- orders ------------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,8 @@ ASKED_FOR = timedelta(hours=1)
 """The longest time for which a request is valid."""
 SLACK = 0.01
 IDLE_USDT = Decimal(2)
+ZERO_TIME, RATES_KNOWN = timedelta(0), timedelta(minutes=16)
+"""A settled rate is known to a bot so much later at the latest."""
 RESTING = timedelta(hours=25)
 """The longest rest of a pair whose opening failed, or that was closed for its health."""
 NEARLY_APART = Decimal("0.045")
@@ -118,6 +120,35 @@ class Duties:
             if count >= CYCLES - 1 and name.startswith(DANGERS) and name.split()[-1] != job.symbol:
                 what = f"{job.symbol} is traded for profit while {name.split()[-1]} is in danger since {since:%H:%M:%S}"
                 yield Invariant.DUTIES, f"{what} ({name.split()[0]})"
+
+    # --- rotation ----------------------------------------------------------------------------------------------------
+
+    def rotates(self, job: HedgeExecution, ledger: Ledger) -> Found:
+        """Judge a closing for a better pair: of hedges that could make room, it is the one that pays least."""
+        if job.kind is not ExecutionKind.CLOSE or job.reason is not Reason.BETTER_PAIR:
+            return
+        if self._stirred(self._harness.now - RATES_KNOWN):
+            return
+        paid = min(self._aprs(job.symbol), default=0.0)
+        for hedge in ledger.judged_hedges:
+            if hedge.hedge_id != job.hedge_id and self._may_rotate(hedge, ledger):
+                least = max(self._aprs(hedge.symbol), default=paid)
+                if least < paid - SLACK:
+                    what = f"{job.symbol} pays {paid:.2%} a year and is closed for a better pair"
+                    yield Invariant.SETTINGS, f"{what}, {hedge.symbol} pays {least:.2%} and is kept"
+
+    def _aprs(self, symbol: str) -> list[float]:
+        """Return what a pair pays by the rates of now and of a little before."""
+        settings, now = self._parameters().funding_rate_strategy, self._world.now
+        found = (apr_of(self._world, symbol, settings, now - age) for age in (ZERO_TIME, RATES_KNOWN))
+        return [apr for apr in found if apr is not None]
+
+    def _may_rotate(self, hedge: HedgedPosition, ledger: Ledger) -> bool:
+        """Whether nothing but a rule for profit keeps a hedge: it is old enough, tradable, and cheap to leave."""
+        least = self._parameters().position_management.better_opportunity_min_hours
+        hours = (self._world.now - hedge.counted_from).total_seconds() / 3600
+        kept = hedge.hedge_id in ledger.deferrals or self._are_apart(hedge.symbol) or self._expensive_to_leave(hedge)
+        return hours > least and self._tradable(hedge.symbol) and self._cheap(hedge.symbol) and not kept
 
     # --- checks ------------------------------------------------------------------------------------------------------
 
@@ -245,8 +276,12 @@ class Duties:
         return min(limits) / 2
 
     def _at_most_shown(self, symbol: str, wanted: Decimal) -> Decimal:
-        """Return what is wanted, or the part that is allowed of the thinner book within the price cap."""
-        share = self._parameters().capital_management.max_position_depth
+        """Return what is wanted, or the part that is allowed of the thinner book, or of what is held open."""
+        capital = self._parameters().capital_management
+        share, of_open = capital.max_position_depth, capital.max_position_open_interest
+        if of_open is not None:
+            bid = self._world.depth(Market.PERP, symbol).touch(Side.SELL) or ZERO
+            wanted = min(wanted, self._world.open_interest(symbol) * bid * of_open / DEPTH_ROOM)
         return wanted if share is None else min(wanted, share * self._shown(symbol) / DEPTH_ROOM)
 
     def _shown(self, symbol: str) -> Decimal:

@@ -24,6 +24,7 @@ from hedgerow.domain.order import OrderRequest
 from hedgerow.simulation.causes import Cause
 
 __all__ = [
+    "IMBALANCE",
     "SLACK_SECONDS",
     "STATE_SECONDS",
     "Exposure",

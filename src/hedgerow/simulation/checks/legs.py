@@ -12,6 +12,8 @@ from hedgerow.domain.events import (
     DustKept,
     DustSwept,
     Event,
+    ExecutionStarted,
+    ExecutionTakenUp,
     ExternalFills,
     HedgeAborted,
     HedgeClosed,
@@ -39,6 +41,9 @@ CONTRADICTED_FOR = timedelta(minutes=15)
 SMALLEST_COIN = Decimal("1e-8")
 """Balances have eight decimals."""
 COIN_ROUNDING = Decimal("1e-7")
+BUSY_SECONDS = 75.0
+"""How long the job of one pair may keep a bot from the legs of another: it follows for 30 s, goes back for 30 s, and is
+set aside 5 s later at the latest, or prepares for 60 s."""
 UNSEEN = timedelta(seconds=5)
 """Legs that match for no longer, and then differ again, have not matched for a bot that still looks orders up."""
 
@@ -107,7 +112,7 @@ class LegWatch:
         """Since when the legs of a symbol are apart, whether a bot runs or not, and when they matched again."""
         self._even_at: dict[str, datetime] = {}
         """When the legs of a symbol matched last."""
-        self._begun_at = self._world.now
+        self._begun_at = self._at_work_since = self._world.now
         self._seen_revision = -1
         self._looked_at = self._died_at = self._revived_at = self._world.now
         self._dead = False
@@ -139,6 +144,8 @@ class LegWatch:
             aside = [job for job in self.ledger.jobs if job.hedge_id != event.hedge_id]
             traded = {job.pair.base for job in aside}  # they go on later
             self._dust.swept = {asset: swept for asset, swept in self._dust.swept.items() if asset in traded}
+        if isinstance(event, ExecutionStarted | ExecutionTakenUp):
+            self._at_work_since = self._world.now
         if isinstance(event, ExternalFills | HedgeClosed | HedgeAborted | HedgeLost):
             about = next((h.symbol for h in self.ledger.known_hedges if h.hedge_id == event.hedge_id), None)
             self._unknown = {each for each in self._unknown if each != about and self.ledger.held(each)}
@@ -380,7 +387,7 @@ class LegWatch:
         """Return an exposure with the causes added that were active since it was last explained."""
         at_work, symbol = self.ledger.execution, exposure.symbol
         active = self._obstacles(exposure, self.ledger.job_of(symbol))
-        if at_work and at_work.symbol != symbol:
+        if at_work and at_work.symbol != symbol and self._may_be_busy(exposure, now):
             active |= {Cause.BUSY}
             self._aside_until[symbol] = now
         blocked, self._blocked[symbol] = active | self._blocked.get(symbol, frozenset()), active
@@ -392,6 +399,11 @@ class LegWatch:
             return exposure
         latest = max(since, *(at for at, _ in found))
         return replace(exposure, since=latest, causes=exposure.causes | {cause for _, cause in found})
+
+    def _may_be_busy(self, exposure: Exposure, now: datetime) -> bool:
+        """Whether the job of another pair may still keep a bot from legs that differ: it has to give way in time."""
+        begun = max(self._at_work_since, exposure.begun, self._revived_at)
+        return (now - begun).total_seconds() <= BUSY_SECONDS + self._harness.patience_seconds
 
     def _obstacles(self, exposure: Exposure, job: HedgeExecution | None) -> frozenset[Cause]:
         world, symbol = self._world, exposure.symbol

@@ -27,6 +27,7 @@ from hedgerow.simulation.checks.invariants import Invariant, Violation, check_ev
 from hedgerow.simulation.checks.legs import LegWatch, prices_of
 from hedgerow.simulation.checks.requests import Requests
 from hedgerow.simulation.checks.separate import check_separate
+from hedgerow.simulation.checks.turns import Turns
 from hedgerow.simulation.checks.view import Shown, check_shown, check_values
 from hedgerow.simulation.harness import ExchangeHarness
 from hedgerow.strategy.parameters import AfterEmergency, StrategyParameters
@@ -60,6 +61,7 @@ class Monitor:
         self._disclosure = Disclosure()
         self._brake = Brake()
         self._requests = Requests()
+        self._turns = Turns(harness, self._conduct)
         self._parameters = parameters
         self._asked = False
         """Whether the owner wants openings to be allowed again."""
@@ -117,6 +119,7 @@ class Monitor:
         self.legs.logged(event)
         self._all(check_event(before, event, after, asked=self._asked))
         self._all(check_separate(before, event, after, most=self._parameters().position_management.max_positions))
+        self._all(self._turns.note(before, event, after))
         if isinstance(event, ev.RequestHandled):
             self._all(self._requests.handled(event, after))
         halts = self._parameters().risk_management.after_emergency is AfterEmergency.HALT
@@ -129,6 +132,7 @@ class Monitor:
             self._all(check_slice(event.execution, account.spot_usdt + account.perp.margin_balance, price))
             self._all(self._conduct.begins(event.execution, before))
             self._all(self._duties.begins(event.execution, before))
+            self._all(self._duties.rotates(event.execution, before))
             self._all(self._requests.begins(event.execution))
         self._ended(before, event, after)
         if isinstance(event, ev.ExternalFills):
@@ -210,6 +214,7 @@ class Monitor:
     def revived(self) -> None:
         """Take note that a bot is at work again: what was exposed meanwhile counts as the time of the dead."""
         self.legs.revived()
+        self._turns.revived()
         self._restless()
 
     def note_incident(self, before: AccountView, after: AccountView) -> None:

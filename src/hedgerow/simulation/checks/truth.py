@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hedgerow.domain.account import AccountView
+from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
@@ -24,6 +24,8 @@ __all__ = [
 HOURS_PER_YEAR = 8760
 KNOWN_BEFORE = (timedelta(0), timedelta(minutes=2), timedelta(minutes=15))
 """How old the rates may be that a bot decides by: a settled rate is read some time after its settlement."""
+NO_RISE, MOST_RISE, RISE_GRAIN = -0.9, 10.0, 1e-6
+"""Between which fractions of the marks liquidation of several shorts is looked for, and how exactly."""
 SPREAD_SLACK = Decimal(2)
 BASIS_SLACK = Decimal(5)
 """Basis points that books may have moved between a reading and the first order."""
@@ -98,12 +100,30 @@ def liquidation_distance(account: AccountView, symbol: str) -> float | None:
 
 
 def _together(account: AccountView) -> Iterator[float]:
-    """Yield how far all marks may rise together until the margin balance is the maintenance margin, of several."""
+    """Yield how far all marks may rise together until the margin balance is the maintenance margin, of several.
+
+    The maintenance margin is what the tiers ask for at the raised marks. What is left of the margin falls with every
+    rise, so that halving the span in which it ends finds the place.
+    """
     shorts = [row for row in account.positions.values() if row.quantity < 0]
-    if len(shorts) > 1:
-        notional = sum((-row.quantity * row.mark_price for row in shorts), ZERO)
-        maintenance = sum((row.maintenance or ZERO for row in shorts), ZERO)
-        yield float((account.perp.margin_balance - maintenance) / (notional + maintenance))
+    if len(shorts) <= 1:
+        return
+    notional = float(sum((-row.quantity * row.mark_price for row in shorts), ZERO))
+    balance = float(account.perp.margin_balance)
+    low, high = NO_RISE, MOST_RISE
+    while high - low > RISE_GRAIN:
+        rise = (low + high) / 2
+        left = balance - rise * notional - sum(_maintenance(row, rise) for row in shorts)
+        low, high = (rise, high) if left > 0 else (low, rise)
+    yield low
+
+
+def _maintenance(row: PerpPosition, rise: float) -> float:
+    """Return what a short asks for at a mark that has risen by a fraction, by its tiers where it has some."""
+    size = float(-row.quantity * row.mark_price) * (1 + rise)
+    if not row.tiers:
+        return float(row.maintenance or ZERO) * (1 + rise)
+    return max(size * float(tier.rate) - float(tier.cumulative) for tier in row.tiers)
 
 
 def unused(account: AccountView) -> Decimal:

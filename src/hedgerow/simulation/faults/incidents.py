@@ -41,6 +41,8 @@ class PriceJump(Struct, frozen=True, kw_only=True, tag="price_jump"):
     at: datetime
     factor: Decimal
     everywhere: bool = False
+    symbol: str = ""
+    """Of this pair; empty = of the held one."""
 
 
 class Closure(Struct, frozen=True, kw_only=True, tag="closure"):
@@ -50,6 +52,8 @@ class Closure(Struct, frozen=True, kw_only=True, tag="closure"):
     status: TradingStatus
     markets: tuple[Market, ...]
     hours: float
+    symbol: str = ""
+    """Of this pair; empty = of the held one."""
 
 
 class Reopening(Struct, frozen=True, kw_only=True, tag="reopening"):
@@ -70,6 +74,8 @@ class Deleveraging(Struct, frozen=True, kw_only=True, tag="deleveraging"):
 
     at: datetime
     fraction: Decimal
+    symbol: str = ""
+    """Of this pair; empty = of the held one."""
 
 
 class HandSale(Struct, frozen=True, kw_only=True, tag="hand_sale"):
@@ -84,6 +90,8 @@ class HandCover(Struct, frozen=True, kw_only=True, tag="hand_cover"):
 
     at: datetime
     fraction: Decimal
+    symbol: str = ""
+    """Of this pair; empty = of the held one."""
 
 
 class HandLeverage(Struct, frozen=True, kw_only=True, tag="hand_leverage"):
@@ -142,9 +150,16 @@ def _held(pairs: Sequence[BasisPair], account: AccountView, at: datetime) -> Bas
 def apply_incident(incident: Incident, world: World) -> Reopening | None:
     """Let a fate happen now; returns what follows later. What the venue refuses its owner does not happen."""
     try:
-        return _apply_incident(incident, world, held_pair(world, incident.at))
+        return _apply_incident(incident, world, _pair_of(incident, world))
     except Rejected:
         return None
+
+
+def _pair_of(incident: Incident, world: World) -> BasisPair:
+    """Return the pair that an incident is about: the one that it names, else the held one."""
+    named = getattr(incident, "symbol", "")
+    pair = next((each for each in world.market_data.pairs if each.symbol == named), None)
+    return pair or held_pair(world, incident.at)
 
 
 def _apply_incident(incident: Incident, world: World, pair: BasisPair) -> Reopening | None:  # noqa: C901, PLR0912 - one case per fate

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import Wallet
+from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.emulator.core.error_codes import Code
 from hedgerow.emulator.inprocess.faults import (
@@ -46,10 +47,11 @@ from hedgerow.simulation.faults.incidents import (
     OwnerTransfer,
     PriceJump,
 )
+from hedgerow.simulation.faults.interruptions import Danger, Interruption
 from hedgerow.simulation.faults.market import IntervalChange, OneSidedBook, Storm
 from hedgerow.simulation.scenario import Crash, Fault, RunPlan, Suspension
 
-__all__ = ["COMMON", "FALSE_KINDS", "KINDS", "Draw", "Kinds", "relabelled"]
+__all__ = ["COMMON", "FALSE_KINDS", "KINDS", "Draw", "Kinds", "interruption", "relabelled"]
 
 CODES = (
     Code.PRICE_TOO_HIGH,
@@ -312,6 +314,22 @@ def _pair_refusal(draw: Draw) -> PairRefusal:
         refused=random.choice((Refused.OPENINGS, Refused.PREPARATION)),
         after=after,
         until=until or after + timedelta(days=draw.plan.days),
+    )
+
+
+def interruption(draw: Draw) -> Interruption:
+    """Draw a trade that another hedge's danger interrupts: a short that is taken, or a price that rises."""
+    random = draw.random
+    danger = random.choice((*Danger, Danger.COVERED))
+    closed = random.choice(((), (), (Market.PERP,), (Market.SPOT, Market.PERP)))
+    return Interruption(
+        at=draw.at,
+        kind=random.choice((ExecutionKind.OPEN, ExecutionKind.OPEN, ExecutionKind.CLOSE, None)),
+        after_seconds=random.choice((0.3, 1.0, 3.0, 8.0, 20.0, 60.0)),
+        danger=danger,
+        fraction=draw.fraction("0.6", "0.9") if danger is Danger.RISE else draw.fraction("0.05", "0.3", "1"),
+        closed=closed,
+        closed_seconds=round(random.choice((30, 180, 1200)) * random.random() + 5, 3) if closed else 0.0,
     )
 
 

@@ -8,9 +8,10 @@ from typing import TypedDict
 from msgspec.structs import replace
 
 from hedgerow.domain.execution import ExecutionLimits
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.money import ONE, ZERO
+from hedgerow.emulator.core.market_changes import LeverageTier
 from hedgerow.simulation.generators.execution_style import Style, styled
-from hedgerow.simulation.generators.faults import FALSE_KINDS, KINDS, Draw, Kinds, relabelled
+from hedgerow.simulation.generators.faults import FALSE_KINDS, KINDS, Draw, Kinds, interruption, relabelled
 from hedgerow.simulation.generators.wire_faults import drawn_for_wire
 from hedgerow.simulation.scenario import Fault, RunPlan, Transport
 from hedgerow.strategy.parameters import (
@@ -42,6 +43,14 @@ WALLETS_PER_SLOT = (400, 1500, 5000)
 """USDT of each wallet for each position that may be held."""
 RESERVE_SHARE = 1 / 3
 """Part of the runs for several positions that keep a reserve."""
+TIERS_SHARE = 1 / 2
+"""Part of the runs for several positions whose maintenance margin grows with a position."""
+TIER_RATES = (Decimal("0.01"), Decimal("0.025"), Decimal("0.05"), Decimal("0.125"))
+TIER_FLOORS = (ZERO, Decimal("0.4"), Decimal("1.1"), Decimal(5))
+"""Where each tier begins, in legs; all floors of a run are halved or doubled, or neither."""
+INTERRUPTED_SHARE = 1 / 2
+"""Part of the runs for several positions in which trades are interrupted by the danger of another hedge."""
+MOST_INTERRUPTIONS = 4
 SHORTEST_DAYS = 7.0
 """A run that is asked to be shorter is never made a long one."""
 
@@ -88,7 +97,7 @@ def draw_plan(
     plan = replace(plan, resume_after_hours=owner.choice((2.0, 12.0, 48.0)))
     plan = _for_several(plan, hedges)
     if transport is Transport.WIRE:
-        return drawn_for_wire(plan, faults=faults)
+        return _interrupted(drawn_for_wire(plan, faults=faults), faults=faults)
     plan = _lengthened(plan)
     if not faults:
         return plan
@@ -101,7 +110,7 @@ def draw_plan(
     readings, labels = Random(f"readings/{seed}"), Random(f"labels/{seed}")  # noqa: S311 - as above
     drawn_faults += _drawn(readings, plan, FALSE_KINDS, per_day * FALSE_SHARE)
     drawn_faults += _drawn(labels, plan, ((relabelled, 1),), per_day * LABEL_SHARE)
-    return replace(plan, drawn_faults=drawn_faults, notifications=notified)
+    return _interrupted(replace(plan, drawn_faults=drawn_faults, notifications=notified), faults=faults)
 
 
 def _for_several(plan: RunPlan, most: int) -> RunPlan:
@@ -125,7 +134,36 @@ def _for_several(plan: RunPlan, most: int) -> RunPlan:
     )
     management = replace(plan.parameters.position_management, max_positions=slots)
     parameters = replace(plan.parameters, capital_management=capital, position_management=management)
-    return replace(plan, pairs=slots + random.randint(2, 4), usdt=usdt, parameters=parameters)
+    plan = replace(plan, pairs=slots + random.randint(2, 4), usdt=usdt, parameters=parameters)
+    return _with_tiers(plan, usdt / slots) if slots > 1 else plan
+
+
+def _with_tiers(plan: RunPlan, leg: Decimal) -> RunPlan:
+    """Return a plan for several positions with margin tiers that a leg may be in, and a limit of what is held open.
+
+    Not every plan has either.
+    """
+    random = Random(f"tiers/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
+    unit = leg * Decimal(random.choice(("0.5", "1", "2")))
+    floors = ((unit * share).quantize(ONE) for share in TIER_FLOORS)
+    tiers = tuple(LeverageTier(floor=floor, rate=rate) for floor, rate in zip(floors, TIER_RATES, strict=True))
+    held_open = random.choice((None, None, "0.00002", "0.0005"))
+    capital = replace(
+        plan.parameters.capital_management,
+        max_position_open_interest=None if held_open is None else Decimal(held_open),
+    )
+    parameters = replace(plan.parameters, capital_management=capital)
+    return replace(plan, parameters=parameters, maintenance_tiers=tiers if random.random() < TIERS_SHARE else ())
+
+
+def _interrupted(plan: RunPlan, *, faults: bool) -> RunPlan:
+    """Return a run for several positions with trades that the danger of another hedge interrupts; others as it is."""
+    random = Random(f"interruptions/{plan.seed}")  # noqa: S311 - a repeatable run, nothing secret
+    several = plan.parameters.position_management.max_positions > 1
+    if not faults or not several or random.random() >= INTERRUPTED_SHARE:
+        return plan
+    drawn = tuple(interruption(Draw(random, plan)) for _ in range(random.randint(1, MOST_INTERRUPTIONS)))
+    return replace(plan, drawn_faults=(*plan.drawn_faults, *drawn))
 
 
 def _drawn(random: Random, plan: RunPlan, kinds: Kinds, per_day: float) -> tuple[Fault, ...]:

@@ -1,0 +1,57 @@
+"""Checks trades that are set aside: for a hedge that is in danger, with nothing that rests, and not for long."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from hedgerow.domain import events as ev
+from hedgerow.domain.execution import ExecutionState, HedgeExecution
+from hedgerow.domain.ledger.state import Ledger
+from hedgerow.simulation.checks.conduct import Conduct
+from hedgerow.simulation.checks.invariants import Invariant
+from hedgerow.simulation.harness import ExchangeHarness
+
+__all__ = ["Turns"]
+
+Found = Iterator[tuple[Invariant, str]]
+IN_DANGER = "another hedge cannot wait"
+"""What the log says of a trade that is set aside for a danger."""
+TURN_SECONDS = 240.0
+"""How long a trade may be set aside for each other hedge: a safety exit leads for 120 s at most, follows for 30 s, goes
+back for 30 s, and waits for 5 s before it gives the turn back."""
+AWAITING = {ExecutionState.RESOLVING, ExecutionState.IN_DOUBT}
+
+
+class Turns:
+    """Knows since when trades are set aside."""
+
+    def __init__(self, harness: ExchangeHarness, conduct: Conduct) -> None:
+        self._harness = harness
+        self._conduct = conduct
+        self._since: dict[str, datetime] = {}
+        """By hedge id."""
+
+    def note(self, before: Ledger, event: ev.Event, after: Ledger) -> Found:
+        """Judge an event."""
+        job = before.execution
+        if isinstance(event, ev.ExecutionSuspended) and job is not None:
+            yield from self._suspended(job, event, before)
+        now = self._harness.now
+        self._since = {hedge_id: self._since.get(hedge_id, now) for hedge_id in after.suspended}
+        others = max(1, len(after.hedges) - 1)
+        for hedge_id, since in self._since.items():
+            seconds = (now - since).total_seconds()
+            if seconds > TURN_SECONDS * others + self._harness.patience_seconds:
+                symbol = after.suspended[hedge_id].symbol
+                yield Invariant.BOUND, f"the trade of {symbol} is set aside for {seconds:.0f} s"
+
+    def revived(self) -> None:
+        """Take note that a bot is at work again: the time without one does not count."""
+        self._since = dict.fromkeys(self._since, self._harness.now)
+
+    def _suspended(self, job: HedgeExecution, event: ev.ExecutionSuspended, before: Ledger) -> Found:
+        if job.state not in AWAITING and not job.doubtful and self._harness.world.open_orders(job.symbol):
+            yield Invariant.DELTA, f"the trade of {job.symbol} is set aside while an order of it rests"
+        others = [hedge.symbol for hedge in before.judged_hedges if hedge.hedge_id != job.hedge_id]
+        if event.detail == IN_DANGER and before.transfer is None and not self._conduct.any_in_danger(others):
+            names = ", ".join(others) or "nothing"
+            yield Invariant.SUPPORTED, f"the trade of {job.symbol} is set aside, and nothing is wrong with {names}"
