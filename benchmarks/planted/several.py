@@ -241,6 +241,14 @@ TEXTS: Sequence[Patched] = (
         tests=("unit/strategy/decisions/test_allocation.py",),
     ),
     Patched(
+        name="held coins count at what they were bought for",
+        file="strategy/decisions/allocation.py",
+        does="After a fall the equity is too large: the short's gain counts, and the loss of the coins does not.",
+        old="        caps.append(limits.max_position_equity * (funds.equity + funds.coins))\n",
+        new="        caps.append(limits.max_position_equity * (funds.equity + held / 2))\n",
+        tests=("unit/strategy/decisions/test_allocation.py",),
+    ),
+    Patched(
         name="a top-up restores the distance of half of the shorts",
         file="strategy/evaluation/shared_margin.py",
         does="The margin that is moved is not enough for all shorts of the wallet.",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from hedgerow.domain.errors import InvariantBroken, LogUnavailable
+from hedgerow.domain.errors import InvariantBroken, LogUnavailable, StoreError
 from hedgerow.domain.events import CommandIssued, Event
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
@@ -42,9 +42,11 @@ class Journal:
         """Load the log.
 
         Raises:
-            StoreError: the log is corrupt or newer than this version.
+            StoreError: the log is corrupt or newer than this version, or put together from the logs of two bots.
         """
-        self._ledger = await self._store.load()
+        ledger = await self._store.load()
+        _refuse_two_of_one_pair(ledger)
+        self._ledger = ledger
         self._snapshot_at = self._ledger.events
         return self._ledger
 
@@ -114,6 +116,20 @@ class Journal:
         if self._ledger is not None and self._ledger.events > self._snapshot_at:
             await self._snapshot(self._ledger)
         await self._store.close()
+
+
+def _refuse_two_of_one_pair(ledger: Ledger) -> None:
+    """Refuse a log that no bot has written: each would sell the coins of the other's position.
+
+    Raises:
+        StoreError: two hedges of one pair are held.
+    """
+    ids: dict[str, str] = {}
+    for hedge in ledger.hedges.values():
+        other = ids.setdefault(hedge.symbol, hedge.hedge_id)
+        if other != hedge.hedge_id:
+            why = "the logs of two bots were put together: start with one of them, what only the other held is adopted"
+            raise StoreError(f"the log holds two positions of {hedge.symbol} ({other}, {hedge.hedge_id}); {why}")
 
 
 def _failure(observer: Observer, error: Exception, notice: Notice) -> ObserverFailed:

@@ -147,8 +147,8 @@ class Conduct:
         if capital.max_position_usd is not None:
             yield "the limit of one", capital.max_position_usd / 2
         if capital.max_position_equity is not None:
-            now = (h.spot_quantity * prices_of(self._world, h.symbol).spot for h in held)
-            coins = max(sum(now, ZERO), committed / 2)
+            prices = ((h.spot_quantity, prices_of(self._world, h.symbol)) for h in held)
+            coins = sum((quantity * max(price.spot, price.mark) for quantity, price in prices), ZERO)
             yield "its part of the equity", capital.max_position_equity * (equity_of(account) + coins) / 2
         if capital.max_position_open_interest is not None and self._trades_shown(symbol):
             bid = self._world.depth(Market.PERP, symbol).touch(Side.SELL) or ZERO

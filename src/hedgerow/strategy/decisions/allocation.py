@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.evaluation.rebalancing import TRANSFER_STEP
 from hedgerow.strategy.evaluation.sizing import Funds, funds_of
 from hedgerow.strategy.policy import Policy
@@ -30,7 +31,17 @@ def funds_for_next(account: AccountView, ledger: Ledger) -> Funds:
     margin = account.perp.balance + min(ZERO, account.perp.unrealized_pnl)
     free = min(account.perp.transferable, margin - notional) - HELD_DRIFT * shorts
     seen = replace(account, perp=replace(account.perp, transferable=free.quantize(TRANSFER_STEP)))
-    return funds_of(seen, [hedge.symbol for hedge in ledger.hedges.values()])
+    funds = funds_of(seen, [hedge.symbol for hedge in ledger.hedges.values()])
+    return replace(funds, coins=sum((_worth(hedge, account) for hedge in ledger.hedges.values()), ZERO))
+
+
+def _worth(hedge: HedgedPosition, account: AccountView) -> Decimal:
+    """Return what the coins of a hedge are worth at the mark that the account shows; nothing where it shows none.
+
+    The result of the short is counted at the same mark, so that both together change with nothing but the basis.
+    """
+    row = account.positions.get(hedge.symbol)
+    return ZERO if row is None else hedge.spot_quantity * row.mark_price
 
 
 def free_slots(ledger: Ledger, policy: Policy) -> int:
@@ -67,7 +78,7 @@ def leg_of_next(ledger: Ledger, funds: Funds, policy: Policy) -> Decimal:
     capital = policy.capital(spot, perp) if count == 1 else policy.capital(spot / count, perp / count)
     caps = [limits.max_position_usd, None if left is None else left / count]
     if limits.max_position_equity is not None:
-        caps.append(limits.max_position_equity * (funds.equity + held / 2))
+        caps.append(limits.max_position_equity * (funds.equity + funds.coins))
     most = min((cap / 2 for cap in caps if cap is not None), default=capital)
     if most >= capital:
         return capital

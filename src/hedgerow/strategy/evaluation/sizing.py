@@ -45,6 +45,8 @@ class Funds(Struct, frozen=True, kw_only=True):
     spot: Decimal
     perp: Decimal
     equity: Decimal
+    coins: Decimal = ZERO
+    """What the coins of held hedges are worth at the marks of their shorts, whose result is in ``equity``."""
     rebalance: Rebalance | None = None
 
 

@@ -128,3 +128,21 @@ def test_what_lies_idle_beside_hedges_goes_back_to_the_spot_wallet() -> None:
     assert move.to_perp == -move.amount == -498
     foreign = replace(account(*rows, short_of("CCCUSDT", "1"), usdt="0"), perp=wallet)
     assert funds_for_next(foreign, ledger).rebalance is None
+
+
+def test_held_coins_count_at_the_price_at_which_the_result_of_their_short_is_counted() -> None:
+    ledger = several_of(hedge("10"))
+    limit = policy(3, max_position_equity=Decimal("0.1"))
+    legs: list[Decimal] = []
+    for mark in ("100", "50", "150"):
+        row = replace(short_of(quantity="10"), mark_price=Decimal(mark))
+        gained = 10 * (100 - Decimal(mark))
+        wallet = PerpWallet(
+            balance=Decimal(4000), unrealized_pnl=gained, available=Decimal(2900), transferable=Decimal(2900)
+        )
+        legs.append(leg_of_next(ledger, funds_for_next(replace(account(row, usdt="3000"), perp=wallet), ledger), limit))
+    assert legs == [400, 400, 400], "a fall or a rise of the price changes no equity of a hedge"
+
+
+def test_coins_whose_short_the_account_does_not_show_are_no_equity() -> None:
+    assert funds_for_next(account(usdt="1000"), several_of(hedge("10"))).coins == 0
