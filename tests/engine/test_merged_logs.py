@@ -46,7 +46,8 @@ def one_held(symbol: str, seed: int = 1) -> BotHarness:
 
 def test_two_bots_on_two_pairs_go_on_as_one_that_holds_both() -> None:
     first, second = one_held(A), one_held(B, seed=2)
-    world = make_world(market(), usdt=3000, perp=2000, start=OPENED + timedelta(hours=1))
+    data = market()
+    world = make_world(data, usdt=3000, perp=2000, start=OPENED + timedelta(hours=1))
     for bot, symbol in ((first, A), (second, B)):
         hedge = bot.ledger.held(symbol)
         assert hedge is not None
@@ -54,7 +55,7 @@ def test_two_bots_on_two_pairs_go_on_as_one_that_holds_both() -> None:
         world.trade_by_hand(Market.PERP, symbol, Side.SELL, hedge.short)
         world.set_leverage(symbol, 1)
     merged = MemoryStore((*first.log, *second.log))
-    bot = BotHarness(world.market_data, world=world, open_store=lambda: merged, parameters=calm())
+    bot = BotHarness(data, world=world, open_store=lambda: merged, parameters=calm())
     before = len(first.log) + len(second.log)
     bot.run(0.5)
     assert {hedge.symbol for hedge in bot.ledger.open_hedges} == {A, B}
