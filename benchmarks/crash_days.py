@@ -11,7 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from hedgerow.domain.events import HedgeRepaired
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from support.bot_harness import BotHarness
 from support.crash_days import CRASH, DATA, HELD_SINCE, SQUEEZE, generated, historic, lived, moved
 
@@ -31,7 +32,7 @@ def print_cost(name: str, bot: BotHarness) -> None:
 
 def main() -> None:
     """Play every day and print what it cost."""
-    refused = FaultPlan(submits=(SubmitFault(outcome=Outcome.REJECT, command="transfer_funds", nth=4, times=10_000),))
+    refused = FaultPlan(submits=(SubmitFault(fault=FaultKind.REJECT, command="transfer_funds", nth=4, times=10_000),))
     print_cost("generated crash", lived(generated(CRASH), 11))
     print_cost("generated squeeze", lived(generated(SQUEEZE), 11))
     print_cost("the same, no transfer goes through", lived(generated(SQUEEZE), 11, faults=refused))

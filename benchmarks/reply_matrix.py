@@ -34,8 +34,9 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireFaultKind
+from hedgerow.emulator.wire.rest.faults import MessageFaultKind, RequestFault, StreamFault
 from hedgerow.emulator.wire.rest.mutations import Rewrite
 from hedgerow.emulator.wire.rest.rewriting import rewrites_of
 from hedgerow.emulator.wire.rest.router import RestReply
@@ -116,7 +117,7 @@ class Case(Struct, frozen=True, kw_only=True):
         rewrite = self.rewrite
         if self.source is Source.STREAM:
             return StreamFault(
-                fault=WireFaultKind.REWRITE,
+                fault=MessageFaultKind.REWRITE,
                 stream=rest,
                 market=Market(first),
                 mutation=rewrite.mutation,
@@ -126,7 +127,7 @@ class Case(Struct, frozen=True, kw_only=True):
                 times=0,
             )
         return RequestFault(
-            fault=WireFault.REWRITE,
+            fault=FaultKind.REWRITE,
             method=first,
             path=rest,
             market=Market.SPOT if rest.startswith("/api/") else Market.PERP,

@@ -19,7 +19,8 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.wire.rest.faults import RequestFault
 from support.command_runner import COMMAND, EAGER, Shell, process, write_config
 from support.local_aster import KEY, SIGNER, USER, LocalAster, key_of, local_aster
 
@@ -141,7 +142,7 @@ def test_a_bot_with_legacy_keys_opens_holds_and_closes_also_after_a_lost_answer(
     account = WiredAccount(user=USER, signer=SIGNER)
     monkeypatch.setenv("APIV1_PUBLIC_KEY", account.api_key)
     monkeypatch.setenv("APIV1_PRIVATE_KEY", account.api_secret)
-    aster.venue.faults.requests.append(RequestFault(fault=WireFault.CUT_AFTER, path="/fapi/v1/order", method="POST"))
+    aster.venue.faults.requests.append(RequestFault(fault=FaultKind.CUT_AFTER, path="/fapi/v1/order", method="POST"))
     said = shell("run", "--once")
     assert (said.code, said.err) == (0, "")
     opened = check_sound(aster, place)
@@ -158,7 +159,7 @@ def test_a_closing_that_receives_a_stop_signal_ends_flat_first(
 ) -> None:
     assert shell("run", "--once").code == 0
     assert check_sound(aster, place).largest is not None
-    slow = RequestFault(fault=WireFault.SLOW, path="/fapi/v3/order", method="POST", seconds=2, times=1)
+    slow = RequestFault(fault=FaultKind.SLOW, path="/fapi/v3/order", method="POST", seconds=2, times=1)
     aster.venue.faults.requests.append(slow)
     log = place / "hedgerow.db"
     before = count(log, "order_ended")
@@ -175,7 +176,7 @@ def test_a_closing_that_receives_a_stop_signal_ends_flat_first(
 
 def test_a_stop_signal_ends_a_command_that_only_reads(aster: LocalAster, place: Path) -> None:
     aster.venue.faults.requests.append(
-        RequestFault(fault=WireFault.SILENT_BEFORE, path="accountWithJoinMargin", times=0)
+        RequestFault(fault=FaultKind.SILENT_BEFORE, path="accountWithJoinMargin", times=0)
     )
     command = process(COMMAND, "halt", home=place)
     until(lambda: aster.venue.faults.faulted > 0, command)

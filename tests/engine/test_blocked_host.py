@@ -10,16 +10,17 @@ from hedgerow.domain.events import CommandIssued, ExecutionStarted, HedgeAborted
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.wire.rest.faults import RequestFault
 
 SPOT, PERP = "/api/v3/order", "/fapi/v3/order"
 ROUND_TRIP = 0.1
 BLOCKED_SECONDS = 60.0
 UNWOUND_WITHIN = 2.0
 LIMITS: dict[str, dict[str, Any]] = {
-    "weight": {"fault": WireFault.RATE_LIMITED},
-    "refusal": {"fault": WireFault.REJECT, "status": 429, "code": -1003},
-    "ban": {"fault": WireFault.BANNED},
+    "weight": {"fault": FaultKind.RATE_LIMITED},
+    "refusal": {"fault": FaultKind.REJECT, "status": 429, "code": -1003},
+    "ban": {"fault": FaultKind.BANNED},
 }
 
 

@@ -16,7 +16,8 @@ from hedgerow.domain.events import FlowKind, FundingReceived, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.ports import AccountHistory
 from hedgerow.strategy.hedge_result import ExitPrices
@@ -194,7 +195,7 @@ def test_fees_whose_reports_do_not_come_are_estimates_and_the_lines_say_so() -> 
 
 @pytest.mark.parametrize("times", [1, 15], ids=["once", "for more than an hour"])
 def test_a_transfer_whose_answer_is_lost_is_booked_once_and_is_one_line_per_wallet(times: int) -> None:
-    lost = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds", times=times)
+    lost = SubmitFault(fault=FaultKind.SILENT_AFTER, command="transfer_funds", times=times)
     harness = BotHarness(usdt=900, perp=100, faults=FaultPlan(submits=(lost,)), parameters=PATIENT)
     harness.run(3)
     assert check_every_line(harness)[LineKind.TRANSFER] == 2

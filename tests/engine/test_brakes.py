@@ -23,7 +23,8 @@ from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.operator_requests import HaltRequested, ResumeRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import BookDistortion
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.engine.notices import NoOpportunity
 from hedgerow.strategy.decisions.entry import openings_blocked
 from hedgerow.strategy.observation import Observation
@@ -229,7 +230,7 @@ def test_a_withdrawal_that_the_statement_shows_halts_nothing() -> None:
 
 
 def refuses(symbol: str, times: int = 1000) -> SubmitFault:
-    return SubmitFault(outcome=Outcome.REJECT, command="place_order", symbol=symbol, code=-2010, times=times)
+    return SubmitFault(fault=FaultKind.REJECT, command="place_order", symbol=symbol, code=-2010, times=times)
 
 
 def test_a_pair_that_refuses_does_not_starve_the_next_one() -> None:

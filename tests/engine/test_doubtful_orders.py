@@ -9,7 +9,8 @@ from hedgerow.domain.events import ExecutionStarted, HedgeAborted, HedgeClosed, 
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import HaltRequested
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bot_harness import BotHarness
 
@@ -20,12 +21,12 @@ LIFE = 60.0
 def lost(market: Market, side: Side, seconds: float, *, times: int = 1, arrives: bool = True) -> FaultPlan:
     """Lose the answers of ``times`` orders; each is executed so many seconds later, or never."""
     fault = SubmitFault(
-        outcome=Outcome.LATE if arrives else Outcome.LOST_BEFORE,
+        fault=FaultKind.LATE if arrives else FaultKind.SILENT_BEFORE,
         command="place_order",
         market=market,
         side=side,
         times=times,
-        delay_seconds=seconds if arrives else 0.0,
+        seconds=seconds if arrives else 0.0,
     )
     return FaultPlan(submits=(fault,))
 
@@ -90,7 +91,7 @@ def test_a_closing_whose_orders_land_late_ends_flat(market: Market, side: Side, 
 
 
 def test_a_naked_closing_stops_when_its_short_is_gone_though_no_order_is_answered() -> None:
-    refused = SubmitFault(outcome=Outcome.REJECT, command="place_order", market=PERP, side=BUY, code=-2015)
+    refused = SubmitFault(fault=FaultKind.REJECT, command="place_order", market=PERP, side=BUY, code=-2015)
     (silent,) = lost(PERP, BUY, 0, times=999, arrives=False).submits
     bot = harness(FaultPlan(submits=(refused, replace(silent, nth=2))))
     bot.run(0.3)

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from hedgerow.domain.events import HedgeOpened, NakedAlarmed, OrderOutcomeUnknown
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
 from support.bot_harness import OPENED, BotHarness
 
 MINUTES = timedelta(minutes=10)
@@ -27,7 +28,7 @@ def test_an_order_that_cannot_be_looked_up_is_known_by_its_trades() -> None:
 
 
 def test_an_order_whose_answer_was_lost_is_known_by_its_trades_too() -> None:
-    lost = SubmitFault(outcome=Outcome.LOST_AFTER, command="place_order", market=Market.PERP)
+    lost = SubmitFault(fault=FaultKind.SILENT_AFTER, command="place_order", market=Market.PERP)
     harness = unanswered(Read.RESOLVE, submits=(lost,))
     harness.run(0.1)
     harness.check_whole()
@@ -35,7 +36,7 @@ def test_an_order_whose_answer_was_lost_is_known_by_its_trades_too() -> None:
 
 
 def test_a_part_proves_nothing_and_the_bot_asks_less_and_less_often() -> None:
-    part = SubmitFault(outcome=Outcome.PARTIAL, command="place_order", market=Market.SPOT, fraction=Decimal("0.5"))
+    part = SubmitFault(fault=FaultKind.PARTIAL, command="place_order", market=Market.SPOT, fraction=Decimal("0.5"))
     harness = unanswered(Read.RESOLVE, submits=(part,))
     harness.run(0.2)
     assert len(harness.logged(NakedAlarmed)) == 1

@@ -9,7 +9,8 @@ from hedgerow.domain.execution import HedgeExecution, change_between, changed
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import CloseRequested
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.store.codec import decode_event, encode_event
 from support.bot_harness import BotHarness
 from support.drawing import examples
@@ -18,9 +19,9 @@ COMPACT_BYTES = 700
 """Most that a step takes on average; with the whole job in it, it took 2,200."""
 
 
-def lived(*, nth: int = 1, outcome: Outcome = Outcome.LOST_AFTER) -> list[Event]:
+def lived(*, nth: int = 1, outcome: FaultKind = FaultKind.SILENT_AFTER) -> list[Event]:
     """Return the log of a bot that opened and closed a hedge, with one fault."""
-    fault = SubmitFault(outcome=outcome, command="place_order", nth=nth, times=2)
+    fault = SubmitFault(fault=outcome, command="place_order", nth=nth, times=2)
     harness = BotHarness(faults=FaultPlan(submits=(fault,)), latency_seconds=0.05, certain_after_seconds=60)
     harness.run(0.3)
     harness.ask(CloseRequested())
@@ -39,8 +40,11 @@ def in_the_old_form(events: list[Event]) -> list[Event]:
 
 
 @settings(max_examples=examples(12), deadline=None)
-@given(nth=st.integers(1, 12), outcome=st.sampled_from([Outcome.LOST_AFTER, Outcome.LOST_BEFORE, Outcome.NOT_SENT]))
-def test_both_forms_of_a_step_fold_to_the_same_ledger(nth: int, outcome: Outcome) -> None:
+@given(
+    nth=st.integers(1, 12),
+    outcome=st.sampled_from([FaultKind.SILENT_AFTER, FaultKind.SILENT_BEFORE, FaultKind.NOT_SENT]),
+)
+def test_both_forms_of_a_step_fold_to_the_same_ledger(nth: int, outcome: FaultKind) -> None:
     events = lived(nth=nth, outcome=outcome)
     old = in_the_old_form(events)
     assert fold(decode_event(encode_event(event)) for event in events) == fold(old)

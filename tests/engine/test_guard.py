@@ -13,7 +13,8 @@ from hedgerow.domain.events import CommandIssued, ExternalFills, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadError, ReadFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.inprocess.readings import AccountMutation, AccountReading
 from hedgerow.engine.guard import LAG_SECONDS, LAGGING_SECONDS
 from hedgerow.engine.notices import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen
@@ -399,7 +400,7 @@ def test_a_price_that_goes_on_rising_is_answered_by_one_remedy_after_the_other()
 def test_a_held_hedge_that_cannot_be_seen_for_an_hour_is_an_error_and_again_each_hour(*, notifications: bool) -> None:
     outage = ReadFault(
         read=Read.ACCOUNT,
-        error=ReadError.UNAUTHORIZED,
+        fault=FaultKind.UNAUTHORIZED,
         after=OPENED + timedelta(hours=1),
         until=OPENED + timedelta(hours=3.5),
     )

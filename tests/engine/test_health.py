@@ -10,7 +10,8 @@ from hedgerow.domain.events import CommandRefused, ExternalFills, HedgeRepaired,
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import CycleFailed, Decided, Evaluated, NoOpportunity, ReadFailed, RebalanceStarted
 from hedgerow.strategy.observation import Close, Hold, HoldReason, TopUpMargin, Trim
 from hedgerow.strategy.parameters import (
@@ -302,7 +303,7 @@ def test_no_pair_at_all_is_survived() -> None:
 
 
 def test_a_refused_leverage_opens_nothing_and_the_bot_lives_on() -> None:
-    refusal = SubmitFault(outcome=Outcome.REJECT, command="set_leverage", code=-4028, times=3)
+    refusal = SubmitFault(fault=FaultKind.REJECT, command="set_leverage", code=-4028, times=3)
     harness = BotHarness(faults=FaultPlan(submits=(refusal,)))
     harness.run(0.2)
     assert harness.venue.orders == []

@@ -11,7 +11,8 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import ResumeRequested
 from hedgerow.domain.order import OrderRequest
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.engine.notices import CycleFailed, Warned
 from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bot_harness import BotHarness
@@ -31,8 +32,8 @@ def market_data() -> ScriptedMarketData:
 
 def given_up(market: Market) -> tuple[BotHarness, OrderRequest]:
     """Return a farm whose opening was unwound because an order of one leg never came, and that order."""
-    lost = SubmitFault(outcome=Outcome.LOST_BEFORE, command="place_order", market=market, times=1)
-    rejected = SubmitFault(outcome=Outcome.REJECT, command="place_order", market=market, code=-4131, nth=2, times=999)
+    lost = SubmitFault(fault=FaultKind.SILENT_BEFORE, command="place_order", market=market, times=1)
+    rejected = SubmitFault(fault=FaultKind.REJECT, command="place_order", market=market, code=-4131, nth=2, times=999)
     harness = BotHarness(
         market_data(), usdt=1000, perp=1000, parameters=PATIENT, faults=FaultPlan(submits=(lost, rejected))
     )
@@ -83,7 +84,7 @@ def test_an_order_that_lands_within_its_nonces_life_is_found_within_seconds() ->
 
 
 def test_a_late_fill_of_the_hedge_that_is_held_grows_its_leg_and_is_trimmed() -> None:
-    lost = SubmitFault(outcome=Outcome.LOST_BEFORE, command="place_order", market=Market.PERP)
+    lost = SubmitFault(fault=FaultKind.SILENT_BEFORE, command="place_order", market=Market.PERP)
     small = replace(PATIENT, capital_management=CapitalManagement(max_capital_usd=Decimal(1000)))
     harness = BotHarness(market_data(), usdt=1000, perp=1000, parameters=small, faults=FaultPlan(submits=(lost,)))
     harness.run(0.05)

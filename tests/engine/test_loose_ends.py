@@ -28,7 +28,8 @@ from hedgerow.domain.operator_requests import Answer, ResumeRequested
 from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.error_codes import Code
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL, Listing, ScriptedMarketData
@@ -57,10 +58,10 @@ def harness(
     return BotHarness(market_data, usdt=usdt, perp=1000 - usdt, faults=faults, latency_seconds=0.1, **settings)  # type: ignore[arg-type] # its own
 
 
-@pytest.mark.parametrize("silence", [Outcome.NOT_SENT, Outcome.REJECT], ids=["never left", "refused for no reason"])
-def test_a_transfer_whose_repetition_fails_is_not_taken_to_have_failed_itself(silence: Outcome) -> None:
-    done = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds")
-    again = SubmitFault(outcome=silence, command="transfer_funds", nth=2, times=2, code=Code.UNKNOWN)
+@pytest.mark.parametrize("silence", [FaultKind.NOT_SENT, FaultKind.REJECT], ids=["never left", "refused for no reason"])
+def test_a_transfer_whose_repetition_fails_is_not_taken_to_have_failed_itself(silence: FaultKind) -> None:
+    done = SubmitFault(fault=FaultKind.SILENT_AFTER, command="transfer_funds")
+    again = SubmitFault(fault=silence, command="transfer_funds", nth=2, times=2, code=Code.UNKNOWN)
     bot = harness(done, again, usdt=900)
     bot.run(0.5)
     bot.check_whole()
@@ -69,7 +70,7 @@ def test_a_transfer_whose_repetition_fails_is_not_taken_to_have_failed_itself(si
 
 
 def test_no_second_transfer_begins_while_the_first_is_in_doubt() -> None:
-    silent = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds", times=200)
+    silent = SubmitFault(fault=FaultKind.SILENT_AFTER, command="transfer_funds", times=200)
     bot = harness(silent, usdt=900)
     bot.run(0.3)
     assert bot.ledger.transfer_doubtful
@@ -180,7 +181,7 @@ def test_what_is_left_of_a_hedge_closed_by_hand_stays_the_bots() -> None:
 
 def test_a_bot_that_was_naked_for_a_while_goes_back_to_its_rhythm() -> None:
     refused = SubmitFault(
-        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=12, code=-2015
+        fault=FaultKind.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=12, code=-2015
     )
     bot = harness(refused, parameters=EAGER)
     bot.run(9)
@@ -193,7 +194,7 @@ def test_a_bot_that_was_naked_for_a_while_goes_back_to_its_rhythm() -> None:
 
 def test_a_halt_is_not_lifted_while_a_leg_is_naked() -> None:
     refused = SubmitFault(
-        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=10_000, code=-2015
+        fault=FaultKind.REJECT, command="place_order", market=Market.PERP, reduce_only=True, times=10_000, code=-2015
     )
     bot = harness(refused, parameters=EAGER)
     answers: list[Answer] = []
@@ -231,7 +232,7 @@ def test_a_lot_that_the_owner_bought_back_is_no_profit() -> None:
 def test_an_order_whose_outcome_stays_unknown_may_be_a_naked_leg_and_is_told_as_one() -> None:
     # Neither the order itself nor the account's trades can tell.
     unread = [ReadFault(read=r, after=OPENED, until=OPENED + timedelta(minutes=3)) for r in (Read.RESOLVE, Read.FILLS)]
-    bot = harness(SubmitFault(outcome=Outcome.LOST_AFTER, market=Market.SPOT), reads=tuple(unread))
+    bot = harness(SubmitFault(fault=FaultKind.SILENT_AFTER, market=Market.SPOT), reads=tuple(unread))
     bot.run(0.2)
     bot.check_whole()
     (alarm,) = bot.logged(NakedAlarmed)

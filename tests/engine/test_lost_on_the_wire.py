@@ -13,8 +13,9 @@ from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.events import CommandIssued, Event, OrderEnded
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.wire.memory_transport import wire_request
-from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from hedgerow.emulator.wire.rest.faults import RequestFault
 from hedgerow.ports import HttpRequest, HttpResponse
 from hedgerow.simulation.faults.crashes import SimulatedCrash
 
@@ -99,7 +100,7 @@ class Crash:
 @pytest.mark.parametrize("path", [SPOT, PERP])
 @pytest.mark.parametrize(
     "incident",
-    [{"leaves": False}, {"fault": {"fault": WireFault.SILENT_BEFORE}}],
+    [{"leaves": False}, {"fault": {"fault": FaultKind.SILENT_BEFORE}}],
     ids=["never left", "lost on the way"],
 )
 def test_an_order_that_never_arrived_is_absent_once_its_nonce_is_dead(path: str, incident: dict[str, Any]) -> None:
@@ -115,7 +116,7 @@ def test_an_order_that_never_arrived_is_absent_once_its_nonce_is_dead(path: str,
 
 @pytest.mark.parametrize("path", [SPOT, PERP])
 def test_an_order_that_is_still_under_way_is_stopped_and_never_lands(path: str) -> None:
-    crash = Crash(path, fault={"fault": WireFault.LATE, "seconds": 30.0})
+    crash = Crash(path, fault={"fault": FaultKind.LATE, "seconds": 30.0})
     end = crash.restart()
     assert end.order_id is None
     assert end.filled_quantity == 0
@@ -128,7 +129,7 @@ def test_an_order_that_is_still_under_way_is_stopped_and_never_lands(path: str) 
 def test_a_late_order_that_lands_before_it_can_be_stopped_is_found_with_what_it_filled(
     path: str, seconds: float
 ) -> None:
-    crash = Crash(path, fault={"fault": WireFault.LATE, "seconds": seconds})
+    crash = Crash(path, fault={"fault": FaultKind.LATE, "seconds": seconds})
     end = crash.restart()
     assert end.order_id is not None
     assert end.filled_quantity > 0
@@ -151,10 +152,10 @@ def test_an_order_that_was_filled_before_the_power_failed_is_found(path: str) ->
 def test_an_order_that_lands_although_a_noop_answered_success_is_hedged_or_taken_back(
     path: str, seconds: float
 ) -> None:
-    crash = Crash(path, fault={"fault": WireFault.LATE, "seconds": seconds})
+    crash = Crash(path, fault={"fault": FaultKind.LATE, "seconds": seconds})
     noop = path.replace("order", "noop")
     crash.wiring.venue.faults.requests.append(
-        RequestFault(path=noop, method="POST", fault=WireFault.IDLE_NOOP, times=1000)
+        RequestFault(path=noop, method="POST", fault=FaultKind.IDLE_NOOP, times=1000)
     )
     end = crash.restart()
     assert end.filled_quantity > 0

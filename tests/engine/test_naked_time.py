@@ -17,7 +17,8 @@ from hedgerow.domain.execution import ExecutionLimits
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.market import Depth
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.notices import CycleFailed
 from hedgerow.engine.notices import Stopped as LastMoment
@@ -260,7 +261,7 @@ def test_a_wall_clock_that_is_set_while_a_leg_is_open_makes_no_time_out_due(jump
 
 @JUMPS
 def test_a_follower_that_fails_is_unwound_in_its_time_although_the_wall_clock_is_set(jump: timedelta) -> None:
-    refused = SubmitFault(outcome=Outcome.REJECT, market=Market.PERP, code=-4131, times=500)
+    refused = SubmitFault(fault=FaultKind.REJECT, market=Market.PERP, code=-4131, times=500)
     harness = set_after(3, jump, refused, limits=ExecutionLimits(flatten_after_seconds=20))
     assert harness.reasons[0] is Reason.UNWOUND
     assert 15 < harness.ledger.max_naked_seconds < 40

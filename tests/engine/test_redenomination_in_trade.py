@@ -13,7 +13,8 @@ from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.domain.order import OrderRequest
 from hedgerow.emulator.core.market_changes import Redenomination
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import Warned
 from hedgerow.strategy.hedging.machine import OTHER_UNITS_DETAIL
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
@@ -27,9 +28,9 @@ REDENOMINATED_AT = 0.1
 def naked_opening(refused: int, *reads: ReadFault) -> BotHarness:
     """Return a farm whose shorts, and whose sales of the coins, are refused so often each."""
     faults = [
-        SubmitFault(outcome=Outcome.REJECT, command="place_order", market=Market.PERP, code=-4131, times=999),
+        SubmitFault(fault=FaultKind.REJECT, command="place_order", market=Market.PERP, code=-4131, times=999),
         SubmitFault(
-            outcome=Outcome.REJECT, command="place_order", market=Market.SPOT, side=Side.SELL, code=-2010, times=refused
+            fault=FaultKind.REJECT, command="place_order", market=Market.SPOT, side=Side.SELL, code=-2010, times=refused
         ),
     ]
     return BotHarness(ScriptedMarketData([Listing(SYMBOL)]), faults=FaultPlan(submits=tuple(faults), reads=reads))
@@ -76,7 +77,7 @@ def test_without_the_statement_a_naked_leg_of_old_coins_waits_and_stays_halted()
 @pytest.mark.parametrize("coins", ["0", "0.0005", "2"], ids=["none", "a remainder", "of the owner"])
 def test_a_short_whose_coins_are_sold_is_counted_in_new_ones_and_bought_back(coins: str) -> None:
     """A coin that leaves no remainder leaves no row of the statement: the entry price of the short says it then."""
-    refused = SubmitFault(outcome=Outcome.REJECT, command="place_order", market=Market.PERP, side=Side.BUY, code=-4131)
+    refused = SubmitFault(fault=FaultKind.REJECT, command="place_order", market=Market.PERP, side=Side.BUY, code=-4131)
     harness = BotHarness(
         ScriptedMarketData([Listing(make_pair(SYMBOL, fee_in_quote=True))]),
         coins={"AAA": Decimal(coins)},

@@ -6,7 +6,8 @@ from hedgerow.domain.events import ExecutionStarted, HedgeClosed
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import HaltRequested
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.engine.notices import Notice, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bot_harness import BotHarness
@@ -17,7 +18,7 @@ AGED = StrategyParameters(position_management=PositionManagement(max_position_ag
 def denied(times: int) -> FaultPlan:
     """Refuse so many buy-backs as if there were no short."""
     fault = SubmitFault(
-        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, side=Side.BUY, times=times, code=-2022
+        fault=FaultKind.REJECT, command="place_order", market=Market.PERP, side=Side.BUY, times=times, code=-2022
     )
     return FaultPlan(submits=(fault,))
 

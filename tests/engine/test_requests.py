@@ -14,7 +14,8 @@ from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested, HaltRequested, Request, ResumeRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import (
     CycleBegan,
     CycleFailed,
@@ -181,7 +182,7 @@ def _fail(harness: BotHarness) -> Callable[[], object]:
 def test_a_close_while_the_exchange_answers_nothing_says_that_nothing_was_closed(tmp_path: Path) -> None:
     asked, over = OPENED + timedelta(hours=0.52), OPENED + timedelta(hours=1.5)
     outage = tuple(ReadFault(read=read, after=asked, until=over) for read in Read)
-    unsent = SubmitFault(outcome=Outcome.NOT_SENT, nth=100, times=10_000)
+    unsent = SubmitFault(fault=FaultKind.NOT_SENT, nth=100, times=10_000)
     harness = BotHarness(faults=FaultPlan(reads=outage, submits=(unsent,)))
     mailbox = mailbox_in(tmp_path)
     harness.run(1, mailbox=mailbox, at={0.52: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
@@ -335,7 +336,7 @@ def test_a_stop_between_the_two_legs_of_a_closing_still_ends_flat() -> None:
 
 
 def test_a_stop_between_the_legs_when_the_second_is_refused_still_ends_flat() -> None:
-    refused = SubmitFault(outcome=Outcome.REJECT, market=Market.PERP, side=Side.SELL, code=-2019, times=50)
+    refused = SubmitFault(fault=FaultKind.REJECT, market=Market.PERP, side=Side.SELL, code=-2019, times=50)
     harness = BotHarness(latency_seconds=0.05, faults=FaultPlan(submits=(refused,)))
     trap = _Trap(_first_leg_filled, _stop(harness))
     harness.run(0.5, observers=[trap])
@@ -364,7 +365,7 @@ def test_a_stop_at_any_command_of_an_opening_ends_hedged_or_flat(steps: int) -> 
 
 
 def test_a_closing_by_hand_that_leaves_a_leg_naked_is_gone_on_with_within_a_minute(tmp_path: Path) -> None:
-    absorbed = SubmitFault(outcome=Outcome.ABSORB, market=Market.PERP, reduce_only=True, times=9)
+    absorbed = SubmitFault(fault=FaultKind.ABSORB, market=Market.PERP, reduce_only=True, times=9)
     harness, mailbox = BotHarness(faults=FaultPlan(submits=(absorbed,))), mailbox_in(tmp_path)
     harness.run(2, mailbox=mailbox, at={0.51: _post(mailbox, "1", CloseRequested(symbol=SYMBOL))})
     assert 30 < harness.ledger.max_naked_seconds < 100

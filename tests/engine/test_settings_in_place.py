@@ -13,20 +13,21 @@ from hedgerow.domain.events import CommandRefused, HedgeAborted, HedgeOpened, Le
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
-from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
+from hedgerow.emulator.wire.rest.faults import RequestFault
 from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL
 
 
 def refusing(command: str, code: int) -> FaultPlan:
-    return FaultPlan(submits=(SubmitFault(outcome=Outcome.REJECT, command=command, code=code, times=1000),))
+    return FaultPlan(submits=(SubmitFault(fault=FaultKind.REJECT, command=command, code=code, times=1000),))
 
 
 def test_a_symbol_that_is_crossed_already_is_not_asked_to_become_so() -> None:
     wiring = Wiring(pairs=10)
     wiring.venue.faults.requests.append(
-        RequestFault(path="/fapi/v3/marginType", method="POST", fault=WireFault.REJECT, code=-4067, status=400)
+        RequestFault(path="/fapi/v3/marginType", method="POST", fault=FaultKind.REJECT, code=-4067, status=400)
     )
     wiring.run(12, streams=False)
     assert wiring.ledger.totals.opened >= 1

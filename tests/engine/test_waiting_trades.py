@@ -21,7 +21,8 @@ from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import CloseAllRequested, CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, PairRefusal, Read, ReadFault, Refused, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, PairRefusal, Read, ReadFault, Refused, SubmitFault
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bot_harness import BotHarness
 from support.crash_sites import Checkpoint, CrashPoint, CrashSite
@@ -188,7 +189,7 @@ def test_a_transfer_whose_outcome_is_unknown_is_asked_for_while_a_trade_waits_na
     data = market()
     for at, symbol in enumerate((A, C)):
         data.set_prices(OPEN_BY + timedelta(minutes=4), Decimal(100 + 40 * at) * 2, symbol=symbol)
-    lost = SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds", times=2, nth=1)
+    lost = SubmitFault(fault=FaultKind.SILENT_AFTER, command="transfer_funds", times=2, nth=1)
     bot = naked_b(closed_perpetual(B) + FaultPlan(submits=(lost,)), data=data, usdt=Decimal(1300))
     bot.run(0.6)
     assert bot.logged(FundsTransferred)
@@ -196,7 +197,7 @@ def test_a_transfer_whose_outcome_is_unknown_is_asked_for_while_a_trade_waits_na
 
 
 def test_a_trade_of_unknown_outcome_does_not_keep_a_lost_leg_waiting() -> None:
-    lost = SubmitFault(outcome=Outcome.LOST_BEFORE, market=Market.PERP, side=Side.BUY, symbol=B, times=1)
+    lost = SubmitFault(fault=FaultKind.SILENT_BEFORE, market=Market.PERP, side=Side.BUY, symbol=B, times=1)
     blind = ReadFault(read=Read.RESOLVE, after=OPEN_BY, until=OPEN_BY + timedelta(minutes=15))
     bot = three_held(FaultPlan(submits=(lost,), reads=(blind,)))
     lost_leg = list[datetime]()
@@ -339,7 +340,7 @@ def test_an_opening_gives_way_to_a_lost_leg_and_keeps_what_it_has_hedged(
 
 
 def test_an_order_in_doubt_does_not_keep_a_lost_leg_waiting() -> None:
-    lost = SubmitFault(outcome=Outcome.LOST_BEFORE, market=Market.PERP, side=Side.SELL, symbol=B, times=1)
+    lost = SubmitFault(fault=FaultKind.SILENT_BEFORE, market=Market.PERP, side=Side.SELL, symbol=B, times=1)
     bot, lost_at = interrupted(
         ExecutionState.IN_DOUBT, ExecutionKind.OPEN, ExecutionLimits(), FaultPlan(submits=(lost,)), 40.0
     )

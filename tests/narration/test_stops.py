@@ -11,7 +11,8 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionS
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import TimeInForce
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.engine.notices import Notice, StoppedAtOnce, StopRequested
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.bot_harness import OPENED, BotHarness
@@ -74,7 +75,7 @@ def test_of_a_resting_perpetual_order_the_exchanges_own_switch_is_named() -> Non
 
 
 def test_the_second_signal_names_the_leg_that_is_open() -> None:
-    unsent = SubmitFault(outcome=Outcome.NOT_SENT, market=Market.PERP, side=Side.SELL, nth=1, times=100)
+    unsent = SubmitFault(fault=FaultKind.NOT_SENT, market=Market.PERP, side=Side.SELL, nth=1, times=100)
     ledger = in_flight(49, faults=FaultPlan(submits=(unsent,)))
     job = job_of(ledger)
     assert job.exposure > 0

@@ -16,9 +16,9 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import ResumeRequested
 from hedgerow.domain.position import Reason
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import (
     FaultPlan,
-    Outcome,
     SubmitFault,
 )
 from hedgerow.store import guide_state
@@ -72,11 +72,11 @@ def test_a_restart_on_a_broken_hedge_deals_with_what_is_left() -> None:
     assert harness.hedge.hedge_id != broken
 
 
-@pytest.mark.parametrize("outcome", [Outcome.LOST_AFTER, Outcome.LOST_BEFORE, Outcome.LATE])
+@pytest.mark.parametrize("outcome", [FaultKind.SILENT_AFTER, FaultKind.SILENT_BEFORE, FaultKind.LATE])
 @pytest.mark.parametrize("market", list(Market))
-def test_an_order_without_an_answer_is_looked_up_and_doubles_no_leg(market: Market, outcome: Outcome) -> None:
+def test_an_order_without_an_answer_is_looked_up_and_doubles_no_leg(market: Market, outcome: FaultKind) -> None:
     """Did: took a time-out for a refusal, and the next cycle sent the leg again; a late order doubled it, too."""
-    lost = SubmitFault(outcome=outcome, command="place_order", market=market, times=2, delay_seconds=3.0)
+    lost = SubmitFault(fault=outcome, command="place_order", market=market, times=2, seconds=3.0)
     harness = BotHarness(
         parameters=settings(),
         coins=OWN,

@@ -10,14 +10,13 @@ from hedgerow.domain.events import (
     HedgeOpened,
 )
 from hedgerow.domain.instrument import Side
+from hedgerow.emulator.fault_kinds import OF_READS, OF_THE_VENUE, FaultKind
 from hedgerow.emulator.inprocess.faults import (
     FaultPlan,
     LaggingBalances,
     Read,
-    ReadError,
     ReadFault,
     VenueFault,
-    VenueFaultKind,
 )
 from hedgerow.engine.notices import NoOpportunity, ReadFailed
 from support.bot_harness import OPENED, BotHarness
@@ -34,11 +33,11 @@ def opened(market_data: ScriptedMarketData, **sections: dict[str, int]) -> bool:
     return harness.ledger.largest is not None
 
 
-@pytest.mark.parametrize("error", list(ReadError))
+@pytest.mark.parametrize("error", list(OF_READS))
 @pytest.mark.parametrize("read", list(Read))
-def test_reads_that_fail_close_nothing(read: Read, error: ReadError) -> None:
+def test_reads_that_fail_close_nothing(read: Read, error: FaultKind) -> None:
     """Did: took one failed GET for a position that is not there, and closed a healthy one."""
-    failing = ReadFault(read=read, error=error, after=OPENED + HOUR, until=OPENED + 3 * HOUR)
+    failing = ReadFault(read=read, fault=error, after=OPENED + HOUR, until=OPENED + 3 * HOUR)
     harness = BotHarness(parameters=settings(), faults=FaultPlan(reads=(failing,)), latency_seconds=0.05)
     harness.run(4)
     assert_sound(harness)
@@ -90,22 +89,22 @@ def test_balances_that_lag_are_not_levelled_twice() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", list(VenueFaultKind))
-def test_a_ban_or_a_limit_is_neither_a_missing_position_nor_a_missing_opportunity(kind: VenueFaultKind) -> None:
+@pytest.mark.parametrize("kind", list(OF_THE_VENUE))
+def test_a_ban_or_a_limit_is_neither_a_missing_position_nor_a_missing_opportunity(kind: FaultKind) -> None:
     """Did: swallowed a 418 as None; the bot saw no opportunities, or closed what it believed to be gone."""
-    away = VenueFault(kind=kind, after=OPENED + HOUR, until=OPENED + 2 * HOUR)
+    away = VenueFault(fault=kind, after=OPENED + HOUR, until=OPENED + 2 * HOUR)
     harness = BotHarness(parameters=settings(), faults=FaultPlan(venue_faults=(away,)), latency_seconds=0.05)
     harness.run(4)
     assert_sound(harness)
     assert not harness.logged(HedgeClosed)
     harness.check_whole()
-    if kind is VenueFaultKind.BANNED:
+    if kind is FaultKind.BANNED:
         assert len(harness.notices_of(ReadFailed)) > 10
 
 
 def test_a_ban_while_it_looks_for_a_pair_is_told_as_what_it_is() -> None:
     """Did: as above."""
-    away = VenueFault(kind=VenueFaultKind.BANNED, after=OPENED, until=OPENED + HOUR)
+    away = VenueFault(fault=FaultKind.BANNED, after=OPENED, until=OPENED + HOUR)
     harness = BotHarness(parameters=settings(), faults=FaultPlan(venue_faults=(away,)), latency_seconds=0.05)
     harness.run(0.9)
     assert harness.notices_of(ReadFailed)

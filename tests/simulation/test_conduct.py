@@ -14,7 +14,8 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
 from hedgerow.emulator.core.market_changes import BookDistortion, Redenomination
-from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.wire.rest.faults import RequestFault
 from hedgerow.simulation.checks.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Invariant, check_exposure
 from hedgerow.simulation.checks.monitor import Monitor
 from hedgerow.simulation.faults.alterations import Alteration, AlterationKind
@@ -221,8 +222,8 @@ def test_legs_stay_apart_in_doubt_for_the_window_of_a_nonce_and_no_longer(second
 
 def test_an_order_without_an_answer_keeps_an_honest_bot_in_doubt_for_longer_than_any_other_state() -> None:
     plan = draw_plan(1, 0.06, transport=Transport.WIRE, faults=False)
-    silent = RequestFault(fault=WireFault.SILENT_BEFORE, path="/fapi/v3/order", method="POST", contains="SELL", times=1)
-    deaf = RequestFault(fault=WireFault.SILENT_BEFORE, path="noop", times=0, for_seconds=120.0)
+    silent = RequestFault(fault=FaultKind.SILENT_BEFORE, path="/fapi/v3/order", method="POST", contains="SELL", times=1)
+    deaf = RequestFault(fault=FaultKind.SILENT_BEFORE, path="noop", times=0, for_seconds=120.0)
     drawn_faults = (RequestFaultAct(at=plan.begin, fault=silent), RequestFaultAct(at=plan.begin, fault=deaf))
     result, log, _ = play_whole(replace(plan, drawn_faults=drawn_faults))
     assert result.violation is None

@@ -4,7 +4,8 @@ import pytest
 
 from hedgerow.domain.events import HedgeRepaired
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from support.bot_harness import BotHarness
 from support.crash_days import CRASH, DATA, HELD_SINCE, SQUEEZE, generated, historic, lived, moved
 
@@ -28,7 +29,7 @@ def test_margin_is_moved_in_time_while_everything_rises() -> None:
 
 
 def test_hedges_are_made_smaller_and_survive_where_no_margin_can_be_moved() -> None:
-    refused = SubmitFault(outcome=Outcome.REJECT, command="transfer_funds", nth=4, times=10_000)
+    refused = SubmitFault(fault=FaultKind.REJECT, command="transfer_funds", nth=4, times=10_000)
     bot = lived(generated(SQUEEZE), 11, faults=FaultPlan(submits=(refused,)))
     check_survived(bot)
     assert not moved(bot)

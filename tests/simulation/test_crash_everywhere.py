@@ -31,7 +31,8 @@ from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.emulator.core.error_codes import Code
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support import shown
@@ -133,7 +134,7 @@ def adoption() -> CrashScenario:
 
 def refused(nth: int) -> CrashScenario:
     fault = SubmitFault(
-        outcome=Outcome.REJECT, command="place_order", market=Market.PERP, code=Code.SYMBOL_NOT_OPEN, nth=nth
+        fault=FaultKind.REJECT, command="place_order", market=Market.PERP, code=Code.SYMBOL_NOT_OPEN, nth=nth
     )
     return CrashScenario(
         begin=account(market_data()), parameters=parameters(), faults=FaultPlan(submits=(fault,)), hours=0.25
@@ -150,12 +151,12 @@ def partial_unwinding() -> CrashScenario:
 
 def lost_answers() -> CrashScenario:
     lost = tuple(
-        SubmitFault(outcome=outcome, market=market, nth=nth)
+        SubmitFault(fault=outcome, market=market, nth=nth)
         for market, nth, outcome in (
-            (Market.SPOT, 2, Outcome.LOST_AFTER),
-            (Market.SPOT, 3, Outcome.LOST_BEFORE),
-            (Market.PERP, 2, Outcome.LOST_AFTER),
-            (Market.PERP, 4, Outcome.LOST_BEFORE),
+            (Market.SPOT, 2, FaultKind.SILENT_AFTER),
+            (Market.SPOT, 3, FaultKind.SILENT_BEFORE),
+            (Market.PERP, 2, FaultKind.SILENT_AFTER),
+            (Market.PERP, 4, FaultKind.SILENT_BEFORE),
         )
     )
     return CrashScenario(begin=account(market_data()), parameters=parameters(), faults=FaultPlan(submits=lost))
@@ -190,13 +191,13 @@ def resting_closing() -> CrashScenario:
 
 def resting_lost_answers() -> CrashScenario:
     lost = tuple(
-        SubmitFault(outcome=outcome, command=command, nth=nth)
+        SubmitFault(fault=outcome, command=command, nth=nth)
         for command, nth, outcome in (
-            ("place_order", 1, Outcome.LOST_BEFORE),
-            ("place_order", 2, Outcome.LOST_AFTER),
-            ("cancel_order", 1, Outcome.LOST_AFTER),
-            ("cancel_order", 2, Outcome.LOST_BEFORE),
-            ("cancel_order", 4, Outcome.NOT_SENT),
+            ("place_order", 1, FaultKind.SILENT_BEFORE),
+            ("place_order", 2, FaultKind.SILENT_AFTER),
+            ("cancel_order", 1, FaultKind.SILENT_AFTER),
+            ("cancel_order", 2, FaultKind.SILENT_BEFORE),
+            ("cancel_order", 4, FaultKind.NOT_SENT),
         )
     )
     return CrashScenario(
@@ -213,7 +214,7 @@ def perp_leads(style: ExecutionStyle) -> CrashScenario:
 def perp_leads_refused(nth: int, style: ExecutionStyle) -> CrashScenario:
     """The coins are refused for good: the short is bought back."""
     fault = SubmitFault(
-        outcome=Outcome.REJECT, command="place_order", market=Market.SPOT, code=Code.SYMBOL_NOT_OPEN, nth=nth
+        fault=FaultKind.REJECT, command="place_order", market=Market.SPOT, code=Code.SYMBOL_NOT_OPEN, nth=nth
     )
     begin = account(thin_market_data(perp_depth=2000))
     return CrashScenario(begin=begin, parameters=parameters(style=style), faults=FaultPlan(submits=(fault,)), hours=0.2)

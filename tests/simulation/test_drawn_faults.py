@@ -11,6 +11,8 @@ from hedgerow.app.simulation.run import play
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import Answer, Claim, ResumeRequested
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import SubmitFault
 from hedgerow.emulator.inprocess.readings import (
     AccountEndpoint,
     AccountMutation,
@@ -20,7 +22,7 @@ from hedgerow.emulator.inprocess.readings import (
     MarketReading,
     MarketSubject,
 )
-from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from hedgerow.emulator.wire.rest.faults import RequestFault
 from hedgerow.emulator.wire.rest.mutations import Mutation
 from hedgerow.engine.execution import order_resolution as evidence
 from hedgerow.simulation.causes import Cause
@@ -43,6 +45,18 @@ def test_a_run_draws_only_faults_that_apply_on_its_transport(transport: Transpor
     assert {type(fault) for fault in drawn if transport not in transports(fault)} == set()
     assert any(transports(fault) == {transport} for fault in drawn)
     assert any(transports(fault) == set(Transport) for fault in drawn)
+
+
+def test_a_plan_with_a_fault_of_the_other_transport_is_refused_in_one_line() -> None:
+    process, wire = (draw_plan(1, 1.0, transport=transport, faults=False) for transport in Transport)
+    refused = SubmitFault(fault=FaultKind.REJECT)
+    banned = RequestFaultAct(at=START, fault=RequestFault(fault=FaultKind.BANNED))
+    with pytest.raises(ValueError, match=r"^SubmitFault applies to transport process, not to wire$"):
+        replace(wire, drawn_faults=(refused,))
+    with pytest.raises(ValueError, match=r"^RequestFaultAct applies to transport wire, not to process$"):
+        replace(process, drawn_faults=(banned,))
+    assert replace(process, drawn_faults=(refused,)).drawn_faults == (refused,)
+    assert replace(wire, drawn_faults=(banned,)).drawn_faults == (banned,)
 
 
 @pytest.mark.parametrize("market", list(Market))
@@ -148,7 +162,7 @@ def test_replies_of_the_wire_lie_in_every_way() -> None:
         if isinstance(trouble, RequestFaultAct)
     ]
     kinds = Counter(fault.fault for fault in drawn)
-    new = {WireFault.REWRITE, WireFault.IDLE_NOOP, WireFault.LATE_ROWS, WireFault.PAGE_BEFORE, WireFault.PAGE_AFTER}
+    new = {FaultKind.REWRITE, FaultKind.IDLE_NOOP, FaultKind.LATE_ROWS, FaultKind.PAGE_BEFORE, FaultKind.PAGE_AFTER}
     assert new <= kinds.keys()
     assert {Mutation.ABSENT, Mutation.EMPTY, Mutation.NULL, Mutation.NAN, Mutation.HUGE} <= _mutations(drawn)
 

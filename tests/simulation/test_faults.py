@@ -23,10 +23,10 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.error_codes import Code
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import (
     FaultPlan,
     LaggingBalances,
-    Outcome,
     Read,
     ReadFault,
     StaleBooks,
@@ -69,8 +69,8 @@ def make_crash_site(
     )
 
 
-def order_fault(outcome: Outcome, market: Market, **options: object) -> SubmitFault:
-    return SubmitFault(outcome=outcome, command="place_order", market=market, **options)  # type: ignore[arg-type] # its own fields
+def order_fault(outcome: FaultKind, market: Market, **options: object) -> SubmitFault:
+    return SubmitFault(fault=outcome, command="place_order", market=market, **options)  # type: ignore[arg-type] # its own fields
 
 
 def assert_well(crash_site: CrashSite) -> None:
@@ -95,7 +95,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS)
 def test_a_short_that_is_always_refused_leaves_no_coins_behind(code: int) -> None:
-    crash_site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=code, times=ALWAYS))
+    crash_site = make_crash_site(order_fault(FaultKind.REJECT, Market.PERP, code=code, times=ALWAYS))
     ledger = crash_site.run(0.1)
     assert_well(crash_site)
     assert ledger.foremost is None
@@ -107,7 +107,7 @@ def test_a_short_that_is_always_refused_leaves_no_coins_behind(code: int) -> Non
 @pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.parametrize("nth", [1, 2, 5, 10])
 def test_a_short_refused_once_ends_hedged_or_flat(code: int, nth: int) -> None:
-    crash_site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=code, nth=nth))
+    crash_site = make_crash_site(order_fault(FaultKind.REJECT, Market.PERP, code=code, nth=nth))
     crash_site.run(0.2)
     assert_well(crash_site)
     assert any(isinstance(event, HedgeOpened | HedgeAborted) for event in crash_site.log)
@@ -115,7 +115,7 @@ def test_a_short_refused_once_ends_hedged_or_flat(code: int, nth: int) -> None:
 
 @pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS)
 def test_a_first_leg_that_is_always_refused_opens_nothing(code: int) -> None:
-    crash_site = make_crash_site(order_fault(Outcome.REJECT, Market.SPOT, code=code, times=ALWAYS))
+    crash_site = make_crash_site(order_fault(FaultKind.REJECT, Market.SPOT, code=code, times=ALWAYS))
     ledger = crash_site.run(0.1)
     assert_well(crash_site)
     assert ledger.foremost is None
@@ -123,7 +123,7 @@ def test_a_first_leg_that_is_always_refused_opens_nothing(code: int) -> None:
 
 
 def test_an_opening_that_had_to_be_unwound_is_not_tried_again_in_every_cycle() -> None:
-    crash_site = make_crash_site(order_fault(Outcome.REJECT, Market.PERP, code=Code.SYMBOL_NOT_OPEN, times=ALWAYS))
+    crash_site = make_crash_site(order_fault(FaultKind.REJECT, Market.PERP, code=Code.SYMBOL_NOT_OPEN, times=ALWAYS))
     crash_site.run(24)
     assert_well(crash_site)
     assert len(crash_site.logged(HedgeAborted)) < 6, "each try costs fees"
@@ -132,12 +132,12 @@ def test_an_opening_that_had_to_be_unwound_is_not_tried_again_in_every_cycle() -
 # --- silence ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("outcome", [Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.NOT_SENT])
+@pytest.mark.parametrize("outcome", [FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER, FaultKind.NOT_SENT])
 @pytest.mark.parametrize("market", Market)
 @pytest.mark.parametrize("nth", [1, 3])
 @pytest.mark.parametrize("certain_after", [0.0, 6.0])
 def test_an_order_without_an_answer_is_looked_up_and_never_sent_again(
-    outcome: Outcome, market: Market, nth: int, certain_after: float
+    outcome: FaultKind, market: Market, nth: int, certain_after: float
 ) -> None:
     crash_site = make_crash_site(order_fault(outcome, market, nth=nth), certain_after=certain_after)
     ledger = crash_site.run(0.2)
@@ -156,22 +156,22 @@ def test_so_it_is_while_closing(market: Market, side: Side) -> None:
     assert_well(crash_site)
 
 
-LOST = {2: Outcome.LOST_BEFORE, 3: Outcome.LOST_AFTER, 5: Outcome.NOT_SENT, 6: Outcome.LOST_AFTER}
+LOST = {2: FaultKind.SILENT_BEFORE, 3: FaultKind.SILENT_AFTER, 5: FaultKind.NOT_SENT, 6: FaultKind.SILENT_AFTER}
 
 
 @pytest.mark.parametrize("market", Market)
 def test_a_part_filled_and_then_nothing_for_a_while_ends_hedged_or_flat(market: Market) -> None:
     crash_site = make_crash_site(
-        order_fault(Outcome.PARTIAL, market, nth=2, fraction=Decimal("0.4")),
-        order_fault(Outcome.ABSORB, market, nth=3, times=9),
+        order_fault(FaultKind.PARTIAL, market, nth=2, fraction=Decimal("0.4")),
+        order_fault(FaultKind.ABSORB, market, nth=3, times=9),
     )
     crash_site.run(0.2)
     assert_well(crash_site)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.LOST_BEFORE, Outcome.LOST_AFTER])
-def test_a_transfer_without_an_answer_is_repeated_under_its_own_id(outcome: Outcome) -> None:
-    fault = SubmitFault(outcome=outcome, command="transfer_funds", times=3)
+@pytest.mark.parametrize("outcome", [FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER])
+def test_a_transfer_without_an_answer_is_repeated_under_its_own_id(outcome: FaultKind) -> None:
+    fault = SubmitFault(fault=outcome, command="transfer_funds", times=3)
     crash_site = make_crash_site(fault, usdt=Decimal(900))
     ledger = crash_site.run(0.2)
     assert_well(crash_site)
@@ -182,9 +182,9 @@ def test_a_transfer_without_an_answer_is_repeated_under_its_own_id(outcome: Outc
 
 
 @pytest.mark.parametrize("command", ["set_leverage", "transfer_funds"])
-@pytest.mark.parametrize("outcome", [Outcome.REJECT, Outcome.NOT_SENT])
-def test_a_refused_preparation_opens_nothing(command: str, outcome: Outcome) -> None:
-    crash_site = make_crash_site(SubmitFault(outcome=outcome, command=command, times=ALWAYS), usdt=Decimal(900))
+@pytest.mark.parametrize("outcome", [FaultKind.REJECT, FaultKind.NOT_SENT])
+def test_a_refused_preparation_opens_nothing(command: str, outcome: FaultKind) -> None:
+    crash_site = make_crash_site(SubmitFault(fault=outcome, command=command, times=ALWAYS), usdt=Decimal(900))
     ledger = crash_site.run(0.2)
     assert_well(crash_site)
     assert ledger.foremost is None
@@ -223,7 +223,7 @@ def nowhere_to_go() -> CrashSite:
     market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006")])
     market_data.set_missing_sides(BEGIN + timedelta(seconds=7), {Market.SPOT: Side.SELL})
     market_data.set_missing_sides(BEGIN + timedelta(minutes=10), {})
-    refused = order_fault(Outcome.REJECT, Market.PERP, code=Code.SYMBOL_NOT_OPEN, nth=1, times=ALWAYS)
+    refused = order_fault(FaultKind.REJECT, Market.PERP, code=Code.SYMBOL_NOT_OPEN, nth=1, times=ALWAYS)
     return make_crash_site(refused, market_data=market_data, latency=0.5)
 
 
@@ -257,7 +257,7 @@ def test_a_bot_started_again_while_naked_goes_on_trying() -> None:
 
 
 def test_a_short_that_cannot_be_bought_back_is_alarmed_and_bought_back_when_it_can_be_done() -> None:
-    refused = order_fault(Outcome.REJECT, Market.PERP, code=Code.KEY_PERMISSION, reduce_only=True, times=60)
+    refused = order_fault(FaultKind.REJECT, Market.PERP, code=Code.KEY_PERMISSION, reduce_only=True, times=60)
     crash_site = make_crash_site(refused, coverage=0.01)
     crash_site.run(7.05)
     assert_naked(crash_site)

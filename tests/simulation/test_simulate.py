@@ -16,7 +16,8 @@ from hedgerow.clock import VirtualClock
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market
-from hedgerow.emulator.inprocess.faults import Outcome, Read, ReadFault, SubmitFault, VenueFault, VenueFaultKind
+from hedgerow.emulator.fault_kinds import OF_COMMANDS, OF_THE_VENUE
+from hedgerow.emulator.inprocess.faults import Read, ReadFault, SubmitFault, VenueFault
 from hedgerow.engine.execution.executor import Executor
 from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.checks.exposure import TradeExposure, distributions, exposure_table
@@ -232,8 +233,8 @@ def test_every_kind_of_fault_is_drawn() -> None:
         "Suspension",
     }
     drawn_faults = [trouble for seed in range(60) for trouble in draw_plan(seed, 14.0).drawn_faults]
-    assert {t.outcome for t in drawn_faults if isinstance(t, SubmitFault)} == set(Outcome)
-    assert {t.kind for t in drawn_faults if isinstance(t, VenueFault)} == set(VenueFaultKind)
+    assert {t.fault for t in drawn_faults if isinstance(t, SubmitFault)} == set(OF_COMMANDS)
+    assert {t.fault for t in drawn_faults if isinstance(t, VenueFault)} == set(OF_THE_VENUE)
     assert {t.read for t in drawn_faults if isinstance(t, ReadFault)} == set(Read)
 
 

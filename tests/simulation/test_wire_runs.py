@@ -13,11 +13,12 @@ from hedgerow.aster.http.error_codes import failure
 from hedgerow.cli import main
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent, OutcomeUnknown
+from hedgerow.emulator.fault_kinds import ON_THE_WIRE, FaultKind
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.rest.failures import error_response
-from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault, WireFaultKind
+from hedgerow.emulator.wire.rest.faults import MessageFaultKind, RequestFault
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import HttpRequest
 from hedgerow.simulation.faults.crashes import CrashPoint, SimulatedCrash
@@ -76,7 +77,7 @@ def test_the_power_fails_while_requests_are_on_their_way(points: int) -> None:
 
 def test_a_bot_that_is_not_let_in_is_started_again() -> None:
     plan = quiet(1)
-    refusal = RequestFault(fault=WireFault.NONCE_EXPIRED, for_seconds=25.0)
+    refusal = RequestFault(fault=FaultKind.NONCE_EXPIRED, for_seconds=25.0)
     result = play(replace(plan, drawn_faults=(RequestFaultAct(at=plan.begin, fault=refusal),)))
     assert (result.violation, result.restarts) == (None, 2)
     assert result.faults_injected > 2, "one for each start within the 25 seconds"
@@ -88,7 +89,7 @@ def test_a_bot_that_calls_lost_orders_absent_at_once_is_caught(monkeypatch: pyte
         return True
 
     monkeypatch.setattr(Reservations, "is_dead", hasty)
-    late = RequestFault(fault=WireFault.LATE, path="/v3/order", method="POST", times=40, seconds=13.0)
+    late = RequestFault(fault=FaultKind.LATE, path="/v3/order", method="POST", times=40, seconds=13.0)
     plan = quiet(1)
     assert play(replace(plan, drawn_faults=(RequestFaultAct(at=plan.begin, fault=late),))).violation is not None
 
@@ -112,8 +113,8 @@ def test_every_kind_of_fault_of_the_wire_is_drawn() -> None:
     assert kinds >= {"Crash", "PriceJump", "Closure", "Deleveraging", "HandSale", "Suspension", "Storm"}
     assert not kinds & {"SubmitFault", "ReadFault", "VenueFault"}
     faults = {t.fault.fault for t in drawn_faults if isinstance(t, RequestFaultAct)}
-    assert faults == set(WireFault)
-    assert {t.fault.fault for t in drawn_faults if isinstance(t, StreamFaultAct)} == set(WireFaultKind)
+    assert faults == set(ON_THE_WIRE)
+    assert {t.fault.fault for t in drawn_faults if isinstance(t, StreamFaultAct)} == set(MessageFaultKind)
     assert {t.network_fault for t in drawn_faults if isinstance(t, Cut)} == set(NetworkFault)
     assert {plan.hearing for plan in plans} == set(Hearing)
 
@@ -121,7 +122,7 @@ def test_every_kind_of_fault_of_the_wire_is_drawn() -> None:
 def test_an_order_that_was_executed_is_never_refused_for_certain() -> None:
     plans = [draw_plan(seed, 1.0, transport=Transport.WIRE) for seed in range(80)]
     requests = [t.fault for plan in plans for t in plan.drawn_faults if isinstance(t, RequestFaultAct)]
-    refused = [fault for fault in requests if fault.fault is WireFault.REJECT_AFTER]
+    refused = [fault for fault in requests if fault.fault is FaultKind.REJECT_AFTER]
     assert {fault.code for fault in refused} == set(UNDECIDED_CODES)
     for fault in refused:
         body = error_response(fault.error_shape, fault.code, "", status=fault.status or 400, at_ms=0, headers={})

@@ -11,6 +11,7 @@ from msgspec import Struct, inspect, structs
 
 from hedgerow.domain.settings.declaration import Setting, Unit
 from hedgerow.emulator.core.market_changes import MarketChange
+from hedgerow.emulator.fault_kinds import ON_THE_WIRE, FaultKind
 from hedgerow.emulator.wire.admin.fault_routes import (
     Allowance,
     FaultSpan,
@@ -116,7 +117,7 @@ def admin_values() -> list[str]:
     rows = ["| field | value | meaning |", "|---|---|---|"]
     for enum, fields in found.items():
         meanings = documents_of(enum)
-        for index, exchange_account in enumerate(enum):
+        for index, exchange_account in enumerate(_members(enum)):
             named = ", ".join(f"`{name}`" for name in fields) if index == 0 else ""
             rows.append(
                 f"| {named} | `{exchange_account.value}` | {_plain(meanings.get(exchange_account.name, ''))} |".replace(
@@ -124,6 +125,11 @@ def admin_values() -> list[str]:
                 )
             )
     return rows
+
+
+def _members(enum: type[Enum]) -> tuple[Enum, ...]:
+    """Return the values that a body may give; of faults those of the wire."""
+    return ON_THE_WIRE if enum is FaultKind else tuple(enum)
 
 
 def _is_explained(enum: type[Enum]) -> bool:
@@ -210,7 +216,7 @@ def _part_name(kind: inspect.Type) -> str:
     match kind:
         case inspect.EnumType(cls=enum):
             return (
-                f"one of {len(enum)} [values](#values)"
+                f"one of {len(_members(enum))} [values](#values)"
                 if _is_explained(enum)
                 else ", ".join(f"`{e.value}`" for e in enum)
             )

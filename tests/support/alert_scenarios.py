@@ -17,7 +17,8 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, ResumeRequested
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import CycleEnded, CycleFailed, NothingRead, Notice, Recorded
 from hedgerow.notify.alerts import Alert, AlertKind
 from hedgerow.notify.state import NotifyState, Rules, consumed
@@ -132,13 +133,13 @@ def _paid(_folder: Path) -> Played:
 
 
 def _refused(_folder: Path) -> Played:
-    faults = FaultPlan(submits=(SubmitFault(outcome=Outcome.REJECT, command="place_order", times=9),))
+    faults = FaultPlan(submits=(SubmitFault(fault=FaultKind.REJECT, command="place_order", times=9),))
     harness = BotHarness(parameters=PATIENT, faults=faults)
     return _played(harness, lambda seen: harness.run(0.1, observers=(seen,)))
 
 
 def _half_open(_folder: Path) -> Played:
-    short = SubmitFault(outcome=Outcome.NOT_SENT, market=Market.PERP, command="place_order", times=2)
+    short = SubmitFault(fault=FaultKind.NOT_SENT, market=Market.PERP, command="place_order", times=2)
     harness = BotHarness(parameters=PATIENT, faults=FaultPlan(submits=(short,)))
     return _played(harness, lambda seen: harness.run(0.5, observers=(seen,)))
 

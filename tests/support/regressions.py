@@ -9,7 +9,8 @@ from hedgerow.config import decode_config
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator import World
 from hedgerow.emulator.core.error_codes import Code
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.engine.notices import CycleFailed
 from hedgerow.strategy.parameters import StrategyParameters
 from support.bot_harness import BotHarness
@@ -35,7 +36,7 @@ def settings(**sections: Mapping[str, Any]) -> StrategyParameters:
 def refused(market: Market, *, times: int = ALWAYS, **filters: Any) -> FaultPlan:
     """Return a plan that lets every order of one market be refused."""
     code = Code.SYMBOL_NOT_OPEN
-    fault = SubmitFault(outcome=Outcome.REJECT, command="place_order", market=market, code=code, times=times, **filters)
+    fault = SubmitFault(fault=FaultKind.REJECT, command="place_order", market=market, code=code, times=times, **filters)
     return FaultPlan(submits=(fault,))
 
 

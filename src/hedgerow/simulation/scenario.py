@@ -131,6 +131,18 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     """How long a look-up on the wire does not find a new order."""
     drawn_faults: tuple[Fault, ...]
 
+    def __post_init__(self) -> None:
+        """Refuse faults of another transport.
+
+        Raises:
+            ValueError: there is one; says which, and what applies to it.
+        """
+        for fault in self.drawn_faults:
+            known = transports(fault)
+            if self.transport not in known:
+                where = " and ".join(sorted(known))
+                raise ValueError(f"{type(fault).__name__} applies to transport {where}, not to {self.transport}")
+
     @property
     def begin(self) -> datetime:
         """When the bot starts."""

@@ -12,11 +12,12 @@ from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.markets.universe import Universe
 from hedgerow.emulator.wire.exchange.account import ExchangeAccount
 from hedgerow.emulator.wire.exchange.main_wallets import account_name
 from hedgerow.emulator.wire.protocol.credentials import Agent
-from hedgerow.emulator.wire.rest.faults import WireFault, WireFaultKind
+from hedgerow.emulator.wire.rest.faults import MessageFaultKind
 from hedgerow.emulator.wire.rest.mutations import Mutation
 from hedgerow.testing.accounts import AsterAccount, account_of, numbered_accounts
 from hedgerow.testing.endpoint import HOST, AsterHandle, MarketName, Money, as_text
@@ -109,7 +110,7 @@ class LocalAster(AsterHandle):
 
     # Faults
 
-    def inject(self, fault: WireFault | WireFaultKind | str, **terms: Any) -> None:
+    def inject(self, fault: FaultKind | MessageFaultKind | str, **terms: Any) -> None:
         """Set a fault of requests or of stream messages beside those that are set (docs/testing_your_bot.md).
 
         Args:
@@ -128,7 +129,7 @@ class LocalAster(AsterHandle):
             field: its path, e.g. ``positions.*.leverage``; empty = the whole reply.
             terms: as for ``inject``.
         """
-        self.inject(WireFault.REWRITE, mutation=str(mutation), field=field, **terms)
+        self.inject(FaultKind.REWRITE, mutation=str(mutation), field=field, **terms)
 
     def clear_faults(self) -> None:
         """Forget every fault of requests and messages, and the skew of the clock."""

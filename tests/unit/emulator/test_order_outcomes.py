@@ -14,7 +14,8 @@ from hedgerow.domain.events import CommandRefused, Event, OrderEnded, OrderOutco
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.emulator import EmulatedVenue, FaultPlan
-from hedgerow.emulator.inprocess.faults import LateReports, VenueFault, VenueFaultKind
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import LateReports, VenueFault
 from support.orders import ended, order, place
 from support.worlds import START, SYMBOL, make_venue
 
@@ -34,8 +35,8 @@ READS: dict[str, Callable[[EmulatedVenue], Coroutine[Any, Any, object]]] = {
 MOVE = TransferFunds(transfer_id="t", amount=Decimal(5), direction=TransferDirection.SPOT_TO_PERP)
 
 
-def disordered(kind: VenueFaultKind) -> EmulatedVenue:
-    return make_venue(faults=FaultPlan(venue_faults=(VenueFault(kind=kind, after=START, until=START + WHILE),)))
+def disordered(kind: FaultKind) -> EmulatedVenue:
+    return make_venue(faults=FaultPlan(venue_faults=(VenueFault(fault=kind, after=START, until=START + WHILE),)))
 
 
 def wait(venue: EmulatedVenue, main: Coroutine[Any, Any, Result]) -> Result:
@@ -64,7 +65,7 @@ def later(venue: EmulatedVenue, by: timedelta) -> None:
 
 
 def test_a_ban_refuses_every_request_and_says_how_long() -> None:
-    venue = disordered(VenueFaultKind.BANNED)
+    venue = disordered(FaultKind.BANNED)
     assert failing(venue) == set(READS)
     with pytest.raises(RateLimited) as banned:
         wait(venue, venue.account())
@@ -79,7 +80,7 @@ def test_a_ban_refuses_every_request_and_says_how_long() -> None:
 
 
 def test_an_order_limit_strikes_orders_and_cancellations_alone() -> None:
-    venue = disordered(VenueFaultKind.ORDER_LIMIT)
+    venue = disordered(FaultKind.ORDER_LIMIT)
     assert failing(venue) == set()
     end = order_end(venue)
     assert (end.status, end.code, end.reject) == (OrderStatus.REJECTED, None, None), "nothing said how long to wait"
@@ -89,7 +90,7 @@ def test_an_order_limit_strikes_orders_and_cancellations_alone() -> None:
 
 
 def test_signed_reads_fail_while_public_ones_and_commands_go() -> None:
-    venue = disordered(VenueFaultKind.SIGNED_READS)
+    venue = disordered(FaultKind.SIGNED_READS)
     assert failing(venue) == set(READS) - {"market", "depth"}
     assert order_end(venue).status is OrderStatus.FILLED
     (unknown,) = wait(venue, venue.resolve(order(SPOT, BUY, "1", "100.1", client_id="a")))
@@ -97,14 +98,14 @@ def test_signed_reads_fail_while_public_ones_and_commands_go() -> None:
 
 
 def test_a_refused_nonce_is_a_matter_of_permission_for_every_command() -> None:
-    venue = disordered(VenueFaultKind.NONCES)
+    venue = disordered(FaultKind.NONCE_EXPIRED)
     assert failing(venue) == set()
     assert order_end(venue).reject is RejectKind.PERMISSION
     assert isinstance(wait(venue, venue.submit(MOVE))[0], CommandRefused)
 
 
 def test_an_overloaded_venue_loses_every_other_request_in_every_way() -> None:
-    venue = disordered(VenueFaultKind.OVERLOADED)
+    venue = disordered(FaultKind.OVERLOADED)
 
     def became(client_id: str) -> str:
         request = order(SPOT, BUY, "1", "100.1", client_id=client_id)
@@ -142,7 +143,7 @@ def test_late_reports_hide_orders_and_trades_for_a_while() -> None:
 
 
 def test_plans_add_up() -> None:
-    one = FaultPlan(venue_faults=(VenueFault(kind=VenueFaultKind.BANNED, after=START, until=START + WHILE),))
+    one = FaultPlan(venue_faults=(VenueFault(fault=FaultKind.BANNED, after=START, until=START + WHILE),))
     other = FaultPlan(late=(LateReports(seconds=1.0, after=START, until=START + WHILE),))
     both = one + other
     assert (both.venue_faults, both.late) == (one.venue_faults, other.late)

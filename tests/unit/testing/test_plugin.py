@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.emulator.wire.rest.faults import WireFault, WireFaultKind
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.wire.rest.faults import MessageFaultKind
 
 pytestmark = pytest.mark.slow
 
@@ -167,4 +168,4 @@ def test_the_page_lists_every_fault_there_is() -> None:
     listed = {
         name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
     }
-    assert listed == {*WireFault, *WireFaultKind}
+    assert listed == {*FaultKind, *MessageFaultKind}

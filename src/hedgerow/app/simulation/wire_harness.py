@@ -18,6 +18,7 @@ from hedgerow.clock import VirtualClock
 from hedgerow.domain.order import Fill
 from hedgerow.emulator.core.snapshot import WorldOptions
 from hedgerow.emulator.core.world import World
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.latency import LatencyModel
 from hedgerow.emulator.wire.exchange import account_events as events
 from hedgerow.emulator.wire.exchange.exchange import Exchange, ExchangeRules
@@ -25,7 +26,7 @@ from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.emulator.wire.protocol.clock import ExchangeClock
 from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault
+from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault
 from hedgerow.emulator.wire.rest.router import RestReply
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import MarketData, Store
@@ -197,7 +198,7 @@ class WireHarness:
 
         It reads again after pauses that double: so it may be late by as much again as rows were hidden.
         """
-        if not isinstance(fault, RequestFault) or fault.fault is not WireFault.LATE_ROWS:
+        if not isinstance(fault, RequestFault) or fault.fault is not FaultKind.LATE_ROWS:
             return []
         now = self._exchange.now
         end = now + timedelta(seconds=2 * (fault.for_seconds or 0.0) + FIRST_PAUSE_SECONDS)

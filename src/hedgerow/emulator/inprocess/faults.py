@@ -17,6 +17,7 @@ from hedgerow.domain.commands import CancelOrder, Command, PlaceOrder, SetLevera
 from hedgerow.domain.errors import RateLimited, Unauthorized, VenueError
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.core.error_codes import Code
+from hedgerow.emulator.fault_kinds import OF_COMMANDS, OF_READS, OF_THE_VENUE, FaultKind
 from hedgerow.emulator.inprocess.readings import (
     AccountEndpoint,
     AccountReading,
@@ -32,39 +33,15 @@ __all__ = [
     "Faults",
     "LaggingBalances",
     "LateReports",
-    "Outcome",
     "PairRefusal",
     "Read",
-    "ReadError",
     "ReadFault",
     "Refused",
     "StaleBooks",
     "SubmitFault",
     "VenueFault",
-    "VenueFaultKind",
     "drawn_plan",
 ]
-
-
-class Outcome(StrEnum):
-    """What becomes of a command."""
-
-    REJECT = "reject"
-    """Refused with ``code``."""
-    NOT_SENT = "not_sent"
-    """Never left: certainly not executed."""
-    LOST_BEFORE = "lost_before"
-    """Timed out and was never executed; the sender cannot know."""
-    LOST_AFTER = "lost_after"
-    """Executed, and the answer was lost."""
-    PARTIAL = "partial"
-    """An order fills at most ``fraction`` of its quantity."""
-    ABSORB = "absorb"
-    """An order is accepted and nothing fills."""
-    LATE = "late"
-    """No answer; an order is executed ``delay_seconds`` later, unless its nonce is dead by then."""
-    REPEATED = "repeated"
-    """Carried out once, and reported twice."""
 
 
 class Read(StrEnum):
@@ -84,22 +61,15 @@ class Read(StrEnum):
 Readings = TypeVar("Readings", tuple[AccountReading, ...], tuple[MarketReading, ...])
 SIGNED = frozenset(Read) - {Read.MARKET, Read.DEPTH}
 """Reads of the account."""
-OF_ORDERS_ONLY = {Outcome.PARTIAL, Outcome.ABSORB, Outcome.LATE}
-OVERLOAD = (Outcome.LOST_BEFORE, Outcome.NOT_SENT, Outcome.LOST_AFTER)
-
-
-class ReadError(StrEnum):
-    """How a read fails."""
-
-    DOWN = "down"
-    RATE_LIMITED = "rate_limited"
-    UNAUTHORIZED = "unauthorized"
+OF_ORDERS_ONLY = {FaultKind.PARTIAL, FaultKind.ABSORB, FaultKind.LATE}
+OVERLOAD = (FaultKind.SILENT_BEFORE, FaultKind.NOT_SENT, FaultKind.SILENT_AFTER)
 
 
 class SubmitFault(Struct, frozen=True, kw_only=True, tag="submit"):
     """Strikes ``times`` commands in a row, from the ``nth`` one on that matches every filter given."""
 
-    outcome: Outcome
+    fault: FaultKind
+    """One of ``OF_COMMANDS``."""
     nth: int = 1
     times: int = 1
     command: str | None = None
@@ -111,9 +81,14 @@ class SubmitFault(Struct, frozen=True, kw_only=True, tag="submit"):
     code: int = Code.UNKNOWN
     message: str = ""
     fraction: Decimal = Decimal("0.5")
-    delay_seconds: float = 0.0
+    seconds: float = 0.0
+    """How late: see the fault."""
     denied: bool = False
     """Of ``LATE``: a look-up says meanwhile that the order never arrived, as after a ``noop`` that killed nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot become of a command."""
+        _check(self.fault, OF_COMMANDS)
 
     def matches(self, command: Command) -> bool:
         """Return whether the filters let this command count."""
@@ -124,14 +99,19 @@ class SubmitFault(Struct, frozen=True, kw_only=True, tag="submit"):
             order = command.order
             given = (order.market, order.side, order.reduce_only, order.symbol)
             return all(want is None or want == have for want, have in zip(asked, given, strict=True))
-        return self.outcome not in OF_ORDERS_ONLY and asked == (None,) * 4
+        return self.fault not in OF_ORDERS_ONLY and asked == (None,) * 4
 
 
 class ReadFault(Occasion, frozen=True, kw_only=True, tag="read"):
     """Fails reads of one kind: a number of them, or all of a time."""
 
     read: Read
-    error: ReadError = ReadError.DOWN
+    fault: FaultKind = FaultKind.SILENT_BEFORE
+    """One of ``OF_READS``."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot become of a read."""
+        _check(self.fault, OF_READS)
 
 
 class Refused(StrEnum):
@@ -199,45 +179,35 @@ class LateReports(Struct, frozen=True, kw_only=True, tag="late_reports"):
     until: datetime
 
 
-class VenueFaultKind(StrEnum):
-    """What is wrong with the whole venue for a while."""
-
-    BANNED = "banned"
-    """HTTP 418: nothing is answered, and no command is carried out."""
-    ORDER_LIMIT = "order_limit"
-    """HTTP 429 without ``Retry-After``, to orders and cancellations alone."""
-    SIGNED_READS = "signed_reads"
-    """Every read of the account is answered with a web page of HTTP 500; commands go."""
-    NONCES = "nonces"
-    """Every command is refused for its nonce."""
-    OVERLOADED = "overloaded"
-    """Every other request fails: reads are refused, commands lost before or after they were carried out, or refused."""
-
-
 class VenueFault(Struct, frozen=True, kw_only=True, tag="disorder"):
     """The venue is out of order in ``[after, until)``."""
 
-    kind: VenueFaultKind
+    fault: FaultKind
+    """One of ``OF_THE_VENUE``."""
     after: datetime
     until: datetime
 
+    def __post_init__(self) -> None:
+        """Refuse what is no fault of a whole venue."""
+        _check(self.fault, OF_THE_VENUE)
+
     def applies_to_read(self, read: Read, count: int) -> bool:
         """Return whether the ``count``-th request of the disorder (from 1), a read, fails."""
-        if self.kind is VenueFaultKind.OVERLOADED:
+        if self.fault is FaultKind.OVERLOADED:
             return count % 2 == 1
-        return self.kind is VenueFaultKind.BANNED or (self.kind is VenueFaultKind.SIGNED_READS and read in SIGNED)
+        return self.fault is FaultKind.BANNED or (self.fault is FaultKind.SIGNED_READS and read in SIGNED)
 
     def on_submit(self, command: Command, count: int) -> SubmitFault | None:
         """Return what becomes of the ``count``-th request of the disorder (from 1), a command."""
-        match self.kind:
-            case VenueFaultKind.BANNED:
-                return SubmitFault(outcome=Outcome.NOT_SENT)
-            case VenueFaultKind.ORDER_LIMIT if isinstance(command, PlaceOrder | CancelOrder):
-                return SubmitFault(outcome=Outcome.NOT_SENT)
-            case VenueFaultKind.NONCES:
-                return SubmitFault(outcome=Outcome.REJECT, code=Code.KEY_PERMISSION)
-            case VenueFaultKind.OVERLOADED if count % 2:
-                return SubmitFault(outcome=OVERLOAD[count // 2 % len(OVERLOAD)])
+        match self.fault:
+            case FaultKind.BANNED:
+                return SubmitFault(fault=FaultKind.NOT_SENT)
+            case FaultKind.ORDER_LIMIT if isinstance(command, PlaceOrder | CancelOrder):
+                return SubmitFault(fault=FaultKind.NOT_SENT)
+            case FaultKind.NONCE_EXPIRED:
+                return SubmitFault(fault=FaultKind.REJECT, code=Code.KEY_PERMISSION)
+            case FaultKind.OVERLOADED if count % 2:
+                return SubmitFault(fault=OVERLOAD[count // 2 % len(OVERLOAD)])
             case _:
                 return None
 
@@ -296,7 +266,7 @@ class Faults:
             faulted = faulted or venue_fault.on_submit(command, count)
         for refusal in self.plan.refusals:
             if faulted is None and refusal.applies(command, now):
-                faulted = SubmitFault(outcome=Outcome.REJECT, code=refusal.code, message=refusal.message)
+                faulted = SubmitFault(fault=FaultKind.REJECT, code=refusal.code, message=refusal.message)
         for number, fault in enumerate(self.plan.submits):
             if fault.matches(command):
                 self._matched[number] += 1
@@ -374,13 +344,13 @@ def drawn_plan(random: Random, *, start: datetime, span: timedelta, count: int) 
     """Return ``count`` faults drawn over a run of ``span``: about two in three strike commands, the others reads."""
     submits: list[SubmitFault] = []
     reads: list[ReadFault] = []
-    outcomes, subjects = list(Outcome), list(Read)
+    kinds, subjects = OF_COMMANDS, list(Read)
     for _ in range(count):
         if random.random() < 2 / 3:
-            outcome = random.choice(outcomes)
+            kind = random.choice(kinds)
             code = random.choice((Code.PRICE_TOO_HIGH, Code.MARGIN_INSUFFICIENT, Code.SYMBOL_NOT_OPEN))
             market = random.choice((None, Market.SPOT, Market.PERP))
-            submits.append(SubmitFault(outcome=outcome, nth=random.randint(1, 12), code=code, market=market))
+            submits.append(SubmitFault(fault=kind, nth=random.randint(1, 12), code=code, market=market))
         else:
             after = start + span * random.random()
             until = after + timedelta(seconds=random.uniform(1, 600))
@@ -388,16 +358,21 @@ def drawn_plan(random: Random, *, start: datetime, span: timedelta, count: int) 
     return FaultPlan(submits=tuple(submits), reads=tuple(reads))
 
 
+def _check(fault: FaultKind, allowed: tuple[FaultKind, ...]) -> None:
+    if fault not in allowed:
+        raise ValueError(f"fault {fault}: allowed here is {', '.join(allowed)}")
+
+
 def _error(fault: ReadFault) -> VenueError:
     what = f"{fault.read}: the exchange does not answer"
-    if fault.error is ReadError.RATE_LIMITED:
+    if fault.fault is FaultKind.RATE_LIMITED:
         return RateLimited(f"{fault.read}: too many requests", retry_after_seconds=60.0)
     return (
-        Unauthorized(f"{fault.read}: key not permitted") if fault.error is ReadError.UNAUTHORIZED else VenueError(what)
+        Unauthorized(f"{fault.read}: key not permitted") if fault.fault is FaultKind.UNAUTHORIZED else VenueError(what)
     )
 
 
 def _disordered(venue_fault: VenueFault, read: Read, now: datetime) -> VenueError:
-    if venue_fault.kind is VenueFaultKind.BANNED:
+    if venue_fault.fault is FaultKind.BANNED:
         return RateLimited(f"{read}: banned", retry_after_seconds=(venue_fault.until - now).total_seconds())
     return VenueError(f"{read}: the exchange failed (HTTP 500, a web page)")

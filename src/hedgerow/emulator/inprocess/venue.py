@@ -35,8 +35,9 @@ from hedgerow.domain.notifications import Notification
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.emulator.core.error_codes import rejected
 from hedgerow.emulator.core.world import World
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.delayed_orders import LateOrders
-from hedgerow.emulator.inprocess.faults import FaultPlan, Faults, Outcome, Read, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Faults, Read, SubmitFault
 from hedgerow.emulator.inprocess.notifications import VenueNotifications
 from hedgerow.emulator.inprocess.readings import (
     AccountEndpoint,
@@ -69,7 +70,7 @@ NONCE_WINDOW = timedelta(seconds=60)
 """How old a nonce may be: so long an order can still land that was sent and not answered."""
 RULES = VenueRules(max_client_id_length=36)
 """A longer client id is refused with -4015 (docs/aster-api.md 9)."""
-SILENT = {Outcome.LOST_BEFORE, Outcome.LOST_AFTER, Outcome.LATE}
+SILENT = {FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER, FaultKind.LATE}
 
 
 class EmulatedVenue:
@@ -343,26 +344,26 @@ class EmulatedVenue:
             self._on_change(self.world)
 
     def _carry_out(self, command: Command, fault: SubmitFault | None) -> tuple[Event, ...]:
-        outcome = fault.outcome if fault else None
-        if fault is not None and isinstance(command, PlaceOrder) and outcome in SILENT and not fault.denied:
+        kind = fault.fault if fault else None
+        if fault is not None and isinstance(command, PlaceOrder) and kind in SILENT and not fault.denied:
             self._lost[command.order.client_id] = self.world.now
-        if outcome is Outcome.NOT_SENT:
+        if kind is FaultKind.NOT_SENT:
             return (never_sent(self.world.now, command),)
-        if fault is not None and outcome is Outcome.LATE and isinstance(command, PlaceOrder):
+        if fault is not None and kind is FaultKind.LATE and isinstance(command, PlaceOrder):
             window = max(self._certain_after, NONCE_WINDOW) if fault.denied else self._certain_after
-            self._late.expect(command.order, fault.delay_seconds, window)
+            self._late.expect(command.order, fault.seconds, window)
             return (outcome_unknown(self.world.now, command),)
-        if outcome is Outcome.LOST_BEFORE:
+        if kind is FaultKind.SILENT_BEFORE:
             return (outcome_unknown(self.world.now, command),)
         try:
-            if fault is not None and outcome is Outcome.REJECT:
+            if fault is not None and kind is FaultKind.REJECT:
                 raise rejected(fault.code, fault.message or f"refused with {fault.code}")
             events = self._execute(command, fault)
         except Rejected as refusal:
             events = (refusal_of(self.world.now, command, refusal),)
-        if outcome is Outcome.LOST_AFTER:
+        if kind is FaultKind.SILENT_AFTER:
             return (outcome_unknown(self.world.now, command),)
-        return events * 2 if outcome is Outcome.REPEATED else events
+        return events * 2 if kind is FaultKind.REPEATED else events
 
     def _execute(self, command: Command, fault: SubmitFault | None) -> tuple[Event, ...]:
         """Carry out a command that arrived.
@@ -391,8 +392,8 @@ class EmulatedVenue:
 
     def _place(self, request: OrderRequest, fault: SubmitFault | None) -> tuple[Event, ...]:
         limit = None
-        if fault is not None and fault.outcome in {Outcome.PARTIAL, Outcome.ABSORB}:
-            share = fault.fraction if fault.outcome is Outcome.PARTIAL else ZERO
+        if fault is not None and fault.fault in {FaultKind.PARTIAL, FaultKind.ABSORB}:
+            share = fault.fraction if fault.fault is FaultKind.PARTIAL else ZERO
             pair = self.world.pair(request.symbol)
             limit = pair.instrument(request.market).floor_quantity(request.quantity * share) if pair else ZERO
         order = self.world.place(request, fill_at_most=limit)

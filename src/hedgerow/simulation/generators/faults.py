@@ -11,19 +11,17 @@ from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.emulator.core.error_codes import Code
+from hedgerow.emulator.fault_kinds import OF_COMMANDS, OF_READS, OF_THE_VENUE, FaultKind
 from hedgerow.emulator.inprocess.faults import (
     LaggingBalances,
     LateReports,
-    Outcome,
     PairRefusal,
     Read,
-    ReadError,
     ReadFault,
     Refused,
     StaleBooks,
     SubmitFault,
     VenueFault,
-    VenueFaultKind,
 )
 from hedgerow.emulator.inprocess.readings import (
     AccountEndpoint,
@@ -89,30 +87,30 @@ class Draw:
 
 def _submit(draw: Draw) -> SubmitFault:
     random = draw.random
-    outcome = random.choice(tuple(Outcome))
+    kind = random.choice(OF_COMMANDS)
     return SubmitFault(
-        outcome=outcome,
-        command=random.choice((None, "place_order")) if outcome is not Outcome.REJECT else "place_order",
+        fault=kind,
+        command=random.choice((None, "place_order")) if kind is not FaultKind.REJECT else "place_order",
         nth=1 + int(random.random() ** 2 * 40 * draw.plan.days),
         times=random.choice((1, 1, 1, 2, 3, 12, 60)),
         market=random.choice((None, Market.SPOT, Market.PERP)),
-        side=random.choice((None, None, Side.BUY, Side.SELL)) if outcome is not Outcome.NOT_SENT else None,
+        side=random.choice((None, None, Side.BUY, Side.SELL)) if kind is not FaultKind.NOT_SENT else None,
         code=random.choice(CODES),
         fraction=draw.fraction("0.1", "0.5", "0.9"),
-        delay_seconds=random.uniform(0.1, max(0.2, draw.plan.certain_after_seconds)),
+        seconds=random.uniform(0.1, max(0.2, draw.plan.certain_after_seconds)),
     )
 
 
 def _reduce_only_submit(draw: Draw) -> SubmitFault:
     random = draw.random
     return SubmitFault(
-        outcome=random.choice((Outcome.REJECT, Outcome.ABSORB, Outcome.LOST_BEFORE, Outcome.LATE)),
+        fault=random.choice((FaultKind.REJECT, FaultKind.ABSORB, FaultKind.SILENT_BEFORE, FaultKind.LATE)),
         nth=1 + int(random.random() * 5 * draw.plan.days),
         times=random.choice((1, 5, 40)),
         market=Market.PERP,
         reduce_only=True,
         code=random.choice(CODES),
-        delay_seconds=random.uniform(0.1, max(0.2, draw.plan.certain_after_seconds)),
+        seconds=random.uniform(0.1, max(0.2, draw.plan.certain_after_seconds)),
     )
 
 
@@ -121,7 +119,7 @@ def _second_leg_submit(draw: Draw) -> SubmitFault:
     random = draw.random
     market, side = random.choice(((Market.PERP, Side.SELL), (Market.PERP, Side.SELL), (Market.SPOT, Side.BUY)))
     return SubmitFault(
-        outcome=random.choice((Outcome.REJECT, Outcome.ABSORB, Outcome.PARTIAL)),
+        fault=random.choice((FaultKind.REJECT, FaultKind.ABSORB, FaultKind.PARTIAL)),
         command="place_order",
         nth=1 + int(random.random() * 10 * draw.plan.days),
         times=random.choice((2, 20, 150)),
@@ -135,7 +133,7 @@ def _second_leg_submit(draw: Draw) -> SubmitFault:
 def _other_command(draw: Draw) -> SubmitFault:
     random = draw.random
     return SubmitFault(
-        outcome=random.choice((Outcome.REJECT, Outcome.NOT_SENT, Outcome.LOST_BEFORE, Outcome.LOST_AFTER)),
+        fault=random.choice((FaultKind.REJECT, FaultKind.NOT_SENT, FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER)),
         nth=random.randint(1, 8),
         times=random.randint(1, 3),
         command=random.choice(("transfer_funds", "set_leverage", "set_margin_type")),
@@ -145,7 +143,7 @@ def _other_command(draw: Draw) -> SubmitFault:
 def _read(draw: Draw) -> ReadFault:
     random = draw.random
     after, until = draw.window(random.choice((20, 600, 5400)))
-    return ReadFault(read=random.choice(tuple(Read)), error=random.choice(tuple(ReadError)), after=after, until=until)
+    return ReadFault(read=random.choice(tuple(Read)), fault=random.choice(OF_READS), after=after, until=until)
 
 
 def _outage(draw: Draw) -> ReadFault:
@@ -240,7 +238,7 @@ def _late(draw: Draw) -> LateReports:
 
 def _venue_fault(draw: Draw) -> VenueFault:
     after, until = draw.window(draw.random.choice((15, 180, 1800)))
-    return VenueFault(kind=draw.random.choice(tuple(VenueFaultKind)), after=after, until=until)
+    return VenueFault(fault=draw.random.choice(OF_THE_VENUE), after=after, until=until)
 
 
 def _delisting(draw: Draw) -> Delisting:
@@ -261,7 +259,7 @@ def _storm(draw: Draw) -> tuple[Fault, ...]:
         depth=draw.fraction("0.02", "0.1", "0.3"),
     )
     until = at + timedelta(seconds=random.uniform(300, 5400))
-    overload = VenueFault(kind=VenueFaultKind.OVERLOADED, after=at, until=until)
+    overload = VenueFault(fault=FaultKind.OVERLOADED, after=at, until=until)
     taken = at + timedelta(seconds=random.uniform(60, 5400))
     return (storm, overload, Deleveraging(at=taken, fraction=draw.fraction("0.05", "0.3", "1")))
 

@@ -8,9 +8,10 @@ from random import Random
 from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import VenueFault
 from hedgerow.emulator.wire.rest.failures import ErrorShape
-from hedgerow.emulator.wire.rest.faults import RequestFault, StreamFault, WireFault, WireFaultKind
+from hedgerow.emulator.wire.rest.faults import MessageFaultKind, RequestFault, StreamFault
 from hedgerow.emulator.wire.rest.mutations import FIELD_MUTATIONS, Mutation
 from hedgerow.simulation.faults.wire import (
     Cut,
@@ -51,32 +52,32 @@ READS = (
 CANCELS = "DELETE"
 OTHERS = ("noop", CANCELS, "asset/wallet/transfer", "leverage", "marginType", "listenKey", "countdownCancelAll")
 ON_ORDERS = (
-    WireFault.HTML_500,
-    WireFault.UNAVAILABLE_BEFORE,
-    WireFault.UNAVAILABLE_AFTER,
-    WireFault.SILENT_BEFORE,
-    WireFault.SILENT_AFTER,
-    WireFault.CUT_BEFORE,
-    WireFault.CUT_AFTER,
-    WireFault.LATE,
-    WireFault.NONCE_EXPIRED,
-    WireFault.REJECT,
-    WireFault.ORDER_LIMIT,
-    WireFault.SLOW,
-    WireFault.ABSORB,
-    WireFault.PARTIAL,
+    FaultKind.HTML_500,
+    FaultKind.UNAVAILABLE_BEFORE,
+    FaultKind.UNAVAILABLE_AFTER,
+    FaultKind.SILENT_BEFORE,
+    FaultKind.SILENT_AFTER,
+    FaultKind.CUT_BEFORE,
+    FaultKind.CUT_AFTER,
+    FaultKind.LATE,
+    FaultKind.NONCE_EXPIRED,
+    FaultKind.REJECT,
+    FaultKind.ORDER_LIMIT,
+    FaultKind.SLOW,
+    FaultKind.ABSORB,
+    FaultKind.PARTIAL,
 )
 ON_READS = (
-    WireFault.HTML_500,
-    WireFault.UNAVAILABLE_BEFORE,
-    WireFault.SILENT_BEFORE,
-    WireFault.CUT_AFTER,
-    WireFault.NONCE_EXPIRED,
-    WireFault.RATE_LIMITED,
-    WireFault.SLOW,
+    FaultKind.HTML_500,
+    FaultKind.UNAVAILABLE_BEFORE,
+    FaultKind.SILENT_BEFORE,
+    FaultKind.CUT_AFTER,
+    FaultKind.NONCE_EXPIRED,
+    FaultKind.RATE_LIMITED,
+    FaultKind.SLOW,
 )
-ON_MESSAGES = (WireFaultKind.LOSE, WireFaultKind.DUPLICATE, WireFaultKind.DELAY, WireFaultKind.DISCONNECT)
-CONSISTENT = {WireFault.BANNED, WireFault.NONCE_EXPIRED}
+ON_MESSAGES = (MessageFaultKind.LOSE, MessageFaultKind.DUPLICATE, MessageFaultKind.DELAY, MessageFaultKind.DISCONNECT)
+CONSISTENT = {FaultKind.BANNED, FaultKind.NONCE_EXPIRED}
 """What an exchange does to all requests or to none: one that refuses now this nonce, now that one, would be lying."""
 CODES = (-4024, -2019, -4003, -2015, -1000, -1121, -2022)
 """Price, margin, quantity, permission, unknown, symbol, reduce-only."""
@@ -164,7 +165,7 @@ def _common(draw: Draw) -> tuple[Fault, ...]:
 
 
 def _overload(venue_fault: VenueFault) -> tuple[Fault, ...]:
-    kinds = (WireFault.UNAVAILABLE_BEFORE, WireFault.UNAVAILABLE_AFTER)
+    kinds = (FaultKind.UNAVAILABLE_BEFORE, FaultKind.UNAVAILABLE_AFTER)
     return tuple(
         RequestFaultAct(at=venue_fault.after, fault=RequestFault(fault=kind, chance=0.25, until=venue_fault.until))
         for kind in kinds
@@ -209,7 +210,7 @@ def _read(draw: Draw) -> RequestFaultAct:
 def _other(draw: Draw) -> RequestFaultAct:
     random = draw.random
     other = random.choice(OTHERS)
-    faults = set(ON_ORDERS) - {WireFault.ABSORB, WireFault.PARTIAL, WireFault.REJECT, WireFault.NONCE_EXPIRED}
+    faults = set(ON_ORDERS) - {FaultKind.ABSORB, FaultKind.PARTIAL, FaultKind.REJECT, FaultKind.NONCE_EXPIRED}
     fault = RequestFault(
         fault=random.choice(sorted(faults)),
         path="/v3/order" if other == CANCELS else other,
@@ -224,17 +225,17 @@ def _other(draw: Draw) -> RequestFaultAct:
 def _everything(draw: Draw) -> RequestFaultAct:
     """Let the whole exchange fail: a ban, limits, a web page, or answers at random."""
     random = draw.random
-    kinds = (WireFault.BANNED, WireFault.RATE_LIMITED, WireFault.ORDER_LIMIT, *ON_READS)
+    kinds = (FaultKind.BANNED, FaultKind.RATE_LIMITED, FaultKind.ORDER_LIMIT, *ON_READS)
     fault = random.choice(kinds)
     return RequestFaultAct(
         at=draw.at,
         fault=RequestFault(
             fault=fault,
-            path="/v3/order" if fault is WireFault.ORDER_LIMIT else "",
-            method="POST" if fault is WireFault.ORDER_LIMIT else "",
+            path="/v3/order" if fault is FaultKind.ORDER_LIMIT else "",
+            method="POST" if fault is FaultKind.ORDER_LIMIT else "",
             chance=1.0 if fault in CONSISTENT else random.choice((1.0, 0.5)),
             for_seconds=round(random.choice((20.0, 300.0, 1200.0)) * random.random(), 3),
-            seconds=round(random.uniform(0.1, 8.0), 3) if fault is WireFault.SLOW else 0.0,
+            seconds=round(random.uniform(0.1, 8.0), 3) if fault is FaultKind.SLOW else 0.0,
         ),
     )
 
@@ -285,7 +286,7 @@ def _rewrite(draw: Draw) -> RequestFaultAct:
     path, fields = random.choice(REWRITTEN)
     field = random.choice(fields)
     fault = RequestFault(
-        fault=WireFault.REWRITE,
+        fault=FaultKind.REWRITE,
         path=path,
         method="GET",
         mutation=random.choice(FIELD_MUTATIONS if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.WEB_PAGE)),
@@ -299,7 +300,7 @@ def _rewrite(draw: Draw) -> RequestFaultAct:
 def _nothing_to_change(draw: Draw) -> RequestFaultAct:
     """Let the venue refuse margin types that are right already."""
     fault = RequestFault(
-        fault=WireFault.REJECT,
+        fault=FaultKind.REJECT,
         path="marginType",
         method="POST",
         code=-4067,
@@ -311,7 +312,7 @@ def _nothing_to_change(draw: Draw) -> RequestFaultAct:
 
 def _idle_noop(draw: Draw) -> RequestFaultAct:
     """Let a noop answer success and kill nothing, and an order without an answer land later."""
-    fault = RequestFault(fault=WireFault.IDLE_NOOP, path="noop", for_seconds=round(draw.random.uniform(60, 1800), 3))
+    fault = RequestFault(fault=FaultKind.IDLE_NOOP, path="noop", for_seconds=round(draw.random.uniform(60, 1800), 3))
     return RequestFaultAct(at=draw.at, fault=fault)
 
 
@@ -319,7 +320,7 @@ def _late_rows(draw: Draw) -> RequestFaultAct:
     """Let a list lack its newest rows."""
     random = draw.random
     fault = RequestFault(
-        fault=WireFault.LATE_ROWS,
+        fault=FaultKind.LATE_ROWS,
         path=random.choice(("income", "userTrades", "fundingRate")),
         method="GET",
         seconds=round(random.uniform(1, 900), 3),
@@ -332,7 +333,7 @@ def _page(draw: Draw) -> RequestFaultAct:
     """Let a web page answer instead of the exchange, before or after a request was carried out."""
     random = draw.random
     fault = RequestFault(
-        fault=random.choice((WireFault.PAGE_BEFORE, WireFault.PAGE_AFTER)),
+        fault=random.choice((FaultKind.PAGE_BEFORE, FaultKind.PAGE_AFTER)),
         path=random.choice(("", *ORDERS)),
         status=random.choice((302, 403, 404, 408, 415, 499)),
         times=random.choice((1, 3, 20)),
@@ -346,7 +347,7 @@ def _rewritten_message(draw: Draw) -> StreamFaultAct:
     stream, fields = random.choice(MESSAGES)
     field = random.choice(fields)
     fault = StreamFault(
-        fault=WireFaultKind.REWRITE,
+        fault=MessageFaultKind.REWRITE,
         stream=stream,
         mutation=random.choice(
             FIELD_MUTATIONS if field else (Mutation.EMPTY, Mutation.TRUNCATED, Mutation.INVALID_UTF8)
@@ -361,7 +362,7 @@ def _rewritten_message(draw: Draw) -> StreamFaultAct:
 def _no_funding_terms(draw: Draw) -> RequestFaultAct:
     """Let interval, cap and floor of every pair's funding be null for a while."""
     seconds = round(draw.random.uniform(60, 3600), 3)
-    fault = RequestFault(fault=WireFault.NULL_FUNDING, path="fundingInfo", method="GET", for_seconds=seconds)
+    fault = RequestFault(fault=FaultKind.NULL_FUNDING, path="fundingInfo", method="GET", for_seconds=seconds)
     return RequestFaultAct(at=draw.at, fault=fault)
 
 
@@ -373,7 +374,7 @@ def _undecided_refusal(draw: Draw) -> RequestFaultAct:
     """
     random = draw.random
     fault = RequestFault(
-        fault=WireFault.REJECT_AFTER,
+        fault=FaultKind.REJECT_AFTER,
         path=random.choice((*ORDERS, "asset/wallet/transfer", "leverage")),
         method=random.choice(("POST", "POST", CANCELS)),
         code=random.choice(UNDECIDED_CODES),

@@ -13,7 +13,8 @@ from hedgerow.domain.events import Event, OrderAccepted, OrderEnded, OrderOutcom
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus
 from hedgerow.emulator import EmulatedVenue, FaultPlan
-from hedgerow.emulator.inprocess.faults import LaggingBalances, Outcome, Read, ReadFault, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import LaggingBalances, Read, ReadFault, SubmitFault
 from support.orders import order, place
 from support.worlds import START, SYMBOL, make_venue, make_world
 
@@ -41,7 +42,7 @@ def buy() -> PlaceOrder:
 
 
 def test_a_late_order_lands_at_its_own_time_and_is_found_then() -> None:
-    fault = SubmitFault(outcome=Outcome.LATE, delay_seconds=5.0)
+    fault = SubmitFault(fault=FaultKind.LATE, seconds=5.0)
     venue, command = venue_with(fault, certain_after_seconds=NONCE_LIFE), buy()
     (answer,) = run(venue, command)
     assert isinstance(answer, OrderOutcomeUnknown)
@@ -54,7 +55,7 @@ def test_a_late_order_lands_at_its_own_time_and_is_found_then() -> None:
 
 
 def test_an_order_whose_nonce_is_dead_never_lands() -> None:
-    fault = SubmitFault(outcome=Outcome.LATE, delay_seconds=NONCE_LIFE)
+    fault = SubmitFault(fault=FaultKind.LATE, seconds=NONCE_LIFE)
     venue, command = venue_with(fault, certain_after_seconds=NONCE_LIFE), buy()
     run(venue, command)
     ended = resolved(venue, command, 60.0)
@@ -63,7 +64,7 @@ def test_an_order_whose_nonce_is_dead_never_lands() -> None:
 
 
 def test_a_late_order_that_is_refused_on_arrival_was_never_there() -> None:
-    fault = SubmitFault(outcome=Outcome.LATE, delay_seconds=1.0)
+    fault = SubmitFault(fault=FaultKind.LATE, seconds=1.0)
     venue = venue_with(fault, certain_after_seconds=NONCE_LIFE)
     command = place(order(Market.SPOT, Side.SELL, "1", "99", client_id="h1-s-1"))
     run(venue, command)
@@ -73,7 +74,7 @@ def test_a_late_order_that_is_refused_on_arrival_was_never_there() -> None:
 
 
 def test_a_repeated_report_is_of_one_order() -> None:
-    venue, command = venue_with(SubmitFault(outcome=Outcome.REPEATED)), buy()
+    venue, command = venue_with(SubmitFault(fault=FaultKind.REPEATED)), buy()
     events = run(venue, command)
     assert [type(event) for event in events] == [OrderAccepted, OrderEnded] * 2
     assert events[:2] == events[2:]
@@ -82,7 +83,7 @@ def test_a_repeated_report_is_of_one_order() -> None:
 
 def test_a_calm_venue_strikes_no_more_and_hides_nothing() -> None:
     plan = FaultPlan(
-        submits=(SubmitFault(outcome=Outcome.REPEATED, times=9),),
+        submits=(SubmitFault(fault=FaultKind.REPEATED, times=9),),
         reads=(ReadFault(read=Read.ACCOUNT, times=9),),
         lagging=LaggingBalances(seconds=1e6),
     )

@@ -24,16 +24,14 @@ from hedgerow.domain.events import (
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus, RejectKind
 from hedgerow.emulator import EmulatedVenue, FaultPlan, LatencyModel, World
+from hedgerow.emulator.fault_kinds import IN_PROCESS, ON_THE_WIRE, FaultKind
 from hedgerow.emulator.inprocess.faults import (
     LaggingBalances,
-    Outcome,
     Read,
-    ReadError,
     ReadFault,
     StaleBooks,
     SubmitFault,
     VenueFault,
-    VenueFaultKind,
     drawn_plan,
 )
 from support.orders import ended, order, place
@@ -59,8 +57,19 @@ def run(venue: EmulatedVenue, command: Command) -> tuple[Event, ...]:
     return wait(venue, venue.submit(command))
 
 
+def test_a_kind_of_fault_that_no_transport_knows_or_that_is_used_elsewhere_is_refused() -> None:
+    assert {*IN_PROCESS, *ON_THE_WIRE} == set(FaultKind)
+    until = START + timedelta(hours=1)
+    with pytest.raises(ValueError, match=r"^fault 418: allowed here is reject, not_sent, silent_before, "):
+        SubmitFault(fault=FaultKind.BANNED)
+    with pytest.raises(ValueError, match=r"^fault partial: allowed here is silent_before, 429, unauthorized$"):
+        ReadFault(read=Read.ACCOUNT, fault=FaultKind.PARTIAL)
+    with pytest.raises(ValueError, match=r"^fault reject: allowed here is 418, 429_orders, "):
+        VenueFault(fault=FaultKind.REJECT, after=START, until=until)
+
+
 def test_a_lost_order_that_was_executed_is_found_by_resolving() -> None:
-    venue = venue_with(SubmitFault(outcome=Outcome.LOST_AFTER))
+    venue = venue_with(SubmitFault(fault=FaultKind.SILENT_AFTER))
     request = order(SPOT, BUY, "1", "100.1")
     (unknown,) = run(venue, place(request))
     assert isinstance(unknown, OrderOutcomeUnknown)
@@ -69,7 +78,7 @@ def test_a_lost_order_that_was_executed_is_found_by_resolving() -> None:
 
 
 def test_a_lost_order_that_never_arrived_stays_unknown_until_it_can_no_longer_arrive() -> None:
-    venue = venue_with(SubmitFault(outcome=Outcome.LOST_BEFORE), certain_after_seconds=60.0)
+    venue = venue_with(SubmitFault(fault=FaultKind.SILENT_BEFORE), certain_after_seconds=60.0)
     request = order(SPOT, BUY, "1", "100.1")
     clock = venue.clock
     assert isinstance(clock, VirtualClock)
@@ -88,7 +97,7 @@ def test_a_lost_order_that_never_arrived_stays_unknown_until_it_can_no_longer_ar
 
 
 def test_a_refusal_carries_the_code_of_the_plan() -> None:
-    venue = venue_with(SubmitFault(outcome=Outcome.REJECT, code=-2019, market=PERP))
+    venue = venue_with(SubmitFault(fault=FaultKind.REJECT, code=-2019, market=PERP))
     assert ended(run(venue, place(order(SPOT, BUY, "1", "100.1")))).status is OrderStatus.FILLED
     refused = ended(run(venue, place(order(PERP, SELL, "1", "99.9"))))
     assert (refused.code, refused.reject) == (-2019, RejectKind.MARGIN)
@@ -96,22 +105,22 @@ def test_a_refusal_carries_the_code_of_the_plan() -> None:
 
 
 def test_a_request_that_never_left_ends_with_nothing() -> None:
-    venue = venue_with(SubmitFault(outcome=Outcome.NOT_SENT))
+    venue = venue_with(SubmitFault(fault=FaultKind.NOT_SENT))
     end = ended(run(venue, place(order(SPOT, BUY, "1", "100.1"))))
     assert (end.status, end.order_id, end.code) == (OrderStatus.REJECTED, None, None)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "filled"), [(Outcome.PARTIAL, D("2.5")), (Outcome.ABSORB, D(0))], ids=["partial", "absorb"]
+    ("outcome", "filled"), [(FaultKind.PARTIAL, D("2.5")), (FaultKind.ABSORB, D(0))], ids=["partial", "absorb"]
 )
-def test_an_order_may_get_less_than_the_book_has(outcome: Outcome, filled: Decimal) -> None:
-    venue = venue_with(SubmitFault(outcome=outcome, fraction=D("0.25")))
+def test_an_order_may_get_less_than_the_book_has(outcome: FaultKind, filled: Decimal) -> None:
+    venue = venue_with(SubmitFault(fault=outcome, fraction=D("0.25")))
     end = ended(run(venue, place(order(SPOT, BUY, "10", "100.1"))))
     assert (end.status, end.filled_quantity) == (OrderStatus.EXPIRED, filled)
 
 
 def test_a_fault_counts_only_what_its_filters_let_through() -> None:
-    venue = venue_with(SubmitFault(outcome=Outcome.REJECT, nth=2, times=2, market=SPOT, side=BUY))
+    venue = venue_with(SubmitFault(fault=FaultKind.REJECT, nth=2, times=2, market=SPOT, side=BUY))
     seen = [
         ended(run(venue, place(order(market, side, "0.5" if side is SELL else "1", price)))).status
         is OrderStatus.REJECTED
@@ -129,8 +138,8 @@ def test_a_fault_counts_only_what_its_filters_let_through() -> None:
 
 def test_commands_that_are_no_orders_can_be_lost_too() -> None:
     venue = venue_with(
-        SubmitFault(outcome=Outcome.LOST_AFTER, command="transfer_funds"),
-        SubmitFault(outcome=Outcome.LOST_BEFORE, command="set_leverage"),
+        SubmitFault(fault=FaultKind.SILENT_AFTER, command="transfer_funds"),
+        SubmitFault(fault=FaultKind.SILENT_BEFORE, command="set_leverage"),
     )
     move = TransferFunds(transfer_id="m", amount=D(10), direction=TransferDirection.SPOT_TO_PERP)
     (unknown,) = run(venue, move)
@@ -144,7 +153,7 @@ def test_commands_that_are_no_orders_can_be_lost_too() -> None:
 
 
 def test_a_lost_or_unsent_cancel_says_so() -> None:
-    venue = venue_with(SubmitFault(outcome=Outcome.LOST_BEFORE), SubmitFault(outcome=Outcome.NOT_SENT, nth=2))
+    venue = venue_with(SubmitFault(fault=FaultKind.SILENT_BEFORE), SubmitFault(fault=FaultKind.NOT_SENT, nth=2))
     cancel = CancelOrder(market=SPOT, symbol=SYMBOL, client_id="any")
     (unknown,) = run(venue, cancel)
     assert isinstance(unknown, OrderOutcomeUnknown)
@@ -155,8 +164,8 @@ def test_a_lost_or_unsent_cancel_says_so() -> None:
 
 
 def test_plans_add_up_and_the_first_that_strikes_wins() -> None:
-    plan = FaultPlan(submits=(SubmitFault(outcome=Outcome.ABSORB),)) + FaultPlan(
-        submits=(SubmitFault(outcome=Outcome.REJECT),), lagging=LaggingBalances(seconds=2)
+    plan = FaultPlan(submits=(SubmitFault(fault=FaultKind.ABSORB),)) + FaultPlan(
+        submits=(SubmitFault(fault=FaultKind.REJECT),), lagging=LaggingBalances(seconds=2)
     )
     assert plan.lagging == LaggingBalances(seconds=2)
     venue = make_venue(faults=plan)
@@ -165,10 +174,14 @@ def test_plans_add_up_and_the_first_that_strikes_wins() -> None:
 
 @pytest.mark.parametrize(
     ("error", "raised"),
-    [(ReadError.DOWN, VenueError), (ReadError.RATE_LIMITED, RateLimited), (ReadError.UNAUTHORIZED, Unauthorized)],
+    [
+        (FaultKind.SILENT_BEFORE, VenueError),
+        (FaultKind.RATE_LIMITED, RateLimited),
+        (FaultKind.UNAUTHORIZED, Unauthorized),
+    ],
 )
-def test_a_read_fails_by_count_and_only_that_read(error: ReadError, raised: type[VenueError]) -> None:
-    venue = venue_with(ReadFault(read=Read.ACCOUNT, error=error, nth=2))
+def test_a_read_fails_by_count_and_only_that_read(error: FaultKind, raised: type[VenueError]) -> None:
+    venue = venue_with(ReadFault(read=Read.ACCOUNT, fault=error, nth=2))
 
     async def script() -> None:
         await venue.account()
@@ -323,14 +336,14 @@ def test_the_world_is_the_one_the_venue_was_given() -> None:
 @pytest.mark.parametrize("code", [-1003, -2014, -2015])
 def test_a_refused_key_or_nonce_says_nothing_about_an_earlier_transfer_of_the_same_id(code: int) -> None:
     transfer = TransferFunds(transfer_id="t1", amount=D(5), direction=TransferDirection.SPOT_TO_PERP)
-    (refused,) = run(venue_with(SubmitFault(outcome=Outcome.REJECT, command="transfer_funds", code=code)), transfer)
+    (refused,) = run(venue_with(SubmitFault(fault=FaultKind.REJECT, command="transfer_funds", code=code)), transfer)
     assert isinstance(refused, CommandRefused)
     assert refused.before_execution is True
     assert is_before_execution(code) is True
 
 
 def test_nonces_that_are_refused_for_a_while_say_nothing_about_an_earlier_transfer() -> None:
-    nonces = VenueFault(kind=VenueFaultKind.NONCES, after=START, until=START + timedelta(days=1))
+    nonces = VenueFault(fault=FaultKind.NONCE_EXPIRED, after=START, until=START + timedelta(days=1))
     venue = make_venue(faults=FaultPlan(venue_faults=(nonces,)))
     transfer = TransferFunds(transfer_id="t1", amount=D(5), direction=TransferDirection.SPOT_TO_PERP)
     assert [getattr(event, "before_execution", None) for event in run(venue, transfer)] == [True]

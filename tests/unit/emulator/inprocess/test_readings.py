@@ -15,7 +15,8 @@ from hedgerow.domain.events import CommandRefused, Event, LeverageSet, OrderEnde
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderStatus
 from hedgerow.emulator import EmulatedVenue, FaultPlan
-from hedgerow.emulator.inprocess.faults import Outcome, PairRefusal, Refused, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import PairRefusal, Refused, SubmitFault
 from hedgerow.emulator.inprocess.readings import (
     AccountEndpoint,
     AccountMutation,
@@ -184,7 +185,7 @@ def test_a_book_that_is_read_may_be_one_sided_while_it_trades() -> None:
 
 
 def test_an_order_that_was_denied_lands_later() -> None:
-    fault = SubmitFault(outcome=Outcome.LATE, delay_seconds=30.0, denied=True)
+    fault = SubmitFault(fault=FaultKind.LATE, seconds=30.0, denied=True)
     venue, command = venue_with(submits=(fault,)), place(order(PERP, BUY, "1", "101", client_id="late"))
     (answer,) = run(venue, command)
     assert isinstance(answer, OrderOutcomeUnknown)

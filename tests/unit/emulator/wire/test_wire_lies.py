@@ -9,9 +9,10 @@ import pytest
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import OutcomeUnknown
 from hedgerow.domain.instrument import Market
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.wire.memory_transport import MemoryTransport, wire_request
 from hedgerow.emulator.wire.rest.call import WireRequest
-from hedgerow.emulator.wire.rest.faults import RequestFault, WireFault
+from hedgerow.emulator.wire.rest.faults import RequestFault
 from hedgerow.emulator.wire.rest.rewriting import rewrites_of
 from hedgerow.emulator.wire.streams.sessions import FrameKind
 from hedgerow.ports import HttpRequest
@@ -221,6 +222,7 @@ def test_a_stream_fault_may_call_its_name_fault_or_trouble() -> None:
         ("faults", {"fault": "rewrite", "mutation": "padded", "size": 2**31}, "a size is 0 to"),
         ("faults", {"fault": "reject", "cod": 1}, "allowed are fault, path, method"),
         ("faults", {"fault": "explode"}, "no fault is called 'explode'; allowed are html_500"),
+        ("faults", {"fault": "not_sent"}, "no fault is called 'not_sent'; allowed are html_500"),
         ("faults", {}, "name the fault in the field fault"),
         ("faults", {"fault": "reject", "until": "2026-01-05T00:00:00"}, "until needs its time zone, as in 2026-01-05T"),
         ("faults/streams", {"fault": "lose", "until": "2026-01-05T00:00:00"}, "until needs its time zone"),
@@ -250,7 +252,7 @@ def test_every_rewrite_of_a_reply_can_be_set_as_a_fault() -> None:
     assert len(found) > 100
     for rewrite in found[::17]:
         terms = msgspec.structs.asdict(rewrite) | {"size": 100}
-        fault = RequestFault(fault=WireFault.REWRITE, path="accountWithJoinMargin", **terms)
+        fault = RequestFault(fault=FaultKind.REWRITE, path="accountWithJoinMargin", **terms)
         client.venue.faults.add(fault, client.venue.exchange.now)
         request = WireRequest(method="GET", path="/fapi/v3/accountWithJoinMargin", query=client.query({}))
         response = client.venue.handle(request).response

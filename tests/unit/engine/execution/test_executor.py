@@ -22,7 +22,8 @@ from hedgerow.domain.events import (
 from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.core.error_codes import Code
-from hedgerow.emulator.inprocess.faults import FaultPlan, Outcome, SubmitFault
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.engine.execution.executor import _attempts
 from hedgerow.engine.notices import OrderRests, Recorded
 from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
@@ -102,7 +103,7 @@ def test_an_attempt_that_left_no_order_behind_does_not_make_the_next_client_id_a
 
 def test_a_transfer_that_landed_before_a_crash_is_not_taken_for_refused_when_its_repetition_is() -> None:
     flat = StrategyParameters(funding_rate_strategy=FundingRateStrategy(min_funding_apr=100.0))
-    refused = SubmitFault(outcome=Outcome.REJECT, command="transfer_funds", nth=2, code=Code.UNKNOWN)
+    refused = SubmitFault(fault=FaultKind.REJECT, command="transfer_funds", nth=2, code=Code.UNKNOWN)
     harness = BotHarness(usdt=500, perp=500, parameters=flat, faults=FaultPlan(submits=(refused,)))
     harness.run(0.1)
     moved = TransferFunds(transfer_id="h1-t", amount=Decimal(100), direction=TransferDirection.SPOT_TO_PERP)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import plain
+from hedgerow.emulator.fault_kinds import ON_THE_WIRE
 from hedgerow.emulator.wire.admin.bodies import read_body
 from hedgerow.emulator.wire.exchange import account_events as events
 from hedgerow.emulator.wire.exchange.account import ExchangeAccount
@@ -21,10 +22,9 @@ from hedgerow.emulator.wire.protocol.number_format import to_ms
 from hedgerow.emulator.wire.protocol.rate_limits import LimitRules, Limits
 from hedgerow.emulator.wire.rest.faults import (
     LONGEST_SECONDS,
+    MessageFaultKind,
     RequestFault,
     StreamFault,
-    WireFault,
-    WireFaultKind,
     WireFaults,
 )
 from hedgerow.emulator.wire.streams.connections import StreamConnections
@@ -270,12 +270,12 @@ def read_fault(body: bytes) -> RequestFault | StreamFault:
     name = fields.get("fault", fields.get("trouble"))
     if name is None:
         raise ValueError(
-            f"name the fault in the field fault: one of {', '.join(dict.fromkeys((*WireFault, *WireFaultKind)))}"
+            f"name the fault in the field fault: one of {', '.join(dict.fromkeys((*ON_THE_WIRE, *MessageFaultKind)))}"
         )
-    if "trouble" in fields or "stream" in fields or (name in set(WireFaultKind) and name not in set(WireFault)):
+    if "trouble" in fields or "stream" in fields or (name in set(MessageFaultKind) and name not in ON_THE_WIRE):
         return _stream_fault(fields)
-    if name not in set(WireFault):
-        names = ", ".join(dict.fromkeys((*WireFault, *WireFaultKind)))
+    if name not in ON_THE_WIRE:
+        names = ", ".join(dict.fromkeys((*ON_THE_WIRE, *MessageFaultKind)))
         raise ValueError(f"no fault is called {name!r}; allowed are {names}")
     return read_body(body, RequestFault)
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO
+from hedgerow.emulator.fault_kinds import ON_THE_WIRE, FaultKind
 from hedgerow.emulator.wire.protocol.params import named_symbol
 from hedgerow.emulator.wire.rest.call import WireRequest
 from hedgerow.emulator.wire.rest.failures import ErrorShape
@@ -24,11 +25,10 @@ from hedgerow.emulator.wire.rest.rewriting import mentions
 
 __all__ = [
     "LONGEST_SECONDS",
+    "MessageFaultKind",
     "RequestFault",
     "RequestFaults",
     "StreamFault",
-    "WireFault",
-    "WireFaultKind",
     "WireFaults",
 ]
 
@@ -40,58 +40,7 @@ LONGEST_SECONDS = 10**9
 METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
-class WireFault(StrEnum):
-    """What becomes of a request."""
-
-    HTML_500 = "html_500"
-    """An HTML page instead of JSON; nothing is executed."""
-    UNAVAILABLE_BEFORE = "503_before"
-    """503, and nothing was executed."""
-    UNAVAILABLE_AFTER = "503_after"
-    """503, although it was executed."""
-    SILENT_BEFORE = "silent_before"
-    """No answer, and nothing is executed."""
-    SILENT_AFTER = "silent_after"
-    """Executed, and no answer."""
-    CUT_BEFORE = "cut_before"
-    """The connection is dropped at once, and nothing is executed."""
-    CUT_AFTER = "cut_after"
-    """Executed, and the connection is dropped at once."""
-    LATE = "late"
-    """No answer; it is executed ``seconds`` later, unless its nonce is dead by then."""
-    NONCE_EXPIRED = "nonce_expired"
-    """-4225."""
-    REJECT = "reject"
-    """Refused with ``code`` and ``message``, ``status`` (400) and a body of the shape ``error_shape``."""
-    REJECT_AFTER = "reject_after"
-    """The same answer, although it was executed."""
-    PAGE_BEFORE = "page_before"
-    """A web page with ``status`` (403), with ``location`` where it is a redirect; nothing is executed."""
-    PAGE_AFTER = "page_after"
-    """The same page, although it was executed."""
-    REWRITE = "rewrite"
-    """Executed; the reply is changed by ``mutation``, in ``field``, for ``symbol``."""
-    LATE_ROWS = "late_rows"
-    """Executed; rows of a list (funding rates, income, trades) younger than ``seconds`` are not in it yet."""
-    IDLE_NOOP = "idle_noop"
-    """A ``noop`` answers success and leaves its nonce usable: what it should have killed is executed later."""
-    RATE_LIMITED = "429"
-    """Too much weight: -1003, with ``Retry-After``."""
-    ORDER_LIMIT = "429_orders"
-    """Too many orders: -1015, without ``Retry-After``."""
-    BANNED = "418"
-    """The address is banned: ``Retry-After`` says for how long, ``seconds`` or what is left of the fault's span."""
-    SLOW = "slow"
-    """Answered ``seconds`` later."""
-    NULL_FUNDING = "null_funding"
-    """Interval, cap and floor of funding are null."""
-    ABSORB = "absorb"
-    """Orders are acknowledged, and matching gives them nothing."""
-    PARTIAL = "partial"
-    """Orders fill at most ``fraction`` of their quantity, and then nothing."""
-
-
-class WireFaultKind(StrEnum):
+class MessageFaultKind(StrEnum):
     """What becomes of a stream message."""
 
     LOSE = "lose"
@@ -109,7 +58,7 @@ class WireFaultKind(StrEnum):
 class RequestFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Strikes ``times`` matching requests in a row, from the ``nth`` on; with times 0 all of them."""
 
-    fault: WireFault
+    fault: FaultKind
     """Its name."""
     path: str = ""
     """Part of the path, e.g. ``/api/v3/account``; empty = every path outside ``/admin``."""
@@ -182,7 +131,7 @@ class RequestFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class StreamFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Strikes ``times`` messages in a row of the streams whose name holds ``stream``; with times 0 all of them."""
 
-    fault: WireFaultKind
+    fault: MessageFaultKind
     """Its name."""
     stream: str = ""
     """Part of the stream's name, or of an event's type on a user stream; empty = any."""
@@ -237,9 +186,9 @@ class RequestFaults(Struct, frozen=True, kw_only=True):
     """Whether a noop leaves its nonce usable."""
 
 
-FILLS = {WireFault.ABSORB, WireFault.PARTIAL}
-CHANGES = {WireFault.REWRITE, WireFault.LATE_ROWS}
-BESIDE = {*FILLS, *CHANGES, WireFault.SLOW, WireFault.IDLE_NOOP}
+FILLS = {FaultKind.ABSORB, FaultKind.PARTIAL}
+CHANGES = {FaultKind.REWRITE, FaultKind.LATE_ROWS}
+BESIDE = {*FILLS, *CHANGES, FaultKind.SLOW, FaultKind.IDLE_NOOP}
 """Faults that leave it to others what is answered."""
 Fault = TypeVar("Fault", RequestFault, StreamFault)
 
@@ -296,9 +245,9 @@ class WireFaults:
         return RequestFaults(
             fault=answers[0] if answers else None,
             fill_share=min(shares, default=None),
-            seconds=sum(fault.seconds for fault in faulted if fault.fault is WireFault.SLOW),
+            seconds=sum(fault.seconds for fault in faulted if fault.fault is FaultKind.SLOW),
             changes=tuple(fault for fault in faulted if fault.fault in CHANGES),
-            idle_noop=any(fault.fault is WireFault.IDLE_NOOP for fault in faulted),
+            idle_noop=any(fault.fault is FaultKind.IDLE_NOOP for fault in faulted),
         )
 
     def on_message(self, stream: str, market: Market, data: Any) -> tuple[StreamFault, ...]:
@@ -329,10 +278,12 @@ def _rewrite_of(fault: RequestFault | StreamFault) -> Rewrite:
 
 
 def _share(fault: RequestFault) -> Decimal:
-    return ZERO if fault.fault is WireFault.ABSORB else fault.fraction
+    return ZERO if fault.fault is FaultKind.ABSORB else fault.fraction
 
 
 def _check(fault: RequestFault | StreamFault) -> None:
+    if isinstance(fault, RequestFault) and fault.fault not in ON_THE_WIRE:
+        raise ValueError(f"no fault is called {fault.fault.value!r}; allowed are {', '.join(ON_THE_WIRE)}")
     shares: Iterable[Decimal | float] = (fault.chance, *([fault.fraction] if isinstance(fault, RequestFault) else []))
     if not all(0 <= share <= 1 for share in shares):
         raise ValueError("a chance and a fraction are between 0 and 1")
@@ -343,7 +294,7 @@ def _check(fault: RequestFault | StreamFault) -> None:
     _check_times(fault)
     if not 0 <= fault.size <= LARGEST_SIZE:
         raise ValueError(f"a size is 0 to {LARGEST_SIZE:,} bytes, not {fault.size:,}")
-    if fault.fault in {WireFault.REWRITE, WireFaultKind.REWRITE}:
+    if fault.fault in {FaultKind.REWRITE, MessageFaultKind.REWRITE}:
         _rewrite_of(fault)
     if isinstance(fault, RequestFault):
         _check_answer(fault)

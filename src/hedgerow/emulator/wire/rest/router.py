@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from hedgerow.domain.errors import Rejected
 from hedgerow.domain.instrument import Market
+from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.protocol.errors import BAD_REQUEST, NOT_FOUND, WireError, nonce_expired, refusal_of
 from hedgerow.emulator.wire.protocol.number_format import to_ms
@@ -23,7 +24,7 @@ from hedgerow.emulator.wire.rest import transfers as services
 from hedgerow.emulator.wire.rest.authentication import admit
 from hedgerow.emulator.wire.rest.call import RestCall, Route, Security, WireRequest
 from hedgerow.emulator.wire.rest.failures import error_response, json_response, refusal_response, web_page
-from hedgerow.emulator.wire.rest.faults import RequestFault, RequestFaults, WireFault, WireFaults
+from hedgerow.emulator.wire.rest.faults import RequestFault, RequestFaults, WireFaults
 from hedgerow.emulator.wire.rest.rewriting import rewrite_response, without_newest
 from hedgerow.ports import HttpResponse
 
@@ -38,16 +39,16 @@ FORM_TYPES = {"application/x-www-form-urlencoded", "application/json"}
 declare JSON and put parameters into the query; a body of JSON is not read."""
 FIRST_REDIRECT, LAST_REDIRECT = 300, 399
 EXECUTED = {
-    WireFault.UNAVAILABLE_AFTER,
-    WireFault.SILENT_AFTER,
-    WireFault.CUT_AFTER,
-    WireFault.NULL_FUNDING,
-    WireFault.REJECT_AFTER,
-    WireFault.PAGE_AFTER,
+    FaultKind.UNAVAILABLE_AFTER,
+    FaultKind.SILENT_AFTER,
+    FaultKind.CUT_AFTER,
+    FaultKind.NULL_FUNDING,
+    FaultKind.REJECT_AFTER,
+    FaultKind.PAGE_AFTER,
 }
 """Faults that leave the request itself alone."""
-PAGES = {WireFault.PAGE_BEFORE, WireFault.PAGE_AFTER}
-REFUSALS = {WireFault.REJECT, WireFault.REJECT_AFTER}
+PAGES = {FaultKind.PAGE_BEFORE, FaultKind.PAGE_AFTER}
+REFUSALS = {FaultKind.REJECT, FaultKind.REJECT_AFTER}
 FIRST_BAN_SECONDS = 120.0
 UNKNOWN_STATUS = {"code": -1000, "msg": "Service unavailable; the execution status is unknown."}
 UNTOUCHED = RequestFaults()
@@ -94,16 +95,16 @@ class RestRouter:
         return self._changed(answer, request_faults.changes)
 
     def _faulted(self, request: WireRequest, request_faults: RequestFaults, fault: RequestFault) -> RestReply:
-        if fault.fault is WireFault.LATE:
+        if fault.fault is FaultKind.LATE:
             self.exchange.later(fault.seconds, lambda: self._answer(request, request_faults))
             return RestReply(response=None)
         executed = self._answer(request, request_faults) if fault.fault in EXECUTED else None
         match fault.fault:
-            case WireFault.SILENT_BEFORE | WireFault.SILENT_AFTER:
+            case FaultKind.SILENT_BEFORE | FaultKind.SILENT_AFTER:
                 return RestReply(response=None)
-            case WireFault.CUT_BEFORE | WireFault.CUT_AFTER:
+            case FaultKind.CUT_BEFORE | FaultKind.CUT_AFTER:
                 return RestReply(response=None, cut=True)
-            case WireFault.NULL_FUNDING if executed is not None:
+            case FaultKind.NULL_FUNDING if executed is not None:
                 return RestReply(response=_without_funding(executed), seconds=request_faults.seconds)
             case _:
                 return RestReply(response=_broken(fault, self.exchange.now), seconds=request_faults.seconds)
@@ -114,7 +115,7 @@ class RestRouter:
         if response is None:
             return answer
         for change in changes:
-            if change.fault is WireFault.LATE_ROWS:
+            if change.fault is FaultKind.LATE_ROWS:
                 newest = to_ms(self.exchange.now - timedelta(seconds=change.seconds))
                 body = without_newest(response.body, newest, change.symbol)
                 response = msgspec.structs.replace(response, body=body)
@@ -181,11 +182,11 @@ class RestRouter:
 def _broken(fault: RequestFault, now: datetime) -> HttpResponse:
     """Return the failure that a fault declares."""
     headers = _retry_after(fault)
-    if fault.fault is WireFault.HTML_500:
+    if fault.fault is FaultKind.HTML_500:
         return web_page(SERVER_ERROR, headers)
     if fault.fault in PAGES:
         return _page(fault, headers)
-    if fault.fault in {WireFault.UNAVAILABLE_BEFORE, WireFault.UNAVAILABLE_AFTER}:
+    if fault.fault in {FaultKind.UNAVAILABLE_BEFORE, FaultKind.UNAVAILABLE_AFTER}:
         return json_response(UNAVAILABLE, UNKNOWN_STATUS, headers)
     if fault.fault in REFUSALS:
         status = fault.status or BAD_REQUEST
@@ -227,11 +228,11 @@ def _orders_in(params: Params, route: Route) -> int:
 
 def _declared(fault: RequestFault, now: datetime) -> WireError:
     left = fault.seconds or FIRST_BAN_SECONDS if fault.until is None else (fault.until - now).total_seconds()
-    kinds: dict[WireFault, Callable[[], WireError]] = {
-        WireFault.NONCE_EXPIRED: nonce_expired,
-        WireFault.RATE_LIMITED: lambda: WireError(-1003, "Too many requests.", status=429, retry_after_seconds=60),
-        WireFault.ORDER_LIMIT: lambda: too_many_orders("300 orders per 10 SECOND"),
-        WireFault.BANNED: lambda: banned(now + timedelta(seconds=left), now),
+    kinds: dict[FaultKind, Callable[[], WireError]] = {
+        FaultKind.NONCE_EXPIRED: nonce_expired,
+        FaultKind.RATE_LIMITED: lambda: WireError(-1003, "Too many requests.", status=429, retry_after_seconds=60),
+        FaultKind.ORDER_LIMIT: lambda: too_many_orders("300 orders per 10 SECOND"),
+        FaultKind.BANNED: lambda: banned(now + timedelta(seconds=left), now),
     }
     return kinds[fault.fault]()
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from hedgerow.domain.instrument import Market
 from hedgerow.emulator.wire.protocol.rate_limits import RateWindow
-from hedgerow.emulator.wire.rest.faults import WireFaultKind, WireFaults
+from hedgerow.emulator.wire.rest.faults import MessageFaultKind, WireFaults
 from hedgerow.emulator.wire.rest.mutations import Rewrite
 from hedgerow.emulator.wire.rest.rewriting import rewrite_message
 
@@ -147,15 +147,15 @@ class StreamSession:
         if self.closed:
             return
         faulted = self._faults.on_message(f"{stream} {topic}", self.market, data)
-        rewrites = [fault.rewrite for fault in faulted if fault.fault is WireFaultKind.REWRITE]
+        rewrites = [fault.rewrite for fault in faulted if fault.fault is MessageFaultKind.REWRITE]
         frame = self._frame(stream, data, rewrites)
-        kind = next((fault.fault for fault in faulted if fault.fault is not WireFaultKind.REWRITE), None)
-        if kind is WireFaultKind.DISCONNECT:
+        kind = next((fault.fault for fault in faulted if fault.fault is not MessageFaultKind.REWRITE), None)
+        if kind is MessageFaultKind.DISCONNECT:
             self.close(GOING_AWAY, "Connection lost")
-        elif kind is WireFaultKind.DELAY:
+        elif kind is MessageFaultKind.DELAY:
             self._held_back.append(frame)
-        elif kind is not WireFaultKind.LOSE:
-            self._send(frame, twice=kind is WireFaultKind.DUPLICATE)
+        elif kind is not MessageFaultKind.LOSE:
+            self._send(frame, twice=kind is MessageFaultKind.DUPLICATE)
 
     def _frame(self, stream: str, data: Any, rewrites: list[Rewrite]) -> Frame:
         """Return a message in its envelope; bytes that are not UTF-8 travel as a binary frame."""
