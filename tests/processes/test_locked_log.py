@@ -160,7 +160,7 @@ def test_the_command_ends_with_code_1_and_one_line_that_names_the_log(
         holders[0].hold()
         return store
 
-    monkeypatch.setattr("hedgerow.app.session.SqliteStore", opened)
+    monkeypatch.setattr("hedgerow.app.storage.select.SqliteStore", opened)
     said = Shell(capsys)("run", "--home", tmp_path, "--paper", "--once")
     holders[0].release()
     assert said.code == 1

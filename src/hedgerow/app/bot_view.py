@@ -6,10 +6,9 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.app.heartbeat import process_of
 from hedgerow.app.home_past import HomePast
-from hedgerow.app.outlook_file import read_outlook
 from hedgerow.app.session import read_ledger
+from hedgerow.app.storage.select import shown_by
 from hedgerow.config import Home
 from hedgerow.dashboard.bot_state import bot_state
 from hedgerow.dashboard.status_lines import BotView
@@ -37,8 +36,8 @@ async def look_at_bot(home: Home, clock: Clock, load: Callable[[Home], Awaitable
         StoreError: the log is corrupt or newer than this version.
     """
     # The heartbeat first: a bot that ends in between is then seen as running with its last words, not as half gone.
-    now, outlook = clock.now(), read_outlook(home.outlook)
-    process = process_of(home.heartbeat, now, ran=home.events.exists())
+    now, shown = clock.now(), shown_by(home, clock)
+    outlook, process = shown.outlook, shown.process
     ledger = await load(home)
     # The bot's own clock may be another one: a paper bot that plays faster, or a machine that is off.
     ahead = outlook.at - outlook.written_at if outlook else timedelta()

@@ -1,10 +1,12 @@
 """The heartbeat of a running bot: a small file that changes while the event loop runs."""
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +18,19 @@ from hedgerow.engine.notices import Notice, Stopped
 from hedgerow.ports import Clock, Mailbox
 from hedgerow.store.files import read_small_file
 
-__all__ = ["SILENT_SECONDS", "Beat", "BeatingClock", "BeatingMailbox", "Heartbeat", "process_of", "read_beat"]
+__all__ = [
+    "SILENT_SECONDS",
+    "Beat",
+    "BeatingClock",
+    "BeatingMailbox",
+    "Heartbeat",
+    "Publish",
+    "beat_of",
+    "process_of",
+    "process_of_beat",
+    "read_beat",
+    "unpublished",
+]
 
 BEAT_SECONDS = 1.0
 """The file changes at most this often, real time."""
@@ -26,6 +40,14 @@ LONGEST_SLEEP_SECONDS = 2.0
 LARGEST_BYTES = 4_096
 SILENT_SECONDS = 15.0
 """A process that has not beaten for so long does not answer: several times the longest pause between two beats."""
+
+
+Publish: TypeAlias = Callable[[bytes | None], None]
+"""Takes the newest value of something that a bot shows; None removes it. Never waits."""
+
+
+def unpublished(payload: bytes | None) -> None:
+    """Publish nothing but the file."""
 
 
 class Beat(Struct, frozen=True, kw_only=True):
@@ -44,10 +66,14 @@ class Heartbeat:
     The file is removed at a regular end with nothing in flight; after any other end it stays as it is.
     """
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        """``clock`` is real time unless a test owns the time; the bot's own may be a simulated one."""
+    def __init__(self, path: Path, clock: Clock | None = None, publish: Publish = unpublished) -> None:
+        """``clock`` is real time unless a test owns the time; the bot's own may be a simulated one.
+
+        ``publish`` gets each beat as well, and None at the regular end.
+        """
         self._path = path
         self._clock = clock or SystemClock()
+        self._publish = publish
         self._next_at = 0.0
         self._number = 0
         self._ended = False
@@ -57,6 +83,7 @@ class Heartbeat:
         if isinstance(notice, Stopped) and notice.ledger.shown_job is None:
             self._ended = True
             self._path.unlink(missing_ok=True)
+            self._publish(None)
         else:
             self.beat()
 
@@ -67,8 +94,10 @@ class Heartbeat:
         self._next_at = self._clock.monotonic() + BEAT_SECONDS
         self._number += 1
         draft = self._path.with_name(f".{self._path.name}.tmp")
+        content = msgspec.json.encode(Beat(pid=os.getpid(), number=self._number, host=gethostname()))
+        self._publish(content)
         try:
-            draft.write_bytes(msgspec.json.encode(Beat(pid=os.getpid(), number=self._number, host=gethostname())))
+            draft.write_bytes(content)
             draft.replace(self._path)
         except OSError:
             return
@@ -133,8 +162,16 @@ class BeatingClock:
 def read_beat(path: Path) -> Beat | None:
     """Return the newest beat; None when there is no file, or none that can be read."""
     try:
-        return msgspec.json.decode(read_small_file(path, largest=LARGEST_BYTES), type=Beat)
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return beat_of(read_small_file(path, largest=LARGEST_BYTES))
+    except (OSError, ValueError):
+        return None
+
+
+def beat_of(content: bytes) -> Beat | None:
+    """Return the beat that was written as ``content``; None when it cannot be read."""
+    try:
+        return msgspec.json.decode(content, type=Beat)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 
@@ -148,7 +185,11 @@ def process_of(path: Path, now: datetime, *, ran: bool) -> Process:
         last_beat = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except OSError:
         return Process(state=ProcessState.STOPPED if ran else ProcessState.NEVER)
-    beat = read_beat(path)
+    return process_of_beat(read_beat(path), last_beat, now)
+
+
+def process_of_beat(beat: Beat | None, last_beat: datetime, now: datetime) -> Process:
+    """Return the state of the process whose newest beat came at ``last_beat``; None = it cannot be read."""
     pid = beat.pid if beat else None
     if beat is not None and beat.host == gethostname() and not _exists(beat.pid):
         return Process(state=ProcessState.GONE, pid=pid, last_beat=last_beat)

@@ -10,13 +10,14 @@ from typing import cast
 import msgspec
 from msgspec import Struct, structs
 
+from hedgerow.app.heartbeat import Publish, unpublished
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.engine.notices import Notice, Started, Stopped
 from hedgerow.ports import Clock
 from hedgerow.store.files import read_small_file, replace_file
 
-__all__ = ["OutlookFile", "read_outlook"]
+__all__ = ["OutlookFile", "outlook_of", "read_outlook"]
 
 _WRITER = msgspec.json.Encoder()
 _READER = msgspec.json.Decoder(Outlook)
@@ -37,8 +38,11 @@ class OutlookFile:
     Readers see by its times how old it is, and the log wins over it.
     """
 
-    def __init__(self, path: Path, builder: OutlookBuilder, clock: Clock | None = None) -> None:
-        """``clock`` is real time unless a test owns the time."""
+    def __init__(
+        self, path: Path, builder: OutlookBuilder, clock: Clock | None = None, publish: Publish = unpublished
+    ) -> None:
+        """``clock`` is real time unless a test owns the time; ``publish`` gets each outlook as well."""
+        self._publish = publish
         self._path = path
         self._builder = builder
         self._clock = clock or SystemClock()
@@ -69,8 +73,10 @@ class OutlookFile:
             self._write(outlook)
 
     def _write(self, outlook: Outlook) -> None:
+        content = _WRITER.encode(outlook)
+        self._publish(content)
         try:
-            replace_file(self._path, _WRITER.encode(outlook), durable=False)
+            replace_file(self._path, content, durable=False)
         except OSError:
             return
 
@@ -78,8 +84,17 @@ class OutlookFile:
 def read_outlook(path: Path) -> Outlook | None:
     """Return the newest outlook; None when there is no file, none of this version, or one that no bot has written."""
     try:
-        outlook = _READER.decode(read_small_file(path, largest=LARGEST_BYTES))
-    except (OSError, msgspec.MsgspecError, ArithmeticError, ValueError, RecursionError):
+        content = read_small_file(path, largest=LARGEST_BYTES)
+    except OSError:
+        return None
+    return outlook_of(content)
+
+
+def outlook_of(content: bytes) -> Outlook | None:
+    """Return the outlook that was written as ``content``; None when it is none of this version, or no bot wrote it."""
+    try:
+        outlook = _READER.decode(content)
+    except (msgspec.MsgspecError, ArithmeticError, ValueError, RecursionError):
         return None
     return outlook if _is_sane(outlook) and abs(outlook.at - outlook.written_at) < LARGEST_LEAD else None
 

@@ -18,8 +18,9 @@ from hedgerow.app.identity import identity_of
 from hedgerow.app.outlook_file import OutlookFile, read_outlook
 from hedgerow.app.series_file import SeriesFile
 from hedgerow.app.state_file import StateFile
+from hedgerow.app.storage.parts import OpenStorage
+from hedgerow.app.storage.select import open_log, open_storage
 from hedgerow.app.venues.connection import VenueAccess, VenueConnection
-from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.config.loading import preset_settings
 from hedgerow.config.presets import PresetName
@@ -33,10 +34,6 @@ from hedgerow.engine.notices import Observer, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock, Mailbox
 from hedgerow.store import guide_state
-from hedgerow.store.account_lock import AccountLock, LogLock
-from hedgerow.store.mailbox import FolderMailbox
-from hedgerow.store.sqlite import SqliteStore
-from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.strategy.policies import BUILT_IN_POLICIES, load_policy
 from hedgerow.strategy.policy import Policy
 
@@ -49,8 +46,7 @@ class Session(Struct, frozen=True, kw_only=True):
     home: Home
     settings: Settings
     connection: VenueConnection
-    store: SqliteStore
-    mailbox: FolderMailbox
+    storage: OpenStorage
     notices: tuple[str, ...]
     state_file: StateFile
     randomness: random.Random
@@ -80,16 +76,18 @@ class Session(Struct, frozen=True, kw_only=True):
         policy = load_policy(self.settings.parameters.policy, self.settings.parameters)
         notified: tuple[Observer, ...] = (*observers, *self.connection.observers, self.state_file)
         clock: Clock = self.clock
-        mailbox: Mailbox = self.mailbox
+        storage = self.storage
+        mailbox: Mailbox = storage.mailbox
         background: Background | None = None
         if stay:
-            heart = Heartbeat(self.home.heartbeat)
+            storage.start()
+            heart = Heartbeat(self.home.heartbeat, publish=storage.heartbeat)
             screens, background = self._screens(policy)
             notified = (*notified, *screens, heart)
             clock, mailbox = BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
         bot = build_bot(
             venue=self.connection.venue,
-            store=self.store,
+            store=storage.store,
             clock=clock,
             policy=policy,
             randomness=self.randomness,
@@ -108,11 +106,11 @@ class Session(Struct, frozen=True, kw_only=True):
             bot.journal.say(Warned(at=self.clock.now(), text=text))
 
         self.connection.report_to(report)
-        self.store.report_to(report)
+        storage.store.report_to(report)
         self.state_file.report_to(report)
-        self.mailbox.report_to(report)
+        storage.mailbox.report_to(report)
         try:
-            async with self.connection.open_connection(self.store, stay) as warnings:
+            async with self.connection.open_connection(storage.store, stay) as warnings:
                 for text in (*self.notices, *self.connection.notices, *warnings):
                     bot.journal.say(Warned(at=self.clock.now(), text=text))
                 yield bot
@@ -130,7 +128,7 @@ class Session(Struct, frozen=True, kw_only=True):
             previous=read_outlook(self.home.outlook),
             key_expires_at=self.connection.key_expires_at,
         )
-        outlook = OutlookFile(self.home.outlook, builder)
+        outlook = OutlookFile(self.home.outlook, builder, publish=self.storage.outlook)
         series = SeriesFile(self.home.series, outlook.latest)
         background = Background((outlook.flush, series.flush), series.close)
         outlook.wake = series.wake = background.wake
@@ -178,13 +176,13 @@ async def read_ledger(home: Home) -> Ledger | None:
     Raises:
         StoreError: the log is corrupt or newer than this version.
     """
-    if not home.events.exists():
+    log = open_log(home)
+    if log is None:
         return None
-    store = SqliteReader(home.events)
     try:
-        return await store.load()
+        return await log.load()
     finally:
-        await store.close()
+        log.release()
 
 
 @contextmanager
@@ -196,18 +194,12 @@ def open_session(home: Home, settings: Settings, access: VenueAccess) -> Generat
         StoreError: the log or the exchange's file is corrupt or newer than this version.
     """
     home.prepare()
-    with AccountLock(access.account), LogLock(home.events):
-        connection = access.connect()
-        store = SqliteStore(home.events, SystemClock())
-        try:
-            yield _session(home, settings, connection, store)
-        finally:
-            store.release()
+    with open_storage(home, access) as (connection, storage):
+        yield _session(home, settings, connection, storage)
 
 
-def _session(home: Home, settings: Settings, connection: VenueConnection, store: SqliteStore) -> Session:
+def _session(home: Home, settings: Settings, connection: VenueConnection, storage: OpenStorage) -> Session:
     clock = connection.clock
-    mailbox = FolderMailbox(home.requests, SystemClock())
     old = guide_state.read(home.state, at=clock.now())
     corrupt = old if isinstance(old, guide_state.CorruptState) else None
     state = old if isinstance(old, guide_state.GuideState) else None
@@ -216,8 +208,7 @@ def _session(home: Home, settings: Settings, connection: VenueConnection, store:
         home=home,
         settings=settings,
         connection=connection,
-        store=store,
-        mailbox=mailbox,
+        storage=storage,
         notices=(*settings.notices, *settings.warnings, *((_corrupt(corrupt, home.state),) if corrupt else ())),
         state_file=StateFile(home.state, state),
         randomness=random.Random(secrets.randbits(64)),  # noqa: S311 - ids must differ between runs, not be secret

@@ -8,24 +8,34 @@ import typer
 
 from hedgerow.app.commands.operator_request import ask
 from hedgerow.app.session import read_settings
-from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, ValidForOption, answered, home_of
+from hedgerow.cli.common import (
+    ConfigOption,
+    DryRunOption,
+    HomeOption,
+    PaperOption,
+    StoreOption,
+    ValidForOption,
+    answered,
+    home_of,
+)
 from hedgerow.cli.running import logged
 from hedgerow.domain.operator_requests import VALID_SECONDS, AdoptRequested
 
 __all__ = ["adopt"]
 
 
-def adopt(
+def adopt(  # noqa: PLR0913 - one parameter per option
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="The pair, for example ETHUSDT.")],
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
+    store: StoreOption = None,
     valid_for: ValidForOption = VALID_SECONDS,
 ) -> int:
     """Adopt SYMBOL: as many coins as its short needs become the bot's, the rest stays yours."""
-    place = home_of(home, paper=paper, dry_run=dry_run)
+    place = home_of(home, paper=paper, dry_run=dry_run, store=store)
     read_settings(place, config)
     with logged(place, console=False) as observers:
         answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), observers, seconds=valid_for))

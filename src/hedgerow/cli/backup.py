@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.backup import back_up
+from hedgerow.app.storage.select import log_name
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import DryRunOption, HomeOption, PaperOption, home_of, say
+from hedgerow.cli.common import DryRunOption, HomeOption, PaperOption, StoreOption, home_of, say
 
 __all__ = ["backup"]
 
@@ -18,9 +19,10 @@ def backup(
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
+    store: StoreOption = None,
 ) -> int:
-    """Copy the event log to FILE, whole and in one file, also while the bot runs; reads only."""
-    place = home_of(home, paper=paper, dry_run=dry_run)
+    """Copy the event log to FILE, whole and in one file, also while the bot runs and out of a database; reads only."""
+    place = home_of(home, paper=paper, dry_run=dry_run, store=store)
     events = back_up(place, file)
-    say(f"{place.events}: {events:,} events copied to {file}")
+    say(f"{log_name(place)}: {events:,} events copied to {file}")
     return ExitCode.DONE

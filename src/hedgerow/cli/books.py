@@ -13,6 +13,7 @@ import typer
 from hedgerow.app.commands.books import BooksQuestion, read_books_report
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
+from hedgerow.app.storage.select import has_log, log_name
 from hedgerow.cli.arguments import time_option
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
@@ -22,6 +23,7 @@ from hedgerow.cli.common import (
     HomeOption,
     JsonOption,
     PaperOption,
+    StoreOption,
     home_of,
     is_stdout,
     others_here,
@@ -87,6 +89,7 @@ def books(  # noqa: PLR0913 - a command names every option
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
+    store: StoreOption = None,
     demo: DemoOption = False,
     since: Annotated[
         str | None, typer.Option("--since", metavar="DATE", help="Leave out hedges that ended before it.")
@@ -100,13 +103,13 @@ def books(  # noqa: PLR0913 - a command names every option
     json: JsonOption = None,
 ) -> int:
     """Show the result of each hedge and compare the log with the exchange, line by line. Exit code 1: they differ."""
-    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo)
+    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo, store=store)
     first = time_option("--since", since) if since else None
     refuse_unwritable("--json", json)
     if csv is not None and csv.suffix == CSV_SUFFIX:
         refuse_unwritable("--csv", csv)
-    if not place.events.exists():
-        say(f"No log at {place.events}: the bot has not run here yet{others_here(place)}.")
+    if not has_log(place):
+        say(f"No log at {log_name(place)}: the bot has not run here yet{others_here(place)}.")
         return ExitCode.FAILED
     question = BooksQuestion(since=first, hedge_id=hedge, offline=offline or demo)
     report = asyncio.run(read_books_report(place, config, question))

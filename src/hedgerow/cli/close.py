@@ -16,6 +16,7 @@ from hedgerow.cli.common import (
     DryRunOption,
     HomeOption,
     PaperOption,
+    StoreOption,
     ValidForOption,
     YesOption,
     answered,
@@ -50,12 +51,13 @@ def close(  # noqa: PLR0913 - the options of a command
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
+    store: StoreOption = None,
     yes: YesOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Close every position.")] = False,
     valid_for: ValidForOption = VALID_SECONDS,
 ) -> int:
     """Close a position regardless of the rules, and halt openings; works while the bot runs, and without its log."""
-    place = home_of(home, paper=paper, dry_run=dry_run)
+    place = home_of(home, paper=paper, dry_run=dry_run, store=store)
     read_settings(place, config)
     named = _named(symbol, everything=everything)
     seen, damage = _held(place)

@@ -11,6 +11,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from hedgerow.app.storage.select import with_database
 from hedgerow.cli.arguments import preset_option
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.tables import screen_width
@@ -33,6 +34,7 @@ __all__ = [
     "MaPeriodsOption",
     "PaperOption",
     "PresetOption",
+    "StoreOption",
     "ValidForOption",
     "YesOption",
     "answered",
@@ -61,6 +63,15 @@ JsonOption = Annotated[
     ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Use the dry run's own position, log and state.")]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="PostgreSQL database that holds the log, instead of a file in the home; else HEDGEROW_DATABASE.",
+        show_default=False,
+    ),
+]
 PaperOption = Annotated[bool, typer.Option("--paper", help="Use the paper bot and the home folder's own exchange.")]
 DemoOption = Annotated[bool, typer.Option("--demo", help="Use the files of hedgerow demo --home; no exchange is read.")]
 MaPeriodsOption = Annotated[
@@ -93,11 +104,13 @@ ValidForOption = Annotated[
 MODES = {"--paper": HomeMode.PAPER, "--dry-run": HomeMode.DRY_RUN, "--demo": HomeMode.DEMO}
 
 
-def home_of(folder: Path, *, paper: bool = False, dry_run: bool = False, demo: bool = False) -> Home:
-    """Return the home in ``folder``, which need not be there yet.
+def home_of(
+    folder: Path, *, paper: bool = False, dry_run: bool = False, demo: bool = False, store: str | None = None
+) -> Home:
+    """Return the home in ``folder``, which need not be there yet, with the database of ``--store`` or the environment.
 
     Raises:
-        ConfigError: the path is a file, it may not be read, or two bots are named at once.
+        ConfigError: the path is a file, it may not be read, two bots are named at once, or the database cannot be.
     """
     named = {"--paper": paper, "--dry-run": dry_run, "--demo": demo}
     given = [option for option, chosen in named.items() if chosen]
@@ -107,7 +120,9 @@ def home_of(folder: Path, *, paper: bool = False, dry_run: bool = False, demo: b
         raise ConfigError(f"--home {folder}: is a file; allowed is a folder, or a name that does not exist yet")
     if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
         raise ConfigError(f"--home {folder}: you have no permission to read this folder")
-    return Home(folder=folder, mode=MODES[given[0]] if given else HomeMode.LIVE)
+    if demo and store is not None:
+        raise ConfigError("--store: the demo keeps its log in its folder; give one of --demo and --store")
+    return with_database(Home(folder=folder, mode=MODES[given[0]] if given else HomeMode.LIVE), store)
 
 
 def others_here(home: Home) -> str:

@@ -8,7 +8,16 @@ import typer
 
 from hedgerow.app.commands.operator_request import ask
 from hedgerow.app.session import read_settings
-from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, ValidForOption, answered, home_of
+from hedgerow.cli.common import (
+    ConfigOption,
+    DryRunOption,
+    HomeOption,
+    PaperOption,
+    StoreOption,
+    ValidForOption,
+    answered,
+    home_of,
+)
 from hedgerow.cli.running import logged
 from hedgerow.config import Home
 from hedgerow.domain.operator_requests import VALID_SECONDS, HaltRequested, Request, ResumeRequested
@@ -16,17 +25,19 @@ from hedgerow.domain.operator_requests import VALID_SECONDS, HaltRequested, Requ
 __all__ = ["halt", "resume"]
 
 
-def halt(
+def halt(  # noqa: PLR0913 - one parameter per option
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
+    store: StoreOption = None,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept in the log and shown by status.")] = "",
     valid_for: ValidForOption = VALID_SECONDS,
 ) -> int:
     """Block openings until resumed; a held position is still watched and closed by its rules."""
-    return _send(home_of(home, paper=paper, dry_run=dry_run), config, HaltRequested(detail=reason), valid_for)
+    place = home_of(home, paper=paper, dry_run=dry_run, store=store)
+    return _send(place, config, HaltRequested(detail=reason), valid_for)
 
 
 def resume(
@@ -35,10 +46,12 @@ def resume(
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
+    store: StoreOption = None,
     valid_for: ValidForOption = VALID_SECONDS,
 ) -> int:
     """Allow openings again, for any reason of the halt."""
-    return _send(home_of(home, paper=paper, dry_run=dry_run), config, ResumeRequested(), valid_for)
+    place = home_of(home, paper=paper, dry_run=dry_run, store=store)
+    return _send(place, config, ResumeRequested(), valid_for)
 
 
 def _send(place: Home, config: Path | None, request: Request, seconds: float) -> int:

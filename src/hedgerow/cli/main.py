@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "notify": "Alerts to phones, commands from Telegram.",
     "halt": "Block openings.",
     "resume": "Allow openings again.",
+    "store": "Many bots in one database: set up, copy a log.",
     "doctor": "Keys, rights, clock, modes, fees: what is wrong, how to fix it.",
     "config": "Every setting: value, default, allowed range.",
     "init": "Write a configuration to start from.",
@@ -46,7 +47,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "record": "Keep premium index and order books as they go by.",
 }
 """Each command and its line in the overview; its function has its name, in the module of its name."""
-GROUPS: Final = frozenset({"data"})
+GROUPS: Final = frozenset({"data", "store"})
 """Commands that have commands of their own: in place of a function stands their ``typer.Typer``."""
 HOMES: Final[Mapping[str, str]] = {"resume": "halt"}
 """Modules of commands that share one with another."""

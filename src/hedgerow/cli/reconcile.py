@@ -7,7 +7,7 @@ from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import stop_between_trades
 from hedgerow.app.venues.select import venue_access
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, home_of
+from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, StoreOption, home_of
 from hedgerow.cli.running import logged
 from hedgerow.domain.errors import AccountBusy
 from hedgerow.engine.notices import Observer
@@ -16,13 +16,18 @@ __all__ = ["reconcile"]
 
 
 def reconcile(
-    home: HomeOption = Path(), config: ConfigOption = None, *, paper: PaperOption = False, dry_run: DryRunOption = False
+    home: HomeOption = Path(),
+    config: ConfigOption = None,
+    *,
+    paper: PaperOption = False,
+    dry_run: DryRunOption = False,
+    store: StoreOption = None,
 ) -> int:
     """Bring the log in line with the exchange, as at a start: adopt, drop, book; an interrupted trade is finished.
 
     It changes the log, and trades where a stop left a leg open; while a bot runs it is refused.
     """
-    place = home_of(home, paper=paper, dry_run=dry_run)
+    place = home_of(home, paper=paper, dry_run=dry_run, store=store)
     settings = read_settings(place, config)
     try:
         with open_session(place, settings, venue_access(place)) as session, logged(place, console=True) as observers:

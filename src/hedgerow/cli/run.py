@@ -1,5 +1,6 @@
 """``hedgerow run``: trade until stopped."""
 
+import asyncio
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.session import open_session, read_settings
+from hedgerow.app.storage.select import wait_until_reachable
 from hedgerow.app.venues.connection import VenueAccess
 from hedgerow.app.venues.select import venue_access
 from hedgerow.cli.arguments import money_option, speed_option
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import ConfigOption, HomeOption, MaPeriodsOption, home_of
+from hedgerow.cli.common import ConfigOption, HomeOption, MaPeriodsOption, StoreOption, echo, home_of
 from hedgerow.cli.running import logged, run_bot
+from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, Settings
 from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.runner import RunOptions
@@ -31,6 +34,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the live market, trade on an emulated account; needs no key.")
     ] = False,
+    store: StoreOption = None,
     once: Annotated[bool, typer.Option("--once", help="One check, then exit; a position stays open.")] = False,
     ma_periods: MaPeriodsOption = None,
     defaults: Annotated[
@@ -60,7 +64,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     ] = None,
 ) -> int:
     """Run the bot in the foreground until Ctrl-C or SIGTERM: live, or with --paper or --dry-run without any risk."""
-    place = home_of(home, paper=paper, dry_run=dry_run)
+    place = home_of(home, paper=paper, dry_run=dry_run, store=store)
     settings = read_settings(place, config, ma_periods)
     options = RunOptions(
         once=once,
@@ -69,6 +73,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     )
     access = _access(place, {"--speed": speed, "--usdt": usdt, "--seed": seed}, venue_clock=venue_clock)
     _refuse_doubtful_limits(place, settings, defaults=defaults)
+    asyncio.run(wait_until_reachable(place, SystemClock(), lambda text: echo(f"hedgerow: {text}", err=True)))
     with ExitStack() as stack:
         session = stack.enter_context(open_session(place, settings, access))
         observers = stack.enter_context(logged(place, console=True))

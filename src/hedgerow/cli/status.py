@@ -17,6 +17,7 @@ from hedgerow.app.bot_view import Look, look_at_bot
 from hedgerow.app.home_past import HomePast
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
+from hedgerow.app.storage.select import log_name
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
     ConfigOption,
@@ -25,6 +26,7 @@ from hedgerow.cli.common import (
     HomeOption,
     JsonOption,
     PaperOption,
+    StoreOption,
     home_of,
     is_stdout,
     others_here,
@@ -57,6 +59,7 @@ def status(  # noqa: PLR0913 - one parameter per option
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
+    store: StoreOption = None,
     demo: DemoOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh every two seconds, until Ctrl-C.")] = False,
     json: JsonOption = None,
@@ -66,7 +69,7 @@ def status(  # noqa: PLR0913 - one parameter per option
     Reads the log without writing anything, also while the bot runs and from a read-only disk. Exit codes: 0 a bot runs
     and is well, 1 none runs, or it cannot read the exchange, or a leg is naked, 3 openings are halted.
     """
-    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo)
+    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo, store=store)
     if watch and (json is not None or not sys.stdout.isatty()):
         raise ConfigError("--watch draws on a terminal: not together with --json, nor into a file or a pipe")
     identity = identity_of(place, read_settings(place, config))
@@ -103,7 +106,7 @@ def _of_the_run(view: BotView, identity: RunIdentity) -> RunIdentity:
 
 def _print(place: Home, look: Look, identity: RunIdentity) -> None:
     if not look.has_log:
-        say(f"No log at {place.events}: the bot has not run here yet{others_here(place)}.")
+        say(f"No log at {log_name(place)}: the bot has not run here yet{others_here(place)}.")
         return
     if sys.stdout.isatty():
         Console(highlight=False).print(_drawn(look.view, identity))
@@ -143,7 +146,7 @@ async def _watched(place: Home, identity: RunIdentity) -> None:
         while True:
             try:
                 look = await look_at_bot(place, clock)
-                body: RenderableType = Text(f"No log at {place.events}: the bot has not run here yet.")
+                body: RenderableType = Text(f"No log at {log_name(place)}: the bot has not run here yet.")
                 if look.has_log:
                     own = _of_the_run(look.view, identity)
                     body = Group(_drawn(look.view, own), _cards(look, past, own))

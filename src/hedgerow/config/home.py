@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hedgerow.config.database import Database
 from hedgerow.domain.errors import ConfigError
 
 __all__ = ["Home", "HomeMode"]
@@ -24,6 +25,10 @@ class Home(Struct, frozen=True, kw_only=True):
 
     folder: Path
     mode: HomeMode = HomeMode.LIVE
+    database: Database | None = None
+    """Where log and requests are, and what the bot shows; None = in the folder."""
+    bot_name: str = ""
+    """The bot's name in the database; empty = the name of the folder."""
 
     @property
     def config(self) -> Path:
@@ -79,6 +84,11 @@ class Home(Struct, frozen=True, kw_only=True):
     def series(self) -> Path:
         """What screens show of the past; it may be deleted without harm."""
         return self.folder / f"hedgerow{self.mode.value}.series.db"
+
+    @property
+    def database_note(self) -> Path:
+        """Names the database that holds the log, so that no bot begins a second log in the folder by mistake."""
+        return self.folder / f"hedgerow{self.mode.value}.database"
 
     @property
     def watchdog(self) -> Path:

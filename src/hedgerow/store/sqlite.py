@@ -8,8 +8,9 @@ its own under a virtual clock. A file that another process holds is waited for w
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -108,6 +109,32 @@ class SqliteStore(SqliteLog):
             with self._transaction():
                 self._connection.execute("DELETE FROM snapshot")
                 self._connection.execute("INSERT INTO snapshot VALUES (?, ?, ?)", row)
+
+    def fill(self, rows: Iterable[tuple[int, str, bytes]]) -> int:
+        """Write a whole log as one transaction, read it back, and return the number of events.
+
+        Raises:
+            LogUnavailable: the file cannot be written.
+            StoreError: there are events already, or what was read back differs.
+        """
+        if self._count:
+            raise StoreError(f"{self._path}: has {self._count:,} events already; a log is copied to an empty one only")
+        written = sha256()
+
+        def each() -> Iterator[tuple[int, str, bytes]]:
+            for row in rows:
+                written.update(repr(row).encode())
+                yield row
+
+        with self._guarded("write"), self._transaction():
+            self._connection.executemany("INSERT INTO events VALUES (?, ?, ?)", each())
+            read = sha256()
+            for row in self.rows():
+                read.update(repr(row).encode())
+            if read.digest() != written.digest():
+                raise StoreError(f"{self._path}: what was read back is not what was written; nothing is kept of it")
+            self._count = self._counted()
+        return self._count
 
     def _prepare(self) -> None:
         """Check whose file it is and how old, and create what a new one needs."""

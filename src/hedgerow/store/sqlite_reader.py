@@ -62,6 +62,20 @@ class SqliteLog:
         with self._guarded("read"):
             return tuple(self._read(after=after))
 
+    @property
+    def count(self) -> int:
+        """How many events there are, as last read."""
+        return self._count
+
+    def rows(self) -> Iterator[tuple[int, str, bytes]]:
+        """Yield every event as it is written: number, kind, payload.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        with self._guarded("read"):
+            yield from self._connection.execute("SELECT seq, kind, payload FROM events ORDER BY seq")
+
     def stream(self) -> Iterator[Event]:
         """Yield every event, oldest first; they are decoded one by one, as a log of years does not fit into memory.
 
@@ -209,6 +223,14 @@ class SqliteReader(SqliteLog):
 
     def _read(self, *, after: int) -> Iterator[Event]:
         return iter(()) if self._empty else super()._read(after=after)
+
+    def rows(self) -> Iterator[tuple[int, str, bytes]]:
+        """Yield every event as it is written: number, kind, payload.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        return iter(()) if self._empty else super().rows()
 
     def release(self) -> None:
         """Release the file, outside of an event loop too; may be called twice."""

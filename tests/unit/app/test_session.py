@@ -28,7 +28,7 @@ def test_the_log_is_released_when_the_policy_is_refused(tmp_path: Path, monkeypa
         with pytest.raises(ConfigError, match="no_such_module"):
             asyncio.run(start())
     with pytest.raises(StoreError, match="closed database"):
-        asyncio.run(session.store.load())
+        asyncio.run(session.storage.store.load())
 
 
 def test_the_log_is_released_when_the_state_file_cannot_be_read(tmp_path: Path) -> None:

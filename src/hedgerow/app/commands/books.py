@@ -10,6 +10,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from hedgerow.app.session import read_settings
+from hedgerow.app.storage.parts import LogReader
+from hedgerow.app.storage.select import log_name, open_log
 from hedgerow.app.venues.dry_run import kept_account
 from hedgerow.app.venues.live import credentials_of, live_exchange
 from hedgerow.app.venues.paper import PaperExchange, PaperTerms
@@ -28,7 +30,6 @@ from hedgerow.domain.market import Depth
 from hedgerow.emulator.inprocess.sandbox import SandboxVenue
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.ports import AccountHistory, AccountHistoryReader, Clock, Venue
-from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import ExitPrices, exit_prices
 
@@ -96,11 +97,11 @@ async def read_events(home: Home, *, recent: bool = False) -> tuple[Event, ...]:
         NoLogError: there is none.
         StoreError: it is corrupt or newer than this version.
     """
-    store = _opened(home)
+    log = _opened(home)
     try:
-        return await store.events(after=(await store.load()).recent_from if recent else 0)
+        return await log.events(after=(await log.load()).recent_from if recent else 0)
     finally:
-        await store.close()
+        log.release()
 
 
 class _Log(Struct, frozen=True, kw_only=True):
@@ -121,10 +122,10 @@ async def _read_log(home: Home, prices: Mapping[str, ExitPrices] | None = None) 
         StoreError: it is corrupt or newer than this version.
     """
     kept: list[Event] = []
-    store = _opened(home)
+    log = _opened(home)
 
     def each() -> Iterator[Event]:
-        for event in store.stream():
+        for event in log.stream():
             if isinstance(event, COMPARED):
                 kept.append(event)
             yield event
@@ -132,14 +133,15 @@ async def _read_log(home: Home, prices: Mapping[str, ExitPrices] | None = None) 
     try:
         statement = read_statement(each(), prices)
     finally:
-        await store.close()
+        log.release()
     return _Log(statement=statement, events=tuple(kept), count=statement.ledger.events)
 
 
-def _opened(home: Home) -> SqliteReader:
-    if not home.events.exists():
-        raise NoLogError(f"No log at {home.events}: the bot has not run here yet")
-    return SqliteReader(home.events)
+def _opened(home: Home) -> LogReader:
+    log = open_log(home)
+    if log is None:
+        raise NoLogError(f"No log at {log_name(home)}: the bot has not run here yet")
+    return log
 
 
 async def _look(home: Home, venue: "Archive", question: BooksQuestion) -> tuple[BooksReport, bool]:

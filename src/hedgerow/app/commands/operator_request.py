@@ -11,10 +11,12 @@ from pathlib import Path
 from hedgerow.app.companion.request_answers import GOES_ON, answer_of
 from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import on_stop_signals, stop_between_trades
+from hedgerow.app.storage.parts import RequestBox
+from hedgerow.app.storage.select import request_box
 from hedgerow.app.venues.select import venue_access
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
-from hedgerow.domain.errors import AccountBusy, MailboxError
+from hedgerow.domain.errors import AccountBusy, ConfigError, MailboxError
 from hedgerow.domain.operator_requests import (
     VALID_SECONDS,
     Answer,
@@ -26,7 +28,6 @@ from hedgerow.domain.operator_requests import (
 )
 from hedgerow.engine.notices import Observer
 from hedgerow.ports import Clock
-from hedgerow.store.mailbox import FolderMailbox
 
 __all__ = ["ask", "ask_the_bot", "new_request", "user_name"]
 
@@ -50,14 +51,22 @@ async def ask(
         StoreError: the log cannot be read or written.
     """
     settings = read_settings(home, config)
-    access = venue_access(home)
     clock = SystemClock()
     request = new_request(action, clock, user=user_name(), hedge=hedge, seconds=seconds)
+    try:
+        access = venue_access(home)
+    except ConfigError as error:
+        if home.database is None:
+            raise
+        # A user without keys can still ask the bot that has them.
+        with request_box(home, clock) as box:
+            return await ask_the_bot(box, request, clock, f"here it cannot be done: {error}")
     try:
         with open_session(home, settings, access) as session:
             return await _here(session, request, observers)
     except AccountBusy as busy:
-        return await ask_the_bot(FolderMailbox(home.requests, clock), request, clock, str(busy))
+        with request_box(home, clock) as box:
+            return await ask_the_bot(box, request, clock, str(busy))
 
 
 def new_request(
@@ -98,7 +107,7 @@ async def _here(session: Session, request: OperatorRequest, observers: Sequence[
             return await bot.service.handle(request)
 
 
-async def ask_the_bot(mailbox: FolderMailbox, request: OperatorRequest, clock: Clock, holder: str) -> Answer:
+async def ask_the_bot(mailbox: RequestBox, request: OperatorRequest, clock: Clock, holder: str) -> Answer:
     """Leave a request for the bot that runs, and wait for its answer; ``holder`` says who holds the account.
 
     It is withdrawn when this process is interrupted or no bot took it in time.

@@ -65,8 +65,13 @@ def set_log_aside(home: Home) -> Path:
     Raises:
         AccountBusy: a bot is running.
         ConfigError: the credentials cannot be used.
-        StoreError: the file cannot be moved.
+        StoreError: the file cannot be moved, or the log is in a database.
     """
+    if home.database is not None:
+        raise StoreError(
+            f"the log in {home.database.shown} is damaged and cannot be set aside: restore it (docs/fleet.md), or close"
+            " both legs on the exchange's own page"
+        )
     stamp = f"{SystemClock().now():%Y%m%d-%H%M%S}"
     kept = home.events.with_name(f"{home.events.name}.corrupt-{stamp}")
     with AccountLock(venue_access(home).account), LogLock(home.events):

@@ -13,20 +13,23 @@ from hedgerow.clock import ANSWER_SECONDS
 from hedgerow.domain.errors import ConfigError
 from hedgerow.notify.variables import NOTIFY_VARIABLES, SECRET_VARIABLES
 
-__all__ = ["AGENT_KEYS", "NAMES", "Environment", "parse_variables", "read_environment"]
+__all__ = ["AGENT_KEYS", "BOT_NAME", "DATABASE", "NAMES", "Environment", "parse_variables", "read_environment"]
 
 AGENT_KEYS = ("API_USER", "API_SIGNER", "API_PRIVATE_KEY")
 """What an agent signs with; the way that is recommended."""
 CREDENTIALS = (*AGENT_KEYS, "APIV1_PUBLIC_KEY", "APIV1_PRIVATE_KEY")
 NETWORK = "HEDGEROW_NETWORK"
 LOCKSTEP_PATIENCE = "HEDGEROW_LOCKSTEP_PATIENCE"
+DATABASE = "HEDGEROW_DATABASE"
+"""Address of the database that holds the bot's log; read before anything of the exchange."""
+BOT_NAME = "HEDGEROW_BOT"
 OWN_PREFIX = "HEDGEROW_"
 OURS = ("API_", "APIV1_", OWN_PREFIX)
 """Prefix of all variables that are read here, except those of a proxy."""
 TEST_DATA = "HEDGEROW_DATA"
 """Read by the tests alone: where their market data are."""
 NAMES = (
-    *(NETWORK, LOCKSTEP_PATIENCE, TEST_DATA),
+    *(NETWORK, LOCKSTEP_PATIENCE, TEST_DATA, DATABASE, BOT_NAME),
     *(name for name in PROXY_VARIABLES if name.startswith(OWN_PREFIX)),
     *(f"{OWN_PREFIX}{name.upper()}" for name in Hosts.__struct_fields__),
     *NOTIFY_VARIABLES,
@@ -72,6 +75,10 @@ class Environment:
             ConfigError: a value is no address, no network, or no chain id.
         """
         return _network(self._values.get(NETWORK, "").strip()).overridden(self._values)
+
+    def text(self, name: str) -> str:
+        """Return the value of a variable of ours, without blanks around it; empty when it is not set."""
+        return self._values.get(name, "").strip()
 
     def proxy(self) -> Proxy | None:
         """Return the proxy that leads to the exchange: ``HEDGEROW_PROXY``, else ``HTTPS_PROXY``; None = none.
@@ -162,7 +169,7 @@ def _file(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
     values = parse_variables(text, str(path))
-    exposed = mode & OTHERS_MAY_READ and any(values.get(name) for name in (*CREDENTIALS, *SECRET_VARIABLES))
+    exposed = mode & OTHERS_MAY_READ and any(values.get(name) for name in (*CREDENTIALS, *SECRET_VARIABLES, DATABASE))
     return values, (f"{path} holds credentials and can be read by others: chmod 600 {path}",) if exposed else ()
 
 

@@ -11,7 +11,9 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
+from pathlib import Path
 from socket import gethostname
 from typing import Final, cast
 
@@ -28,8 +30,9 @@ from hedgerow.store.patience import LOG_PATIENCE_SECONDS, Patience
 from hedgerow.store.postgres.connection import ANSWER_SECONDS, Connection, DatabaseAway
 from hedgerow.store.postgres.migrations import upgrade, usable
 from hedgerow.store.rows import decoded, refuse_a_gap_at_the_start, snapshot_of
+from hedgerow.store.sqlite import SqliteStore
 
-__all__ = ["BotRow", "PostgresReader", "PostgresStore"]
+__all__ = ["BotRow", "PostgresReader", "PostgresStore", "bots_in", "raise_fence"]
 
 ROWS_PER_READ: Final = 5000
 """Events of one answer: a log of years does not fit into memory."""
@@ -121,6 +124,11 @@ class _PostgresLog:
         if form > FORMAT_VERSION:
             raise NewerLog(f"{self._log}: written by a newer Hedgerow: its format is {form}, ours is {FORMAT_VERSION}")
 
+    @property
+    def count(self) -> int:
+        """How many events there are, as last read."""
+        return self._count
+
     def release(self) -> None:
         """Close the connection, outside of an event loop too; may be called twice."""
         self._connection.close()
@@ -181,6 +189,19 @@ class PostgresReader(_PostgresLog):
         if self.exists:
             yield from self._rows(after=0)
 
+    def copy_to(self, target: Path) -> int:
+        """Copy everything appended so far to a file, also while a bot writes; returns the number of events.
+
+        Raises:
+            LogUnavailable: the file cannot be written.
+            StoreError: the log cannot be read.
+        """
+        store = SqliteStore(target)
+        try:
+            return store.fill(self.rows())
+        finally:
+            store.release()
+
 
 class PostgresStore(_PostgresLog):
     """A ``Store`` in a database that many bots share; sole writer of its account's log.
@@ -222,6 +243,11 @@ class PostgresStore(_PostgresLog):
         except BaseException:
             self.release()
             raise
+
+    @property
+    def epoch(self) -> int:
+        """The number of the fence that this writer raised."""
+        return self._epoch
 
     def report_to(self, report: Callable[[str], None]) -> None:
         """Report by ``report``, once for each wait, that the database is waited for."""
@@ -436,6 +462,36 @@ class PostgresStore(_PostgresLog):
             raise StoreError(
                 f"{self._log}: another bot has taken over this account{by}; this one sends nothing more and ends"
             )
+
+
+def raise_fence(connection: Connection, account: str) -> None:
+    """Raise an account's fence and end the session that holds its lock: that bot sends nothing more, and ends.
+
+    Raises:
+        StoreError: the database has no such bot, or cannot be written.
+    """
+    if not connection.write("UPDATE hedgerow.bots SET epoch = epoch + 1 WHERE account = %s", (account,)):
+        raise StoreError(f"{connection.shown}: no bot of this account has run there")
+    key = _lock_key(account) % 2**64
+    with suppress(StoreError):  # of another role: that bot ends at its next append, and its lock with it
+        connection.rows(
+            "SELECT pg_terminate_backend(pid, 1000) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND classid = %s AND objid = %s",
+            (key >> 32, key % 2**32),
+        )
+
+
+def bots_in(connection: Connection) -> tuple[BotRow, ...]:
+    """Return the bots of a database, by name.
+
+    Raises:
+        StoreError: the database cannot be read, or is of another version.
+    """
+    if not usable(connection):
+        return ()
+    rows = connection.rows("SELECT account, name, mode, shown_account FROM hedgerow.bots ORDER BY name, mode, account")
+    return tuple(BotRow(account=row[0], name=row[1], mode=row[2], shown_account=row[3]) for row in rows)
 
 
 def _lock_key(account: str) -> int:

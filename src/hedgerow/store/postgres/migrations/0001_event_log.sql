@@ -11,7 +11,7 @@ CREATE TABLE hedgerow.bots (
     opened_at timestamptz NOT NULL
 );
 COMMENT ON COLUMN hedgerow.bots.account IS 'hash of the account: SHA-256 of its address or API key, first 32 digits';
-COMMENT ON COLUMN hedgerow.bots.epoch IS 'the fence: raised whenever a bot takes over; whoever has an older one cannot append';
+COMMENT ON COLUMN hedgerow.bots.epoch IS 'the fence: raised whenever a bot takes over; a bot with an older one cannot append';
 COMMENT ON COLUMN hedgerow.bots.format IS 'version of the events JSON';
 
 CREATE TABLE hedgerow.events (
