@@ -54,8 +54,9 @@ class Bots:
         return request
 
     def close(self) -> None:
-        for each in (*self.made, self.store):
-            each.release()
+        for mailbox in self.made:
+            mailbox.release()
+        self.store.release()
 
 
 @pytest.fixture
