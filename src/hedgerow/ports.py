@@ -382,7 +382,11 @@ class Mailbox(Protocol):
     """
 
     def take(self) -> tuple[OperatorRequest, ...]:
-        """Return the requests that were not begun or answered yet, in the order in which they were asked."""
+        """Return the requests that were not begun or answered yet, in the order in which they were asked.
+
+        Raises:
+            StoreError: another bot has taken over the account: this one must end.
+        """
         ...
 
     def claim(self, request_id: str) -> Claim:

@@ -84,6 +84,11 @@ class PostgresServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and not killed since."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self, **options: str) -> None:
         """Start it, and return once it answers; children of one that was killed may hold its memory for a moment."""
         settings = {

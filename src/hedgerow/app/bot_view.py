@@ -1,13 +1,14 @@
 """One view of a bot from outside: its log opened for reading, its heartbeat and its last outlook."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.app.home_past import HomePast
 from hedgerow.app.session import read_ledger
+from hedgerow.app.storage.parts import Shown
 from hedgerow.app.storage.select import shown_by
 from hedgerow.config import Home
 from hedgerow.dashboard.bot_state import bot_state
@@ -17,7 +18,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.ports import Clock
 
-__all__ = ["Look", "look_at_bot", "view_of_home"]
+__all__ = ["Look", "look_at_bot", "look_of", "view_of_home"]
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -37,8 +38,12 @@ async def look_at_bot(home: Home, clock: Clock, load: Callable[[Home], Awaitable
     """
     # The heartbeat first: a bot that ends in between is then seen as running with its last words, not as half gone.
     now, shown = clock.now(), shown_by(home, clock)
+    return look_of(shown, await load(home), now)
+
+
+def look_of(shown: Shown, ledger: Ledger | None, now: datetime) -> Look:
+    """Return the view of a bot from what it shows and its ledger, None = it has no log; ``now`` is real time."""
     outlook, process = shown.outlook, shown.process
-    ledger = await load(home)
     # The bot's own clock may be another one: a paper bot that plays faster, or a machine that is off.
     ahead = outlook.at - outlook.written_at if outlook else timedelta()
     if process.last_beat is not None:

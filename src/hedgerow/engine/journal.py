@@ -112,10 +112,12 @@ class Journal:
             self.say(failure)
 
     async def close(self) -> None:
-        """Keep a snapshot and release the log; may be called twice."""
-        if self._ledger is not None and self._ledger.events > self._snapshot_at:
-            await self._snapshot(self._ledger)
-        await self._store.close()
+        """Keep a snapshot and release the log, also where none can be kept; may be called twice."""
+        try:
+            if self._ledger is not None and self._ledger.events > self._snapshot_at:
+                await self._snapshot(self._ledger)
+        finally:
+            await self._store.close()
 
 
 def _refuse_two_of_one_pair(ledger: Ledger) -> None:

@@ -61,6 +61,9 @@ class FolderMailbox:
         """Pass to ``report`` the requests that are refused unread."""
         self._report = report
 
+    def release(self) -> None:
+        """Do nothing: the folder is not held open."""
+
     # --- who asks ----------------------------------------------------------------------------------------------------
 
     def post(self, request: OperatorRequest) -> None:

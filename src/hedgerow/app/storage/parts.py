@@ -68,6 +68,10 @@ class RequestBox(Mailbox, Protocol):
         """Leave a request for the bot. Raises MailboxError where that cannot be done."""
         ...
 
+    def release(self) -> None:
+        """Close what is open; may be called twice."""
+        ...
+
     def waits(self, request_id: str) -> bool:
         """Return whether a request was neither begun nor answered."""
         ...

@@ -165,7 +165,15 @@ class PostgresReader(_PostgresLog):
         Raises:
             StoreError: an event is missing or cannot be read.
         """
+        return self.fold()
+
+    def fold(self) -> Ledger:
+        """Return the same outside of an event loop."""
         return self._loaded() if self.exists else Ledger()
+
+    def read(self, *, after: int) -> Iterator[Event]:
+        """Yield the events after the first ``after`` ones, oldest first, outside of an event loop too."""
+        return self._read(after=after) if self.exists else iter(())
 
     async def events(self, *, after: int = 0) -> tuple[Event, ...]:
         """Return the events after the first ``after`` ones, oldest first.
@@ -173,7 +181,7 @@ class PostgresReader(_PostgresLog):
         Raises:
             StoreError: an event is missing or cannot be read.
         """
-        return tuple(self._read(after=after)) if self.exists else ()
+        return tuple(self.read(after=after))
 
     def stream(self) -> Iterator[Event]:
         """Yield every event, oldest first.
@@ -181,8 +189,7 @@ class PostgresReader(_PostgresLog):
         Raises:
             StoreError: an event is missing or cannot be read.
         """
-        if self.exists:
-            yield from self._read(after=0)
+        return self.read(after=0)
 
     def rows(self) -> Iterator[StoredRow]:
         """Yield every event as it is written: number, kind, payload."""
@@ -458,6 +465,7 @@ class PostgresStore(_PostgresLog):
             "SELECT epoch, pid, host FROM hedgerow.bots WHERE account = %s", (self._bot.account,)
         )
         if found is None or found[0] != self._epoch:
+            self._connection.close()  # and with it the lock
             by = f" (process {found[1]} on {found[2]})" if found else ""
             raise StoreError(
                 f"{self._log}: another bot has taken over this account{by}; this one sends nothing more and ends"

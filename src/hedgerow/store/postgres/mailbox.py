@@ -115,7 +115,13 @@ class PostgresMailbox:
         """Return the requests that nobody has begun or answered, in the order in which they were posted.
 
         One that cannot be read is answered so and reported.
+
+        Raises:
+            StoreError: another bot has taken over the account.
         """
+        if self._publisher is not None and self._publisher.replaced:
+            shown = self._connection.shown
+            raise StoreError(f"{shown}: another bot has taken over this account; this one sends nothing more and ends")
         return self._read([each for each in self._waiting() if not each.begun and each.request_id not in self._claimed])
 
     def abandoned(self) -> tuple[OperatorRequest, ...]:

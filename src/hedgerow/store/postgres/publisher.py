@@ -90,6 +90,8 @@ class Publisher:
         self._read_at = clock.monotonic()
         self.waiting: list[Posted] = []
         """Requests without an answer, as last read."""
+        self.replaced = False
+        """Whether another bot has raised the fence."""
 
     @property
     def silent_seconds(self) -> float:
@@ -135,6 +137,8 @@ class Publisher:
         if not self._connection.is_open:
             self._connection.write("LISTEN hedgerow_request")
         self._publish()
+        epoch = self._connection.row("SELECT epoch FROM hedgerow.bots WHERE account = %s", (self._account,))
+        self.replaced = epoch is None or epoch[0] != self._epoch
         self.waiting = waiting_requests(self._connection, self._account)
         self._read_at = self._clock.monotonic()
 
