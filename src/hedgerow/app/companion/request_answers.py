@@ -1,8 +1,8 @@
 """Waits for the answer of a running bot to a request that was left for it."""
 
+from hedgerow.app.storage.parts import RequestBox
 from hedgerow.domain.operator_requests import Answer, OperatorRequest
 from hedgerow.ports import Clock
-from hedgerow.store.mailbox import FolderMailbox
 
 __all__ = ["GOES_ON", "answer_of"]
 
@@ -15,7 +15,7 @@ UNWRITTEN = "The bot has handled it, but its answer could not be written: see it
 GOES_ON = "the bot has begun it and continues: see its log."
 
 
-async def answer_of(mailbox: FolderMailbox, request: OperatorRequest, clock: Clock, holder: str) -> Answer:
+async def answer_of(mailbox: RequestBox, request: OperatorRequest, clock: Clock, holder: str) -> Answer:
     """Wait for the answer to a request that was left for the bot; one that no bot takes in time is withdrawn."""
     name, began = request.request_id, clock.monotonic()
     valid = (request.valid_until - request.asked_at).total_seconds()
