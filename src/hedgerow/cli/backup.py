@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.backup import back_up
+from hedgerow.app.commands.backup import back_up
 from hedgerow.app.storage.select import log_name
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import DryRunOption, HomeOption, PaperOption, StoreOption, home_of, say
