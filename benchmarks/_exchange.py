@@ -1,6 +1,6 @@
 """Two processes on loopback: an exchange kept in a file, bots that live by its clock, and what must agree at the end.
 
-Whatever ends here ends by ``kill -9``, unless it is told to stop; the files of both stay in one folder.
+Whatever ends here ends by ``kill -9``, unless it is asked to stop; the files of both stay in one folder.
 """
 
 import asyncio
@@ -176,7 +176,7 @@ class Bot:
         return cpu_seconds(self.process.pid)
 
     def rest(self) -> None:
-        """Give it a moment of real time; shorter when it ends."""
+        """Give it a little real time; shorter when it ends."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=0.1)
 
@@ -227,7 +227,7 @@ async def _asked(folder: Path, question: Callable[[SqliteStore], Coroutine[None,
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process, user and system; 0 where it cannot be told."""
+    """Return the processor time of a process, user and system; 0 where it is not known."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     except OSError:

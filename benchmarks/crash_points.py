@@ -1,8 +1,8 @@
-"""Crash points of each kind of trade: the power cut before and after every append and every call of the venue.
+"""Crash points of each kind of trade: the bot crashes before and after every append and every call of the venue.
 
-`python benchmarks/crash_points.py` plays every kind on every variant of the venue, dies once at each moment, starts
-again, and prints a Markdown table of moments and recoveries; it ends with exit code 1 when a bot did not recover.
-`--every N` takes each N-th moment only. The kinds are the stories of `tests/simulation/test_crash_everywhere.py`.
+`python benchmarks/crash_points.py` plays every kind on every variant of the venue, dies once at each point, starts
+again, and prints a Markdown table of points and recoveries; it ends with exit code 1 when a bot did not recover.
+`--every N` takes each N-th point only. The kinds are the scenarios of `tests/simulation/test_crash_everywhere.py`.
 """
 
 import argparse
@@ -32,9 +32,9 @@ VARIANTS = {
 
 
 def main() -> int:
-    """Print a row for each kind, and what was wrong after which moment."""
+    """Print a row for each kind, and what was wrong after which point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=1, help="cut the power at each N-th moment")
+    parser.add_argument("--every", type=int, default=1, help="crash at each N-th point")
     parser.add_argument("--variant", choices=VARIANTS, action="append", help="one variant of the venue, not all")
     given = parser.parse_args()
     variants = given.variant or list(VARIANTS)
@@ -45,13 +45,13 @@ def main() -> int:
         counts: list[int] = []
         failed = 0
         for variant in variants:
-            moments, wrong = judge(name, VARIANTS[variant], every=given.every)
-            counts.append(len(range(0, moments, given.every)))
+            points, wrong = judge(name, VARIANTS[variant], every=given.every)
+            counts.append(len(range(0, points, given.every)))
             failed += len(wrong)
-            lost.update({f"{name}, {variant}, {moment}": found for moment, found in wrong.items()})
+            lost.update({f"{name}, {variant}, {point}": found for point, found in wrong.items()})
         print(f"| {name} | {' | '.join(str(count) for count in counts)} | {sum(counts) - failed} |", flush=True)
-    for moment, found in lost.items():
-        print(f"{moment}: {'; '.join(found)}")
+    for point, found in lost.items():
+        print(f"{point}: {'; '.join(found)}")
     return 1 if lost else 0
 
 

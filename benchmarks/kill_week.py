@@ -3,7 +3,7 @@
 Usage: python benchmarks/kill_week.py [--kills 200] [--exchange-kills 20] [--days 7] [--interval 1800] [--seed 1]
                                       [--json FILE]
 Two processes on loopback, `hedgerow emulator --state FILE` and `hedgerow run --venue-clock`, and settings that close
-and open at every check. The moments are drawn from the seed on the simulated clock. Four kills in five wait for the
+and open at every check. The times are drawn from the seed on the simulated clock. Four kills in five wait for the
 next order, transfer or setting, let some requests pass, and fall before a request reaches the exchange, while it is
 there, once its answer is on the way, or some milliseconds after it; the others fall anywhere, starting up included.
 At the end one life goes on undisturbed, and log and exchange are compared. Exit code 1 when anything is wrong.
@@ -47,7 +47,7 @@ TRADING = {"max_position_age_hours": 0.4, "better_opportunity_apr_points": 10_00
 IN_TRADES = 0.8
 """Part of the kills that wait for something to be sent."""
 LONGEST_WAIT = timedelta(hours=2)
-"""Simulated: a kill whose trade does not come falls at any moment."""
+"""Simulated: a kill whose trade does not come falls at any time."""
 AFTER_THE_WEEK_HOURS = 2.0
 
 
@@ -58,7 +58,7 @@ class Phase(StrEnum):
     THERE = "while the exchange has it"
     UNHEARD = "when its answer is on the way"
     AFTER = "milliseconds after its answer"
-    ANYWHERE = "at any moment"
+    ANYWHERE = "at any time"
 
 
 class Kill(Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class Kill(Struct, frozen=True, kw_only=True):
 
 
 class Killer:
-    """Kills the present bot at the moment that was drawn; told of every request by the wire."""
+    """Kills the present bot at the time that was drawn; the wire reports every request to it."""
 
     def __init__(self) -> None:
         self.bot: Bot | None = None
@@ -86,7 +86,7 @@ class Killer:
         self._hit = ""
 
     def aim(self, kill: Kill, bot: Bot) -> None:
-        """Wait for the moment of one kill."""
+        """Wait for the time of one kill."""
         self.done.clear()
         self._left, self._writing, self._hit = kill.skipped, kill.phase is Phase.ANYWHERE, ""
         self.bot, self._kill = bot, kill

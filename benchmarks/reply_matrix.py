@@ -218,7 +218,7 @@ class Bench:
         self.situation = situation
         self.wiring = Wiring(pairs=PAIRS, parameters=parameters(situation), way=way, venue=venue)
         self.wiring.way.streams = streams
-        self.moments: list[Notice] = []
+        self.notices: list[Notice] = []
         self.escaped: list[str] = []
         self._run()
         hedge = self.wiring.ledger.largest
@@ -229,14 +229,14 @@ class Bench:
 
     def on_notice(self, notice: Notice) -> None:
         """Keep what the bot notes."""
-        self.moments.append(notice)
+        self.notices.append(notice)
 
     def _run(self, fault: RequestFault | StreamFault | None = None) -> None:
         """Let a bot live, and a fault last for its first minute."""
         run_virtual(self.wiring.clock, self._life(fault))
 
     async def _life(self, fault: RequestFault | StreamFault | None) -> None:
-        self.moments, self.escaped = [], []
+        self.notices, self.escaped = [], []
         faults = self.wiring.venue.faults
         asyncio.get_running_loop().set_exception_handler(
             lambda _, context: self.escaped.append(repr(context.get("exception", context["message"])))
@@ -274,7 +274,7 @@ class Bench:
 
     def _wrong(self, before: int, truth: dict[str, Decimal]) -> Iterator[str]:
         yield from (f"escaped: {error}" for error in self.escaped)
-        yield from (f"a cycle failed: {moment.error}" for moment in self.moments if isinstance(moment, CycleFailed))
+        yield from (f"a cycle failed: {notice.error}" for notice in self.notices if isinstance(notice, CycleFailed))
         ledger, new = self.wiring.ledger, self.wiring.events[before:]
         held = {ledger.largest.symbol: -ledger.largest.short} if ledger.largest else {}
         if ledger.execution is not None:
@@ -303,21 +303,21 @@ class Bench:
         """Hedges are opened and closed again once replies are true; a halt is for a person to lift."""
         if self._account.coin(self.symbol.removesuffix("USDT")).total < ledger.owned(self.symbol.removesuffix("USDT")):
             yield "coins are missing"
-        recorded = [moment for moment in self.moments if isinstance(moment, Recorded)]
+        recorded = [notice for notice in self.notices if isinstance(notice, Recorded)]
         turned = [m for m in recorded[-len(recorded) // 2 :] if isinstance(m.event, HedgeOpened | HedgeClosed)]
         if not turned and ledger.halt is None:
             yield "nothing was opened or closed after the replies were true again"
 
     def _recovery(self) -> Iterator[str]:
-        ended = [moment for moment in self.moments if isinstance(moment, CycleEnded)]
+        ended = [notice for notice in self.notices if isinstance(notice, CycleEnded)]
         if not ended:
             yield "no check ended"
             return
         last = ended[-1].at
-        unread = [moment for moment in self.moments if isinstance(moment, ReadFailed)]
-        late = [moment for moment in unread if (last - moment.at).total_seconds() < CHECK_SECONDS / 2]
-        yield from (f"not recovered: {'; '.join(moment.missing)}" for moment in late)
-        warned = [moment for moment in self.moments if isinstance(moment, Warned | ReadFailed)]
+        unread = [notice for notice in self.notices if isinstance(notice, ReadFailed)]
+        late = [notice for notice in unread if (last - notice.at).total_seconds() < CHECK_SECONDS / 2]
+        yield from (f"not recovered: {'; '.join(notice.missing)}" for notice in late)
+        warned = [notice for notice in self.notices if isinstance(notice, Warned | ReadFailed)]
         if len(warned) > MOST_LINES:
             yield f"{len(warned)} warnings, {MOST_LINES} are enough: {warned[0]}"
 

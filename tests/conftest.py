@@ -59,7 +59,7 @@ def _is_open(connection: sqlite3.Connection) -> bool:
 
 @pytest.fixture(autouse=True)
 def _no_database_is_left_open() -> Iterator[None]:
-    """Fail a test after which a database is open; Python warns of that from 3.13 on, at some later moment."""
+    """Fail a test after which a database is open; Python warns of that from 3.13 on, at some later time."""
     OPENED.clear()
     yield
     left = sum(map(_is_open, OPENED))

@@ -238,10 +238,10 @@ def naked_legs_are_logged_and_told_to_nobody() -> None:
     wrapped(
         journal.Journal,
         "say",
-        lambda real, self, moment: (
+        lambda real, self, notice: (
             None
-            if isinstance(moment, Recorded) and isinstance(moment.event, events.NakedAlarmed | events.Halted)
-            else real(self, moment)
+            if isinstance(notice, Recorded) and isinstance(notice.event, events.NakedAlarmed | events.Halted)
+            else real(self, notice)
         ),
     )
 

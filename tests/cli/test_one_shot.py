@@ -1,4 +1,4 @@
-"""Commands that open the home for a moment: what they find wrong is said, and half a position is never confirmed."""
+"""Commands that open the home briefly: what they find wrong is said, and half a position is never confirmed."""
 
 from collections.abc import Iterator
 from pathlib import Path

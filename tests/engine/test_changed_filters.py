@@ -119,7 +119,7 @@ def test_filters_that_change_between_the_two_legs_of_a_closing_do_not_leave_one_
 
 
 def _ordered(notice: object) -> OrderRequest | None:
-    """Return the order that a moment tells the intent of."""
+    """Return the order whose intent a notice reports."""
     event = getattr(notice, "event", None)
     command = event.command if isinstance(event, CommandIssued) else None
     return command.order if isinstance(command, PlaceOrder) else None

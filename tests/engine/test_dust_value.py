@@ -1,4 +1,4 @@
-"""Coins left over at the end of a hedge are worth their price of that moment, however the hedge ended."""
+"""Coins left over at the end of a hedge are worth their price at that time, however the hedge ended."""
 
 from datetime import timedelta
 from decimal import Decimal

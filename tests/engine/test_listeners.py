@@ -9,7 +9,7 @@ from support.bot_harness import BotHarness
 
 
 class Broken:
-    """Raises at every k-th moment."""
+    """Raises at every k-th notice."""
 
     def __init__(self, every: int) -> None:
         self._every = every

@@ -61,7 +61,7 @@ def test_the_decision_does_not_repeat_why_nothing_could_be_read() -> None:
 
 
 class StopAt:
-    """Ask for a stop as soon as a moment of some type comes."""
+    """Ask for a stop as soon as a notice of some type comes."""
 
     def __init__(self, harness: BotHarness, kind: type[Notice]) -> None:
         self._harness, self._kind = harness, kind

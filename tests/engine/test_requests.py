@@ -43,7 +43,7 @@ def _post(mailbox: FolderMailbox, request_id: str, request: Request) -> Action:
 
 
 class _Trap:
-    """Does something once, the first time a moment fits."""
+    """Does something once, the first time a notice fits."""
 
     def __init__(self, fits: Callable[[Notice], bool], act: Callable[[], object]) -> None:
         self._fits, self._act = fits, act

@@ -29,7 +29,7 @@ SPREAD = Decimal("0.0005")
 
 
 class _Checked:
-    """Reads the file after every moment and holds what changed against the exchange."""
+    """Reads the file after every notice and holds what changed against the exchange."""
 
     def __init__(self, path: Path, harness: BotHarness) -> None:
         self._path, self._harness, self._before = path, harness, b""
@@ -50,7 +50,7 @@ class _Checked:
         assert abs(Decimal(str(position["capital"])) - worth) <= worth * SPREAD, (type(notice).__name__, position)
 
     def of(self, kind: type) -> list[dict[str, Any]]:
-        """Return the file's positions as written with moments or events of one kind."""
+        """Return the file's positions as written with notices or events of one kind."""
         return [state for said, state in self.seen if isinstance(getattr(said, "event", said), kind)]
 
 

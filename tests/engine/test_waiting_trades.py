@@ -398,8 +398,8 @@ def test_a_bot_that_dies_while_a_trade_is_set_aside_ends_hedged_or_flat() -> Non
     crash_site, undisturbed = play(start, None)
     assert crash_site.logged(ExecutionSuspended)
     assert crash_site.wrongs(start_equity=2 * WALLET, coins={}) == []
-    moments = len(undisturbed.passed)
-    for at in range(0, moments, -(-moments // CRASHES)):
+    points = len(undisturbed.passed)
+    for at in range(0, points, -(-points // CRASHES)):
         crash_site, crash_point = play(start, at)
         assert crash_point.dead
         assert crash_site.wrongs(start_equity=2 * WALLET, coins={}) == [], f"{at} {undisturbed.passed[at]}"

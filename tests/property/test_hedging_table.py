@@ -51,7 +51,7 @@ WORK = (
     "close unequal",
     "close surplus",
 )
-MOMENTS = (0, 4 * 3600 - 200, 4 * 3600 - 50, 4 * 3600 + 10)
+TIMES = (0, 4 * 3600 - 200, 4 * 3600 - 50, 4 * 3600 + 10)
 """Seconds after noon: far from the settlement at 16:00, shortly before, inside the guard on either side."""
 
 
@@ -81,7 +81,7 @@ def planned(work: str, name: str, notional: int, **options: bool | int | str) ->
         lead=Market.PERP if work.endswith("perpetual first") else Market.SPOT,
         slice_notional=str(options.get("slice_notional", "200")),
         urgent=bool(options.get("urgent")),
-        at=NOON + timedelta(seconds=int(options.get("moment", 0))),
+        at=NOON + timedelta(seconds=int(options.get("second", 0))),
         limits=ExecutionLimits(
             settlement_guard_seconds=float(options.get("guard", 60)),
             style=ExecutionStyle(str(options.get("style", "taker"))),
@@ -98,7 +98,7 @@ def planned(work: str, name: str, notional: int, **options: bool | int | str) ->
     notional=30,
     slice_notional="20",
     urgent=True,
-    moment=0,
+    second=0,
     guard=0,
     chaos=1.0,
     crash=0.0,
@@ -113,7 +113,7 @@ def planned(work: str, name: str, notional: int, **options: bool | int | str) ->
     notional=st.sampled_from([30, 100, 1000, 3000]),
     slice_notional=st.sampled_from(["20", "200", "5000"]),
     urgent=st.booleans(),
-    moment=st.sampled_from(MOMENTS),
+    second=st.sampled_from(TIMES),
     guard=st.sampled_from([0, 60]),
     chaos=st.sampled_from([0.0, 0.1, 0.4, 0.8, 1.0]),
     crash=st.sampled_from([0.0, 0.1]),
@@ -143,15 +143,15 @@ def test_whatever_a_venue_does_a_job_ends_balanced_once_the_venue_is_healthy(
 @given(
     work=st.sampled_from(["open", "open, perpetual first", "close"]),
     name=st.sampled_from(sorted(PAIRS)),
-    moment=st.sampled_from(MOMENTS),
+    second=st.sampled_from(TIMES),
     crash=st.sampled_from([0.0, 0.2]),
     style=st.sampled_from(sorted(ExecutionStyle)),
     seed=st.integers(0, 2**32),
 )
 def test_a_healthy_venue_brings_a_job_to_exactly_its_plan_even_if_the_process_dies(
-    work: str, name: str, moment: int, crash: float, style: str, seed: int
+    work: str, name: str, second: int, crash: float, style: str, seed: int
 ) -> None:
-    job, price = planned(work, name, 1000, moment=moment, style=style)
+    job, price = planned(work, name, 1000, second=second, style=style)
     venue = ToyVenue(job, random=Random(seed), chaos=0.0, price=price)
     ended = walk(job, venue, crash=crash, downtimes=(0.5,))
     # What rests may fill up to a rest, and by a part, that are too small for orders of their own.

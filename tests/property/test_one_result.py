@@ -221,16 +221,16 @@ def cycle_ended(seen: Case) -> CycleEnded:
 
 def log_lines(seen: Case) -> Shown:
     """What the log says when hedges end, at a check, and at the stop."""
-    for moment in seen.recorded:
-        if isinstance(moment.event, HedgeClosed | HedgeLost | HedgeAborted):
-            said = _labelled(line.text for line in narrate(moment))
-            hedge_id = moment.event.hedge_id
+    for notice in seen.recorded:
+        if isinstance(notice.event, HedgeClosed | HedgeLost | HedgeAborted):
+            said = _labelled(line.text for line in narrate(notice))
+            hedge_id = notice.event.hedge_id
             names = {"Total funding received": "funding", "Total fees paid": "fees", "Basis P/L": "basis"}
             names["Net profit (this position)"] = "net"
             for label, name in names.items():
-                if not isinstance(moment.event, HedgeAborted):
+                if not isinstance(notice.event, HedgeAborted):
                     yield "log", f"{hedge_id} {name}", said[label]
-            if isinstance(moment.event, HedgeAborted):
+            if isinstance(notice.event, HedgeAborted):
                 yield "log", f"{hedge_id} -net", said["Cost of the attempt"]
     yield from _check_lines(seen)
     said = _labelled(line.text for line in narrate(Stopped(at=seen.history.ended_at, ledger=seen.ledger, cycles=1)))
@@ -244,8 +244,8 @@ def _check_lines(seen: Case) -> Shown:
     held, at = seen.history.held, seen.history.ended_at
     if held is None or seen.evaluation is None:
         return
-    moment = Evaluated(at=at, evaluation=seen.evaluation, multiplier=1.5)
-    said = _labelled(line.text for line in narrate(moment))
+    notice = Evaluated(at=at, evaluation=seen.evaluation, multiplier=1.5)
+    said = _labelled(line.text for line in narrate(notice))
     closing = said["Net if closed now"]
     yield "log, check", f"{held.hedge_id} net", said["Unrealized PnL"].split(" (")[0]
     yield "log, check", f"{held.hedge_id} funding", said["Estimated funding received"]
@@ -331,8 +331,8 @@ def report_views(seen: Case) -> Shown:
 
 def _report(seen: Case) -> RunReport:
     run = RunRecorder(title="A run", started_at=seen.history.events[0].at)
-    for moment in seen.recorded:
-        run.record(moment.event, moment.after)
+    for notice in seen.recorded:
+        run.record(notice.event, notice.after)
     end = RunEnd(
         at=seen.history.ended_at + timedelta(days=1),
         elapsed_seconds=1,
@@ -396,8 +396,8 @@ def state_file(seen: Case) -> Shown:
     path = seen.place / "state.json"
     path.unlink(missing_ok=True)
     writer = StateFile(path)
-    for moment in seen.recorded:
-        writer.on_notice(moment)
+    for notice in seen.recorded:
+        writer.on_notice(notice)
     writer.on_notice(cycle_ended(seen))
     state = json.loads(path.read_bytes(), parse_float=str, parse_int=str)
     yield "state file", "cumulative", state["total_profit_loss"]

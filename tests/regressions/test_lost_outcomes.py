@@ -33,15 +33,15 @@ HOUR = timedelta(hours=1)
 
 
 def killed_opening(nth: int) -> CrashSite:
-    """Return a site whose bot lost its power when the ``nth`` order had been executed and it could not hear of it."""
+    """Return a site whose bot crashed when the ``nth`` order had been executed, before its answer arrived."""
     market_data = ScriptedMarketData([Listing(SYMBOL, rate="0.0006"), Listing("BBBUSDT", spot=20, rate="0.0003")])
     world = make_world(market_data, usdt=500, perp=500, coins=OWN, start=OPENED)
     begin = Checkpoint(market_data=market_data, world=world.dump())
     undisturbed = CrashPoint()
     assert CrashSite(begin, settings()).live(OPENED + timedelta(minutes=5), undisturbed)
-    moments = [n for n, moment in enumerate(undisturbed.passed) if moment == "after submit PlaceOrder"]
+    points = [n for n, passed in enumerate(undisturbed.passed) if passed == "after submit PlaceOrder"]
     crash_site = CrashSite(begin, settings())
-    assert not crash_site.live(OPENED + timedelta(minutes=5), CrashPoint(moments[nth]))
+    assert not crash_site.live(OPENED + timedelta(minutes=5), CrashPoint(points[nth]))
     return crash_site
 
 
@@ -106,8 +106,8 @@ def test_a_bot_killed_between_order_and_record_knows_its_legs_when_it_comes_back
     assert len(crash_site.logged(HedgeOpened)) == 1
 
 
-@pytest.mark.parametrize("moment", ["after submit PlaceOrder", "before submit PlaceOrder"])
-def test_coins_bought_before_a_crash_are_the_bots_and_not_taken_for_the_users(moment: str) -> None:
+@pytest.mark.parametrize("point", ["after submit PlaceOrder", "before submit PlaceOrder"])
+def test_coins_bought_before_a_crash_are_the_bots_and_not_taken_for_the_users(point: str) -> None:
     """Does: looks at perpetuals only when it starts; bought coins are stranded, and a new position is opened."""
     own = {"AAA": Decimal("0.7")}
     market_data = two_pairs()
@@ -116,10 +116,10 @@ def test_coins_bought_before_a_crash_are_the_bots_and_not_taken_for_the_users(mo
     )
     undisturbed = CrashPoint()
     assert CrashSite(begin, settings()).live(OPENED + HOUR / 12, undisturbed)
-    orders = [number for number, passed in enumerate(undisturbed.passed) if passed == moment]
+    orders = [number for number, passed in enumerate(undisturbed.passed) if passed == point]
     crash_site = CrashSite(begin, settings())
     # The first order has bought coins; the second one, of the short, has not left.
-    assert not crash_site.live(OPENED + HOUR / 12, CrashPoint(orders[0 if moment.startswith("after") else 1]))
+    assert not crash_site.live(OPENED + HOUR / 12, CrashPoint(orders[0 if point.startswith("after") else 1]))
     assert crash_site.world.account().coin("AAA").total > own["AAA"]
     assert crash_site.world.account().short(SYMBOL) == 0
     assert crash_site.live(crash_site.world.now + HOUR / 6)

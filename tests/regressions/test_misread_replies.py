@@ -53,7 +53,7 @@ def test_reads_that_fail_pass_no_check_and_are_told(read: Read) -> None:
     harness = BotHarness(parameters=settings(), faults=FaultPlan(reads=(failing,)))
     harness.run(1.9)
     assert harness.venue.orders == []
-    assert all(read.value in moment.missing[0] for moment in harness.notices_of(ReadFailed))
+    assert all(read.value in notice.missing[0] for notice in harness.notices_of(ReadFailed))
     assert len(harness.notices_of(ReadFailed)) > 10
     harness.run(0.5)
     assert harness.logged(HedgeOpened)

@@ -69,7 +69,7 @@ def test_a_liquidation_between_two_checks_leaves_no_forgotten_spot(news: bool, w
 def test_the_stop_is_not_polled_it_is_heard() -> None:
     harness = BotHarness(jumps(190), parameters=settings(), notifications=True)
     harness.run(0.53)
-    assert next((moment.at - BETWEEN).total_seconds() for moment in harness.notices_of(GuardAlarmed)) < 1
+    assert next((notice.at - BETWEEN).total_seconds() for notice in harness.notices_of(GuardAlarmed)) < 1
     assert (first_order(harness, Market.SPOT, BETWEEN) - BETWEEN).total_seconds() < 1
     assert harness.decisions(Close)[0].reason is Reason.HEALTH
     assert not any(event.fills for event in harness.logged(ExternalFills)), "closed before it was liquidated"

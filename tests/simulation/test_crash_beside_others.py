@@ -1,4 +1,4 @@
-"""The power fails at moments of a trade while another hedge is held; both come back whole, and nothing is owed."""
+"""The bot crashes at points of a trade while another hedge is held; both come back whole, and nothing is owed."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +13,7 @@ from support.worlds import START, Listing, ScriptedMarketData, make_world
 
 WALLET = Decimal(800)
 CRASHES = 30
-"""At how many moments of a story the power fails, spread evenly."""
+"""At how many points of a scenario the bot crashes, spread evenly."""
 
 
 def parameters(*, coverage: float = 1000.0) -> StrategyParameters:
@@ -70,7 +70,7 @@ def a_settlement_covers_the_fees() -> Checkpoint:
     return crash_site.checkpoint()
 
 
-STORIES: dict[str, tuple[Callable[[], Checkpoint], float, float]] = {
+SCENARIOS: dict[str, tuple[Callable[[], Checkpoint], float, float]] = {
     "three openings": (flat, 1000.0, 0.2),
     "one loses its short": (a_short_is_gone, 1000.0, 0.2),
     "two are closed elsewhere": (two_are_closed_elsewhere, 1000.0, 0.2),
@@ -87,15 +87,15 @@ def play(begin: Checkpoint, coverage: float, hours: float, at: int | None) -> tu
     return crash_site, crash_point
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_bot_that_dies_in_a_trade_comes_back_with_every_hedge_whole(name: str) -> None:
-    begin, coverage, hours = STORIES[name]
+    begin, coverage, hours = SCENARIOS[name]
     start = begin()
     crash_site, undisturbed = play(start, coverage, hours, None)
     assert crash_site.wrongs(start_equity=2 * WALLET, coins={}) == []
-    assert len(undisturbed.passed) > 40, "too few moments: nothing was traded"
-    moments = len(undisturbed.passed)
-    for at in range(0, moments, -(-moments // CRASHES)):
+    assert len(undisturbed.passed) > 40, "too few points: nothing was traded"
+    points = len(undisturbed.passed)
+    for at in range(0, points, -(-points // CRASHES)):
         crash_site, crash_point = play(start, coverage, hours, at)
         assert crash_point.dead
         assert crash_site.wrongs(start_equity=2 * WALLET, coins={}) == [], f"{at} {undisturbed.passed[at]}"

@@ -230,7 +230,7 @@ OPENINGS: dict[str, Callable[[ExecutionStyle], CrashScenario]] = {
 def disturbed(
     style: ExecutionStyle, act: Callable[[CrashSite, HedgedPosition], object], *, coverage: float
 ) -> CrashScenario:
-    """Return a story that begins with a hedge, just after its owner has done something to it."""
+    """Return a scenario that begins with a hedge, just after its owner has done something to it."""
     crash_site = held(thin_market_data(), 6.99, coins={"BBB": OWN["BBB"]})
     hedge = crash_site.ledger.largest
     assert hedge is not None
@@ -281,7 +281,7 @@ CLOSINGS: dict[str, Callable[[ExecutionStyle], CrashScenario]] = {
 
 
 ALONE = ("the short is gone", "coins were sold", "unequal legs")
-"""Stories in which the owner has no coins of the kind that the bot holds."""
+"""Scenarios in which the owner has no coins of the kind that the bot holds."""
 
 
 def in_style(make: Callable[[ExecutionStyle], CrashScenario], style: ExecutionStyle) -> Callable[[], CrashScenario]:
@@ -338,7 +338,7 @@ class Variant(Struct, frozen=True, kw_only=True):
     delayed_spot_ack: bool = False
     certain_after_seconds: float = 0.0
     down_hours: float = 0.0
-    """How long after a power cut the bot is started again."""
+    """How long after a crash the bot is started again."""
 
 
 AT_ONCE = Variant()
@@ -392,7 +392,7 @@ def judge(name: str, variant: Variant, *, every: int, distinct: bool = False) ->
     wrong: dict[str, list[str]] = {}
     for at in _chosen(undisturbed, every) if distinct else range(0, len(points), every):
         crash_site, crash_point = play(scenario, variant, at, coins)
-        assert crash_point.dead, f"moment {at} of {len(points)} was never reached"
+        assert crash_point.dead, f"point {at} of {len(points)} was never reached"
         assert crash_point.passed == points[: at + 1]
         found = crash_site.wrongs(start_equity=2 * WALLET, coins=coins)
         if found:
@@ -408,14 +408,14 @@ def _chosen(undisturbed: CrashPoint, every: int) -> list[int]:
     return [firsts[number] for number in sorted(chosen)]
 
 
-LEAST_MOMENTS = 40
-"""Of the shortest story: fewer would mean that the plug is not in the way of anything."""
+LEAST_POINTS = 40
+"""Of the shortest scenario: fewer would mean that nothing crashes."""
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_bot_that_dies_at_any_moment_comes_back_hedged_or_flat(name: str) -> None:
+def test_a_bot_that_dies_at_any_point_comes_back_hedged_or_flat(name: str) -> None:
     points, wrong = judge(name, AT_ONCE, every=1, distinct=True)
-    assert points >= LEAST_MOMENTS
+    assert points >= LEAST_POINTS
     assert wrong == {}
 
 
@@ -438,11 +438,11 @@ def test_crashes_that_leave_the_same_are_followed_by_the_same(variant: Variant) 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_it_does_so_on_a_slow_or_vague_venue_and_after_a_long_time_too(name: str, variant: Variant) -> None:
     points, wrong = judge(name, variant, every=9, distinct=True)
-    assert points >= LEAST_MOMENTS
+    assert points >= LEAST_POINTS
     assert wrong == {}
 
 
-def test_every_kind_of_append_and_every_door_of_the_venue_is_a_place_to_die() -> None:
+def test_every_kind_of_append_and_every_call_of_the_venue_is_a_crash_point() -> None:
     passed = {pass_point for name in SCENARIOS for pass_point in play(SCENARIOS[name](), AT_ONCE)[1].passed}
     calls = {f"{when} {call}" for when in ("before", "after") for call in CALLS}
     assert sorted(calls - passed) == []
@@ -495,7 +495,7 @@ APPENDED = {
 }
 
 
-def test_a_second_power_cut_during_the_recovery_changes_nothing() -> None:
+def test_a_second_crash_during_the_recovery_changes_nothing() -> None:
     scenario, coins = closing(), coins_of_user("closing")
     points = len(play(scenario, AT_ONCE)[1].passed)
     wrong: dict[str, list[str]] = {}

@@ -140,7 +140,7 @@ class WatchedVenue(EmulatedVenue):
 
 
 class RecordingObserver:
-    """Keeps every moment."""
+    """Keeps every notice."""
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
@@ -334,7 +334,7 @@ class BotHarness:
         return [closed.reason for closed in self.ledger.closed]
 
     def notices_of(self, kind: type[Kind]) -> list[Kind]:
-        """Return the moments of one type."""
+        """Return the notices of one type."""
         return [notice for notice in self.notices if isinstance(notice, kind)]
 
     def logged(self, kind: type[Kind]) -> list[Kind]:

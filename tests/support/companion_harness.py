@@ -1,4 +1,4 @@
-"""A companion under virtual time: a bot that is played step by step, a target that fails, crashes at any moment."""
+"""A companion under virtual time: a bot that is played step by step, a target that fails, crashes at any point."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""A way between a client and a server that is cut at a chosen moment: before a request, or before its answer."""
+"""A way between a client and a server that is cut at a chosen point: before a request, or before its answer."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""The guide's story, told in moments: its symbols, its times, its numbers."""
+"""The guide's example as notices: its symbols, its times, its numbers."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -320,4 +320,4 @@ GOLDEN_CASES: dict[str, tuple[mo.Notice, ...]] = {
         ),
     ),
 }
-"""Moments of each of the guide's sample blocks."""
+"""Notices of each of the guide's sample blocks."""

@@ -90,7 +90,7 @@ class PostgresServer:
         return self._process is not None and self._process.poll() is None
 
     def start(self, **options: str) -> None:
-        """Start it, and return once it answers; children of one that was killed may hold its memory for a moment."""
+        """Start it, and return once it answers; children of one that was killed may hold its memory briefly."""
         settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",

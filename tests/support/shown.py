@@ -1,4 +1,4 @@
-"""What a screen would show of a bot at any moment, held against the account on the exchange."""
+"""What a screen would show of a bot at any time, held against the account on the exchange."""
 
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ FLAT = {BotState.FLAT, BotState.HALTED_FLAT}
 
 
 class ScreenObserver:
-    """A listener that looks after every event and check, and when told to; ``wrongs`` is what was shown too well."""
+    """An observer that looks after every event and check, and when asked to; ``wrongs`` is what was shown too well."""
 
     def __init__(self, crash_site: CrashSite, policy: VolumeFarming, coins: dict[str, Decimal]) -> None:
         """``coins`` are the user's."""

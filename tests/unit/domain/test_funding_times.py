@@ -22,10 +22,10 @@ def test_a_settlement_itself_is_the_last_one_not_the_next() -> None:
 
 @pytest.mark.parametrize("interval", [1, 2, 4, 8])
 def test_a_settlement_has_no_fractions_of_a_second(interval: int) -> None:
-    moment = at(8) + timedelta(microseconds=123_456)
-    assert last_settlement(moment, interval) == at(8)
-    assert next_settlement(moment, interval) == at(8) + timedelta(hours=interval)
-    assert settlements(moment, moment + timedelta(hours=interval), interval) == (at(8) + timedelta(hours=interval),)
+    time = at(8) + timedelta(microseconds=123_456)
+    assert last_settlement(time, interval) == at(8)
+    assert next_settlement(time, interval) == at(8) + timedelta(hours=interval)
+    assert settlements(time, time + timedelta(hours=interval), interval) == (at(8) + timedelta(hours=interval),)
 
 
 def test_settlements_of_a_window_leave_out_its_start_and_include_its_end() -> None:
@@ -33,9 +33,9 @@ def test_settlements_of_a_window_leave_out_its_start_and_include_its_end() -> No
     assert settlements(at(8, 1), at(11), 4) == ()
 
 
-@pytest.mark.parametrize(("moment", "seconds"), [(at(15, 59, 30), 30), (at(16, 0, 30), 30), (at(16), 0)])
-def test_the_distance_to_a_settlement_counts_both_ways(moment: datetime, seconds: float) -> None:
-    assert seconds_to_settlement(moment, 8) == seconds
+@pytest.mark.parametrize(("time", "seconds"), [(at(15, 59, 30), 30), (at(16, 0, 30), 30), (at(16), 0)])
+def test_the_distance_to_a_settlement_counts_both_ways(time: datetime, seconds: float) -> None:
+    assert seconds_to_settlement(time, 8) == seconds
 
 
 def test_the_distance_is_at_most_half_an_interval() -> None:

@@ -1,4 +1,4 @@
-"""Each alert arrives once: while targets are down, limit or lose answers, and the companion dies at any moment."""
+"""Each alert arrives once: while targets are down, limit or lose answers, and the companion dies at any point."""
 
 from collections import Counter
 from datetime import datetime, time, timedelta

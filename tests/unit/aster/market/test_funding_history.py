@@ -92,9 +92,9 @@ class RecordedBoard:
                 for rate in rates[-12:]:
                     self.seen.setdefault((symbol, rate.at), at)
 
-    def run(self, *moments: datetime) -> None:
+    def run(self, *times: datetime) -> None:
         async def main() -> None:
-            for at in moments:
+            for at in times:
                 await self.check(at)
 
         asyncio.run(main())

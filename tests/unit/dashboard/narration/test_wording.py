@@ -1,4 +1,4 @@
-"""Words of every kind of moment and event; the guide's blocks themselves are in ``tests/narration``."""
+"""Words of every kind of notice and event; the guide's blocks themselves are in ``tests/narration``."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
