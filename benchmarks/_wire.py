@@ -49,11 +49,11 @@ class Wire:
     """Carries requests until it is closed; all of it happens in a thread of its own."""
 
     def __init__(self, port: int, judge: Judge = always_pass, *, answered: Callable[[str], None] | None = None) -> None:
-        """``port`` is that of the exchange's futures; ``answered`` is told when a request's answer arrived here."""
+        """``port`` is that of the exchange's futures; ``answered`` is called when a request's answer arrived here."""
         self.judge = judge
         self.answered = answered
         self.now = START
-        """The exchange's time, as its clock last told the bot."""
+        """The exchange's time, as its clock last reported it to the bot."""
         self.requests = 0
         self.incidents: dict[Incident, int] = dict.fromkeys(Incident, 0)
         self._port = port
@@ -140,8 +140,8 @@ class Wire:
             raise ConnectionResetError
         if self.answered is not None and not clock:
             self.answered(request)
-        if clock and (told := TIME.search(answer)):
-            self.now = datetime.fromisoformat(told[1].decode())
+        if clock and (found := TIME.search(answer)):
+            self.now = datetime.fromisoformat(found[1].decode())
         if incident is Incident.DEAF:
             return True
         to_bot.write(answer[: len(answer) // 2] if incident is Incident.TORN else answer)

@@ -90,7 +90,7 @@ class Departure(Struct, frozen=True, kw_only=True):
     method: str
     path: str
     after_heard: float
-    """Seconds of the clock since the bot last heard of the exchange."""
+    """Seconds of the clock since the bot last received something of the exchange."""
     worked: float
     """Real seconds since then; where no time of the clock passed, what the bot did in between."""
 
@@ -178,7 +178,7 @@ class Way(MemoryTransport):
             self._hear()
 
     def on_notification(self, news: Notification) -> None:
-        """Note that a stream told something of the account."""
+        """Note that a stream reported something of the account."""
         del news
         self._hear()
 

@@ -112,9 +112,9 @@ class Client:
         query = self._signer.sign(encode(params)).query if signed else encode(params)
         url = URL(f"{self._futures}/fapi/v3/{name}?{query}", encoded=True)
         async with self.session.request(method, url) as answer:
-            told = await answer.text()
+            reply = await answer.text()
             if answer.status != 200:  # noqa: PLR2004 - OK
-                self.refused[told[:40]] = self.refused.get(told[:40], 0) + 1
+                self.refused[reply[:40]] = self.refused.get(reply[:40], 0) + 1
 
     async def _premium(self) -> None:
         await self._send("GET", "premiumIndex", {"symbol": self._symbol}, signed=False)
@@ -201,9 +201,9 @@ async def load(budgets: Budgets, port: int, used: Callable[[], float]) -> None:
         for reason, count in refused.most_common(3):
             print(f"      {count}: {reason[:90]}")
         until = time.perf_counter() + LISTENING_SECONDS
-        heard = sum(await asyncio.gather(*(client.listen(until) for client in clients)))
+        received = sum(await asyncio.gather(*(client.listen(until) for client in clients)))
         what = f"{CLIENTS} listeners, of {CLIENTS * FOLLOWED} messages/s that are due"
-        budgets.line(what, f"{heard / LISTENING_SECONDS:.0f} messages/s")
+        budgets.line(what, f"{received / LISTENING_SECONDS:.0f} messages/s")
     finally:
         await asyncio.gather(*(client.session.close() for client in clients))
 

@@ -129,8 +129,8 @@ def measure(budgets: Budgets, folder: Path, years: float) -> None:
     seen = f"{len(ledger.trades_seen)} trades, {len(ledger.funding_seen)} payments, {len(ledger.rows_seen)} other rows"
     budgets.line("booked rows remembered", seen)
     words = [sys.executable, __file__, "--child", str(path)]
-    told = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()  # noqa: S603 - ourselves
-    seconds, read, memory = float(told[0]), int(told[1]), int(told[2]) / 1024
+    printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()  # noqa: S603 - ourselves
+    seconds, read, memory = float(printed[0]), int(printed[1]), int(printed[2]) / 1024
     budgets.line(
         "a start reads the log in",
         f"{seconds:.2f} s ({read:,} events)",

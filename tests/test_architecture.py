@@ -346,6 +346,8 @@ RETIRED_HELPERS = frozenset(
 """Classes of the tests that are a harness, fixture, builder, observer, output or script now."""
 RETIRED_IN_TESTS = {"heard", "told", "tell", "scene", "stage", "site", "diary", "farm", "story"}
 """What functions and variables of the tests are not called any more; also not in attributes that they use."""
+RETIRED_IN_TEST_NAMES = {"heard", "hears", "moment", "moments"}
+"""Words of which the name of a test has none."""
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 RETIRED_IN_TEXT = (
     *("anew", "befall", "heard", "hears", "lest", "mend", "mended", "mends", "moment", "moments", "news", "oftener"),
@@ -452,7 +454,13 @@ def test_no_helper_of_the_tests_has_a_name_that_was_given_up() -> None:
         tree = tree_of(path)
         classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
         found |= {f"{path.relative_to(ROOT)}: {name}" for name in classes if name.lower() in RETIRED_HELPERS}
-        found |= {f"{path.relative_to(ROOT)}: {name}" for name in names_of(tree) & RETIRED_IN_TESTS}
+        names = names_of(tree)
+        found |= {f"{path.relative_to(ROOT)}: {name}" for name in names & RETIRED_IN_TESTS}
+        found |= {
+            f"{path.relative_to(ROOT)}: {name}"
+            for name in names
+            if name.startswith("test_") and RETIRED_IN_TEST_NAMES & {*name.split("_")}
+        }
     assert sorted(found) == []
 
 

@@ -94,7 +94,7 @@ def rows_of_the_statement_are_read_and_never_booked() -> None:
 
 
 def the_guard_is_deaf() -> None:
-    """The guard hears nothing and looks at nothing."""
+    """The guard receives nothing and looks at nothing."""
 
     async def look(self: Any) -> None:
         self._look_at = inf
@@ -234,7 +234,7 @@ def naked_time_is_reported_as_none() -> None:
 
 
 def naked_legs_are_logged_and_told_to_nobody() -> None:
-    """The alarm is in the log, and no listener hears of it."""
+    """The alarm is in the log, and no observer is notified."""
     wrapped(
         journal.Journal,
         "say",

@@ -107,7 +107,7 @@ def coins_follow_when_all_of_the_short_is_there() -> None:
 
 
 def naked_without_an_alarm() -> None:
-    """Nobody is told that a leg is naked."""
+    """No observer is notified that a leg is naked."""
 
     def hushed(real: Any, job: Any, around: Any) -> Any:
         return replace(real(job, around), naked_alarmed=False)
@@ -119,8 +119,8 @@ def naked_without_an_alarm() -> None:
 def naked_without_a_halt() -> None:
     """A naked leg does not halt openings."""
 
-    def record(real: Any, self: Any, *told: Any) -> Any:
-        return real(self, *(e for e in told if not isinstance(e, events.Halted)))
+    def record(real: Any, self: Any, *recorded: Any) -> Any:
+        return real(self, *(e for e in recorded if not isinstance(e, events.Halted)))
 
     wrapped(journal.Journal, "record", record)
 
@@ -153,8 +153,8 @@ def what_rests_is_left_to_itself() -> None:
 def intents_are_not_logged() -> None:
     """A command is sent without a word in the log."""
 
-    def record(real: Any, self: Any, *told: Any) -> Any:
-        return real(self, *(e for e in told if not isinstance(e, events.CommandIssued)))
+    def record(real: Any, self: Any, *recorded: Any) -> Any:
+        return real(self, *(e for e in recorded if not isinstance(e, events.CommandIssued)))
 
     wrapped(journal.Journal, "record", record)
 
@@ -168,8 +168,8 @@ def an_order_without_an_answer_is_sent_again() -> None:
     """A write is retried blindly."""
 
     async def send(real: Any, self: Any, command: Any) -> Any:
-        heard = await real(self, command)
-        return await real(self, command) if isinstance(heard, events.OrderOutcomeUnknown) else heard
+        answer = await real(self, command)
+        return await real(self, command) if isinstance(answer, events.OrderOutcomeUnknown) else answer
 
     wrapped(execute.Executor, "_send", send)
 

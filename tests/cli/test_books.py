@@ -72,7 +72,7 @@ def test_the_page_lists_the_columns_there_are() -> None:
     assert found[1].strip().splitlines()[2:] == rows
 
 
-def test_one_hedge_is_told_part_by_part(held: str, shell: Shell) -> None:
+def test_one_hedge_is_reported_part_by_part(held: str, shell: Shell) -> None:
     said = shell("books", "--paper", "--hedge", held)
     assert said.code == 0
     for part in ("spot leg", "perpetual leg", "fee"):

@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_log_and_another_one_another(shell: Shell, 
     assert other["events_sha256"] != result["events_sha256"]
 
 
-def test_the_console_tells_what_happened_and_the_log_file_everything(shell: Shell, place: Path) -> None:
+def test_the_console_reports_what_happened_and_the_log_file_everything(shell: Shell, place: Path) -> None:
     said = shell("demo", *SHORT, "--home", "kept", "--report", "r.html", "--json", "r.json")
     assert said.code == 0
     document = checked(json.loads((place / "r.json").read_text(encoding="utf-8")))
@@ -88,7 +88,7 @@ def test_the_console_tells_what_happened_and_the_log_file_everything(shell: Shel
     assert max(map(len, said.out.splitlines())) > 80, "lines for programs are not wrapped"
 
 
-def test_every_check_is_told_when_that_is_asked(shell: Shell) -> None:
+def test_every_check_is_reported_when_that_is_asked(shell: Shell) -> None:
     said = shell("demo", "--days", 0.5, "--pairs", 4, "--every-check")
     assert said.out.count("CYCLE #") == 144
 

@@ -62,7 +62,7 @@ def ask(shell: Shell) -> CommandResult:
     return shell("doctor", "--json", "-")
 
 
-def test_a_halt_that_lifts_itself_is_told_from_one_that_a_person_lifts() -> None:
+def test_a_halt_that_lifts_itself_is_distinguished_from_one_that_a_person_lifts() -> None:
     for reason, remedy in (
         (HaltReason.ACCOUNT_IN_DOUBT, "the halt ends by itself once the cause is gone"),
         (HaltReason.BOOKS, "remove the cause, then hedgerow resume"),

@@ -1,4 +1,4 @@
-"""``hedgerow emulator`` as a program: what it says, what its administration does, and that it ends when told to."""
+"""``hedgerow emulator`` as a program: what it says, what its administration does, and that it ends when asked to."""
 
 import json
 import signal
@@ -97,7 +97,7 @@ def test_its_administration_moves_and_breaks_it(served: Served) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_when_told_to(served: Served, number: signal.Signals) -> None:
+def test_it_ends_when_asked_to(served: Served, number: signal.Signals) -> None:
     served.program.send_signal(number)
     _, errors = served.program.communicate(timeout=PATIENCE_SECONDS)
     assert (served.program.returncode, errors) == (0, "")

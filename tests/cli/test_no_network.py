@@ -21,7 +21,7 @@ def home(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def test_a_timer_is_told_that_a_check_could_read_nothing(home: Path, shell: Shell) -> None:
+def test_a_timer_is_reported_that_a_check_could_read_nothing(home: Path, shell: Shell) -> None:
     said = shell("run", "--once", "--home", home)
     assert said.code == 1
     log = (home / "volume_farming.log").read_text(encoding="utf-8")

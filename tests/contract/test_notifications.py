@@ -103,7 +103,7 @@ FACTORIES: dict[str, Callable[[], Setting]] = {
 
 
 class HeldHedgeFixture:
-    """A held hedge on a venue that tells, and what it told since."""
+    """A held hedge on a venue that notifies, and its notifications since."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -130,7 +130,7 @@ class HeldHedgeFixture:
         run_virtual(self.setting.clock, main())
 
     async def settle(self, seconds: float = 1.5) -> None:
-        """Let what was done be told."""
+        """Let what was done be notified."""
         await self.setting.clock.sleep(seconds)
 
     def reported(self, *kinds: NotificationKind) -> list[Notification]:
@@ -142,7 +142,7 @@ def fixture(request: pytest.FixtureRequest) -> HeldHedgeFixture:
     return HeldHedgeFixture(request.param())
 
 
-def test_it_is_telling_while_all_is_well_and_quiet(fixture: HeldHedgeFixture) -> None:
+def test_it_is_reporting_while_all_is_well_and_quiet(fixture: HeldHedgeFixture) -> None:
     async def script(fixture: HeldHedgeFixture) -> None:
         await fixture.settle(60)
         assert fixture.setting.venue.streaming
@@ -151,7 +151,7 @@ def test_it_is_telling_while_all_is_well_and_quiet(fixture: HeldHedgeFixture) ->
     fixture.play(script)
 
 
-def test_a_deleveraging_is_told_at_once_with_its_symbol(fixture: HeldHedgeFixture) -> None:
+def test_a_deleveraging_is_reported_at_once_with_its_symbol(fixture: HeldHedgeFixture) -> None:
     async def script(fixture: HeldHedgeFixture) -> None:
         fixture.world.deleverage(SYMBOL, Decimal(4))
         await fixture.settle()
@@ -162,7 +162,7 @@ def test_a_deleveraging_is_told_at_once_with_its_symbol(fixture: HeldHedgeFixtur
     fixture.play(script)
 
 
-def test_coins_sold_by_hand_are_told_as_an_order_and_a_balance_that_are_not_ours(fixture: HeldHedgeFixture) -> None:
+def test_coins_sold_by_hand_are_reported_as_an_order_and_a_balance_that_are_not_ours(fixture: HeldHedgeFixture) -> None:
     async def script(fixture: HeldHedgeFixture) -> None:
         fixture.world.trade_by_hand(SPOT, SYMBOL, SELL, Decimal(3))
         await fixture.settle()
@@ -175,7 +175,7 @@ def test_coins_sold_by_hand_are_told_as_an_order_and_a_balance_that_are_not_ours
     fixture.play(script)
 
 
-def test_an_order_of_ours_is_told_under_its_own_id(fixture: HeldHedgeFixture) -> None:
+def test_an_order_of_ours_is_reported_under_its_own_id(fixture: HeldHedgeFixture) -> None:
     async def script(fixture: HeldHedgeFixture) -> None:
         mine = order(SPOT, SELL, "1", "99", client_id="h1-s-9")
         await fixture.setting.venue.submit(place(mine))
@@ -185,7 +185,7 @@ def test_an_order_of_ours_is_told_under_its_own_id(fixture: HeldHedgeFixture) ->
     fixture.play(script)
 
 
-def test_deposits_and_leverage_are_told(fixture: HeldHedgeFixture) -> None:
+def test_deposits_and_leverage_are_reported(fixture: HeldHedgeFixture) -> None:
     async def script(fixture: HeldHedgeFixture) -> None:
         fixture.world.deposit(Wallet.SPOT, "USDT", Decimal(5))
         await fixture.settle()
@@ -197,7 +197,7 @@ def test_deposits_and_leverage_are_told(fixture: HeldHedgeFixture) -> None:
     fixture.play(script)
 
 
-def test_who_left_hears_no_more(fixture: HeldHedgeFixture) -> None:
+def test_who_left_receives_no_more(fixture: HeldHedgeFixture) -> None:
     async def script(fixture: HeldHedgeFixture) -> None:
         received: list[Notification] = []
         fixture.setting.venue.subscribe(received.append)()

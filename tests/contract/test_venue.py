@@ -456,7 +456,7 @@ def test_a_reduce_only_order_may_be_smaller_than_the_minimum_notional(fixture: V
     fixture.run(script())
 
 
-def test_the_statement_tells_what_the_bot_did_not_do_and_nothing_else(fixture: VenueFixture) -> None:
+def test_the_statement_reports_what_the_bot_did_not_do_and_nothing_else(fixture: VenueFixture) -> None:
     async def script() -> None:
         await fixture.open_hedge()
         own = {fill.client_id for fill in await fixture.venue.fills(SPOT, SYMBOL, START)}

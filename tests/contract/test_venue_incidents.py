@@ -98,7 +98,7 @@ def test_a_liquidated_short_is_gone_and_its_fee_is_in_the_statement(fixture: Ven
 
 
 @pytest.mark.parametrize(("one_way", "single_asset"), [(False, True), (True, False)])
-def test_modes_of_the_account_are_told(fixture: VenueFixture, *, one_way: bool, single_asset: bool) -> None:
+def test_modes_of_the_account_are_reported(fixture: VenueFixture, *, one_way: bool, single_asset: bool) -> None:
     async def script() -> None:
         fixture.world.set_modes(one_way=one_way, single_asset=single_asset)
         account = await fixture.venue.account()

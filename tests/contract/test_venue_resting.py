@@ -35,7 +35,7 @@ def fixture(request: pytest.FixtureRequest) -> Iterator[VenueFixture]:
 
 
 @pytest.mark.parametrize(("market", "side", "price", "later"), [(SPOT, BUY, "99", "98"), (PERP, SELL, "101", "102")])
-def test_a_watch_tells_of_a_fill_when_it_happens_and_of_silence_when_its_time_is_over(
+def test_a_watch_reports_of_a_fill_when_it_happens_and_of_silence_when_its_time_is_over(
     fixture: VenueFixture, market: Market, side: Side, price: str, later: str
 ) -> None:
     fixture.market_data.set_prices(START + timedelta(minutes=5), later)

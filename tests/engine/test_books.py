@@ -84,7 +84,7 @@ def test_each_fill_fee_payment_and_transfer_is_on_both_sides_over_many_hedges_an
     assert kinds[LineKind.FILL] == kinds[LineKind.FEE] > kinds[LineKind.PNL] > 0
 
 
-def test_more_hedges_than_the_ledger_keeps_whole_are_all_told() -> None:
+def test_more_hedges_than_the_ledger_keeps_whole_are_all_reported() -> None:
     hourly = Listing(SYMBOL, interval_hours=1, rate="0.001")
     harness = BotHarness(ScriptedMarketData([hourly]))
     harness.run(56)

@@ -199,7 +199,7 @@ def test_with_log_and_state_file_both_gone_the_position_is_found_on_the_exchange
     assert hedge.adopted
     assert hedge.funding_received == before.funding_received
     assert hedge.tally.fees == pytest.approx(before.tally.fees, abs=Decimal("0.00001"))
-    # Coins beyond the short cannot be told from the user's own any more.
+    # Coins beyond the short cannot be distinguished from the user's own any more.
     assert hedge.spot_quantity == hedge.short == before.short
     assert state["current_position"]["symbol"] == SYMBOL
     assert found.notices_of(Warned) == []

@@ -1,4 +1,4 @@
-"""The daily loss limit: halts openings, closes only when told to, outlives the process, is lifted by hand alone."""
+"""The daily loss limit: halts openings, closes only when asked to, outlives the process, is lifted by hand alone."""
 
 from datetime import timedelta
 from decimal import Decimal

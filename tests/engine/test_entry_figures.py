@@ -44,7 +44,7 @@ def test_an_entry_value_is_derived_when_the_trades_are_booked() -> None:
     harness.check_whole()
 
 
-def test_without_a_price_of_its_fills_no_profit_is_told_and_no_loss_counted() -> None:
+def test_without_a_price_of_its_fills_no_profit_is_reported_and_no_loss_counted() -> None:
     risk = RiskManagement(daily_loss_limit_usd=Decimal(1), daily_loss_action=DailyLossAction.CLOSE)
     harness = opened(StrategyParameters(risk_management=risk))
     evaluation = harness.notices_of(Evaluated)[-1].evaluation

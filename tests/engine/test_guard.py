@@ -116,7 +116,7 @@ def test_coins_sold_elsewhere_are_answered_on_the_short(share: str, market: Mark
     assert len(harness.notices_of(GuardAlarmed)) >= 1
 
 
-def test_a_liquidation_by_prices_that_move_between_two_cycles_is_told_at_its_time() -> None:
+def test_a_liquidation_by_prices_that_move_between_two_cycles_is_reported_at_its_time() -> None:
     market_data = ScriptedMarketData(step=timedelta(minutes=1))
     moved = OPENED + timedelta(minutes=32)
     market_data.set_prices(moved, 225)
@@ -321,7 +321,7 @@ def test_streams_that_fall_silent_are_replaced_by_polling_of_its_own_accord() ->
     assert harness.reasons == [Reason.LIQUIDATED]
 
 
-def test_silent_streams_are_polled_and_streams_that_are_heard_again_are_not() -> None:
+def test_silent_streams_are_polled_and_streams_that_are_received_again_are_not() -> None:
     harness = BotHarness(parameters=patient(), notifications=True, poll_seconds=POLL_SECONDS)
     source = flaky(harness)
     reads = count_reads(harness)

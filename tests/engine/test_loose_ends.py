@@ -229,7 +229,7 @@ def test_a_lot_that_the_owner_bought_back_is_no_profit() -> None:
     assert [fill.quantity for event in bot.logged(ExternalFills) for fill in event.fills] == [lot]
 
 
-def test_an_order_whose_outcome_stays_unknown_may_be_a_naked_leg_and_is_told_as_one() -> None:
+def test_an_order_whose_outcome_stays_unknown_may_be_a_naked_leg_and_is_reported_as_one() -> None:
     # Neither the order itself nor the account's trades can tell.
     unread = [ReadFault(read=r, after=OPENED, until=OPENED + timedelta(minutes=3)) for r in (Read.RESOLVE, Read.FILLS)]
     bot = harness(SubmitFault(fault=FaultKind.SILENT_AFTER, market=Market.SPOT), reads=tuple(unread))

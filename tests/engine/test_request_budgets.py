@@ -51,7 +51,7 @@ def test_a_start_reads_in_a_bounded_number_of_round_trips_and_one_request_per_pa
 
 
 @pytest.mark.parametrize("streams", [False, True])
-def test_the_second_leg_leaves_in_the_instant_in_which_the_fill_is_heard_of(streams: bool) -> None:  # noqa: FBT001
+def test_the_second_leg_leaves_in_the_instant_in_which_the_fill_is_received(streams: bool) -> None:  # noqa: FBT001
     wiring = Wiring(pairs=10, round_trip_seconds=ROUND_TRIP)
     wiring.run(0.5, streams=streams)
     issued = [e.command for e in wiring.events if isinstance(e, CommandIssued) and isinstance(e.command, PlaceOrder)]

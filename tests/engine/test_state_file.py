@@ -142,7 +142,7 @@ def test_a_check_that_cannot_see_the_market_leaves_the_last_value_of_the_same_he
     assert position["capital"] == pytest.approx(float(harness.hedge.spot_quantity) * 100, rel=1e-3)
 
 
-def test_the_cycle_tells_the_figures_of_the_hedge_it_leaves_behind() -> None:
+def test_the_cycle_reports_the_figures_of_the_hedge_it_leaves_behind() -> None:
     harness = BotHarness(_two_pairs(), parameters=_predicting())
     harness.run(8.5)
     for ended in harness.notices_of(CycleEnded):

@@ -64,7 +64,7 @@ def test_one_leg_alone_is_no_hedge_and_is_left_alone(coins: str, short: str, tmp
     assert (harness.coins(), harness.short()) == before
 
 
-def test_without_being_told_so_nothing_is_taken_over(tmp_path: Path) -> None:
+def test_without_a_request_nothing_is_taken_over(tmp_path: Path) -> None:
     harness, mailbox = made_by_hand(), mailbox_in(tmp_path)
     harness.run(1, mailbox=mailbox, at={0.5: lambda _: mailbox.post(asked("1", CloseRequested(symbol=SYMBOL)))})
     answer = mailbox.collect("1")

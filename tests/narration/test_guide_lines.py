@@ -110,7 +110,7 @@ BLOCKS = {
     "rotation": ROTATION,
 }
 SAME_NUMBERS = {name for name in BLOCKS if name != "rotation"}
-"""Told with the guide's own numbers; its rotation says 56.94 % where 0.0156 % per 8 h are 17.08 %."""
+"""Printed with the guide's own numbers; its rotation says 56.94 % where 0.0156 % per 8 h are 17.08 %."""
 
 
 def pattern(line: str) -> re.Pattern[str]:

@@ -16,7 +16,7 @@ def transcript(*notices: Notice) -> str:
 
 
 @pytest.mark.parametrize("name", GOLDEN_CASES)
-def test_a_story_is_told_in_exactly_these_words(name: str) -> None:
+def test_an_example_is_narrated_in_exactly_these_words(name: str) -> None:
     assert transcript(*GOLDEN_CASES[name]) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
 
 

@@ -105,7 +105,7 @@ def test_two_programs_that_set_up_one_database_at_once_do_it_once(address: str) 
     connection.close()
 
 
-def test_a_role_that_may_not_create_is_told_how(postgres_server: PostgresServer, address: str) -> None:
+def test_a_role_that_may_not_create_reads_how(postgres_server: PostgresServer, address: str) -> None:
     name = address.rpartition("/")[2]
     role = f"role_of_{name}"
     postgres_server.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")

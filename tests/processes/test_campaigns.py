@@ -20,7 +20,7 @@ def played(script: str, *words: object) -> dict[str, Any]:
     return found
 
 
-def test_killed_at_any_moment_both_come_back_and_the_books_agree() -> None:
+def test_killed_at_any_time_both_come_back_and_the_books_agree() -> None:
     result = played("kill_week.py", "--kills", 10, "--exchange-kills", 3, "--days", 0.3, "--seed", 2)
     assert (result["kills"], result["exchange_kills"]) == (10, 3)
     assert result["in_flight"] >= 2, "too few kills hit a trade to prove anything"

@@ -1,6 +1,6 @@
 """Another process holds the event log: it is waited for, the guard watches on, and at last the bot ends with code 1.
 
-The other process is a real one; the bot waits for it on a clock of its own, and never longer than it is told to.
+The other process is a real one; the bot waits for it on a clock of its own, and never longer than it may.
 """
 
 import subprocess
@@ -131,7 +131,9 @@ def test_a_log_held_for_too_long_in_mid_trade_ends_the_bot_and_the_next_one_fini
     assert len(again.logged(HedgeOpened)) == 1
 
 
-def test_what_the_guard_hears_while_the_log_is_held_is_acted_on_once_it_is_released(log: Path, holder: Holder) -> None:
+def test_what_the_guard_receives_while_the_log_is_held_is_acted_on_once_it_is_released(
+    log: Path, holder: Holder
+) -> None:
     harness = harness_on(log, notifications=True)
     harness.run(0.5)
     interval = harness.parameters.position_management.loop_interval_seconds

@@ -112,7 +112,7 @@ def test_folding_in_two_parts_gives_the_same_ledger(seed: int, share: float) -> 
 
 @SLOW
 @given(st.integers(0, 2**32))
-def test_hearing_the_same_thing_twice_changes_nothing(seed: int) -> None:
+def test_receiving_the_same_thing_twice_changes_nothing(seed: int) -> None:
     ledger = Ledger()
     for event in a_life(Random(seed)):
         ledger = apply(ledger, event)

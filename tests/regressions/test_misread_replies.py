@@ -47,7 +47,7 @@ def test_reads_that_fail_close_nothing(read: Read, error: FaultKind) -> None:
 
 
 @pytest.mark.parametrize("read", [Read.MARKET, Read.ACCOUNT])
-def test_reads_that_fail_pass_no_check_and_are_told(read: Read) -> None:
+def test_reads_that_fail_pass_no_check_and_are_reported(read: Read) -> None:
     """Did: the mirror image; a health check that could read nothing found nothing wrong."""
     failing = ReadFault(read=read, after=OPENED, until=OPENED + 2 * HOUR)
     harness = BotHarness(parameters=settings(), faults=FaultPlan(reads=(failing,)))
@@ -102,7 +102,7 @@ def test_a_ban_or_a_limit_is_neither_a_missing_position_nor_a_missing_opportunit
         assert len(harness.notices_of(ReadFailed)) > 10
 
 
-def test_a_ban_while_it_looks_for_a_pair_is_told_as_what_it_is() -> None:
+def test_a_ban_while_it_looks_for_a_pair_is_reported_as_what_it_is() -> None:
     """Did: as above."""
     away = VenueFault(fault=FaultKind.BANNED, after=OPENED, until=OPENED + HOUR)
     harness = BotHarness(parameters=settings(), faults=FaultPlan(venue_faults=(away,)), latency_seconds=0.05)

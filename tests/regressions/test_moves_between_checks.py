@@ -66,7 +66,7 @@ def test_a_liquidation_between_two_checks_leaves_no_forgotten_spot(news: bool, w
     harness.check_flat()
 
 
-def test_the_stop_is_not_polled_it_is_heard() -> None:
+def test_the_stop_is_not_polled_but_awaited() -> None:
     harness = BotHarness(jumps(190), parameters=settings(), notifications=True)
     harness.run(0.53)
     assert next((notice.at - BETWEEN).total_seconds() for notice in harness.notices_of(GuardAlarmed)) < 1

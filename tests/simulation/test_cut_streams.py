@@ -42,7 +42,7 @@ BEGIN = START + timedelta(hours=1)
 FRESH_SECONDS = 5.0
 """How old a reading may be when a job begins: mark prices count for three seconds, and a job needs them."""
 TURN_SECONDS = 270.0
-"""Between two cuts: at its end silence and back-off are over, and everything is heard again."""
+"""Between two cuts: at its end silence and back-off are over, and everything is received again."""
 INTERVAL = 60.0
 CUTS = 10
 TRADING = StrategyParameters(
@@ -68,8 +68,8 @@ class Outcome(Struct, frozen=True):
     events: tuple[Event, ...]
     wrongs: list[str]
     wire: CutWire
-    deaf: list[int]
-    """Turns at whose end something was not heard again."""
+    silent: list[int]
+    """Turns at whose end something was not received again."""
 
 
 def drawn(random: Random, count: int) -> list[Cut]:
@@ -100,13 +100,13 @@ def play(cuts: Sequence[Cut], seed: int) -> Outcome:
     )
     wire = CutWire(memory, clock, cuts)
     store = MemoryStore()
-    deaf: list[int] = []
+    silent: list[int] = []
 
     async def life() -> None:
         live = live_exchange(wire, clock, seed)
         async with live.open_connection(store, stay=True):
             bot = wired(live, store, clock, seed)
-            listening = asyncio.create_task(listen_again(live, len(cuts), deaf))
+            listening = asyncio.create_task(note_silent_turns(live, len(cuts), silent))
             running = asyncio.create_task(bot.runner.run())
             await clock.sleep(TURN_SECONDS * (len(cuts) + 1))
             bot.stop.set()
@@ -115,7 +115,7 @@ def play(cuts: Sequence[Cut], seed: int) -> Outcome:
 
     run_virtual(clock, life())
     events = asyncio.run(store.events())
-    return Outcome(events, wrongs(events, exchange_account.state()), wire, deaf)
+    return Outcome(events, wrongs(events, exchange_account.state()), wire, silent)
 
 
 def live_exchange(wire: CutWire, clock: Clock, seed: int) -> LiveExchange:
@@ -135,14 +135,14 @@ def wired(live: LiveExchange, store: MemoryStore, clock: Clock, seed: int) -> Bo
     )
 
 
-async def listen_again(live: LiveExchange, turns: int, deaf: list[int]) -> None:
-    """Note each turn at whose end not everything is heard again."""
+async def note_silent_turns(live: LiveExchange, turns: int, silent: list[int]) -> None:
+    """Note each turn at whose end not everything is received again."""
     for turn in range(turns):
         await live.clock.sleep((BEGIN - live.clock.now()).total_seconds() + TURN_SECONDS * (turn + 1))
         venue, now = live.venue, live.clock.now()
         users = all(venue.account_cache.is_open(market) for market in Market)
         if not users or venue.market_cache.premiums(now) is None:
-            deaf.append(turn)
+            silent.append(turn)
 
 
 def undue(events: Sequence[Event], cuts: Sequence[Cut]) -> list[Event]:
@@ -157,13 +157,13 @@ def undue(events: Sequence[Event], cuts: Sequence[Cut]) -> list[Event]:
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_nothing_is_decided_on_what_is_not_heard_and_everything_is_heard_again(seed: int) -> None:
+def test_nothing_is_decided_on_what_is_not_received_and_everything_is_received_again(seed: int) -> None:
     outcome = play(drawn(Random(seed), CUTS), seed)
     cuts = outcome.wire.past
     assert len(cuts) == CUTS
     assert outcome.wrongs == []
     assert undue(outcome.events, cuts) == []
-    assert outcome.deaf == []
+    assert outcome.silent == []
     assert all(
         outcome.wire.met[network_fault] > 0
         for network_fault in NetworkFault

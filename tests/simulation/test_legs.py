@@ -129,7 +129,7 @@ def test_a_liquidation_that_nobody_announced_is_taken_once() -> None:
     assert not exposed(harness.advance_time(60).buys("50")).taken
 
 
-def test_a_liquidation_at_the_very_moment_at_which_legs_were_seen_to_match_is_taken() -> None:
+def test_a_liquidation_at_the_very_time_at_which_legs_were_seen_to_match_is_taken() -> None:
     harness = hedged("50.021", "50").advance_time(3600)
     harness.deposits("1").look()
     harness.world.shock(SYMBOL, Decimal(30))

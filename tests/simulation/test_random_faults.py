@@ -24,7 +24,7 @@ PRICES = {"AAAUSDT": 100, "BBBUSDT": 20, "CCCUSDT": 3}
 
 
 class Balance:
-    """Hears every event; notes legs that differ while no machine state says so."""
+    """Observes every event; notes legs that differ while no machine state says so."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -246,7 +246,7 @@ def test_a_run_without_faults_counts_none_and_is_hardly_naked() -> None:
     assert result.max_naked_seconds < 5
 
 
-def test_a_crash_strikes_where_it_is_told_to_and_is_counted() -> None:
+def test_a_crash_strikes_where_it_should_and_is_counted() -> None:
     begin = draw_plan(1, 1.0).begin
     result = play(quiet(1, Crash(at=begin, points=30, trading=True, down_seconds=600.0)))
     assert (result.violation, result.crash_points, result.restarts) == (None, 1, 3)
@@ -309,7 +309,7 @@ def test_the_summary_says_how_many_runs_were_of_months(results: list[RunResult])
     assert not [line for line in summary_lines(Summary.of(results, days=DAYS)) if "months" in line]
 
 
-def test_one_seed_alone_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_seed_alone_is_reported_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--seed", "7", "--days", "0.5"]) == 0
     reported = capsys.readouterr().out
     assert "Seed 7, 0.5 days" in reported

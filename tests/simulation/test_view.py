@@ -1,4 +1,4 @@
-"""What screens show is held against the exchange: each lie that could be told is planted, and caught."""
+"""What screens show is held against the exchange: each false state that could be shown is planted, and caught."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

@@ -203,7 +203,7 @@ def test_what_has_left_arrives_whoever_dies(pass_point: int, arrives: int) -> No
     assert len(harness.answers) == arrives
 
 
-def test_streams_of_the_market_stay_shut_where_only_the_account_is_heard() -> None:
+def test_streams_of_the_market_stay_shut_where_only_the_account_is_received() -> None:
     harness = NetworkHarness()
 
     async def script() -> None:

@@ -1,4 +1,4 @@
-"""One account of the scripted venue, read and told through the live client."""
+"""One account of the scripted venue, read and commanded through the live client."""
 
 from collections.abc import Coroutine
 from decimal import Decimal

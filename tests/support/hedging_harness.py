@@ -1,4 +1,4 @@
-"""Two-leg jobs told as scenes: time passes, orders fill or fail, and the machine answers."""
+"""Two-leg jobs step by step: time passes, orders fill or fail, and the machine answers."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

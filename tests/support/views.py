@@ -215,7 +215,7 @@ def account(
 
 
 def holding(*positions: PerpPosition, coins: str = "1", **changes: Any) -> AccountView:
-    """Return an account with ``coins`` AAA and a short of one AAA unless told otherwise."""
+    """Return an account with ``coins`` AAA and a short of one AAA unless given otherwise."""
     return account(*(positions or (short_of(),)), coins={"AAA": coins}, **changes)
 
 
@@ -229,7 +229,7 @@ def fill(
     asset: str = "USDT",
     **changes: Any,
 ) -> Fill:
-    """Return a trade; its number is its minute unless told otherwise."""
+    """Return a trade; its number is its minute unless given otherwise."""
     at = changes.pop("at", NOW)
     values: dict[str, Any] = {
         "market": market,

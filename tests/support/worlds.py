@@ -122,7 +122,7 @@ def _newest(series: Mapping[datetime, Any], at: datetime) -> Any:
 
 
 class ScriptedMarketData:
-    """A ``MarketData`` that says what a test told it."""
+    """A ``MarketData`` that shows what a test set."""
 
     def __init__(
         self,

@@ -73,7 +73,7 @@ def test_timers_still_fire_after_years() -> None:
     assert clock.now() == START + timedelta(seconds=2**28 + 3000)
 
 
-def test_a_limited_speed_still_advances_and_hears_signals() -> None:
+def test_a_limited_speed_still_advances_and_receives_signals() -> None:
     clock = VirtualClock(START, speed=1_000_000)
 
     async def main() -> bool:

@@ -55,7 +55,7 @@ def test_a_read_that_fails_ends_the_others_and_is_raised_itself() -> None:
 
 
 class Work:
-    """Fails as it is told, then runs on."""
+    """Fails as it was asked to, then runs on."""
 
     def __init__(self, time: VirtualClock, *failures: Exception | None) -> None:
         self.time = time

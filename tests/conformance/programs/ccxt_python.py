@@ -212,18 +212,18 @@ class Story:
         return [(await self.client.watch_trades(symbol))[-1]["price"] for _ in range(2)]
 
     async def user_stream(self, symbol: str, name: str) -> Any:
-        """Hear of an own order."""
+        """Receive the report of an own order."""
         waiting = asyncio.create_task(self.client.watch_orders(symbol))
         await asyncio.sleep(1)  # noqa: TID251 - a program of its own, against a real clock
         if waiting.done():
             return waiting.result()
         placed = await self.client.create_order(symbol, "limit", "buy", 1, 90, {"clientOrderId": name})
-        heard = (await waiting)[0]
+        received = (await waiting)[0]
         await self.client.cancel_order(placed["id"], symbol)
-        return [heard["id"], heard["clientOrderId"]]
+        return [received["id"], received["clientOrderId"]]
 
     async def position_stream(self) -> Any:
-        """Hear of the own positions."""
+        """Receive the own positions."""
         rows = await self.client.watch_positions([PERP])
         return [[row["symbol"], row["contracts"]] for row in rows]
 
@@ -263,7 +263,7 @@ async def trade(story: Story) -> None:
 
 
 async def listen(story: Story) -> None:
-    """Hear of prices and of the account."""
+    """Receive prices and reports of the account."""
     await report("spot book stream", partial(story.book_stream, SPOT))
     await report("perp book stream", partial(story.book_stream, PERP))
     for name, symbol in (("spot", SPOT), ("perp", PERP)):

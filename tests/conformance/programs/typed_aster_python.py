@@ -246,7 +246,7 @@ class Story:
         return [row["p"] for row in await several(self.of(market).streams.agg_trade(ID.lower()))]
 
     async def user_stream(self, market: str, name: str) -> Any:
-        """Hear of an own order."""
+        """Receive the report of an own order."""
         side = self.of(market)
         key = (await side.listen_key.start())["listenKey"]
         async with side.user_stream.events(key) as events:
@@ -332,7 +332,7 @@ async def trade(story: Story) -> None:
 
 
 async def listen(story: Story) -> None:
-    """Hear of prices and of the account."""
+    """Receive prices and reports of the account."""
     for name in ("spot", "perp"):
         await report(f"{name} book stream", partial(story.book_stream, name))
         await report(f"{name} ticker stream", partial(story.ticker_stream, name))

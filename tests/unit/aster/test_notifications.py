@@ -49,7 +49,7 @@ def mark(harness: StreamHarness, price: str = "101", *, settles_in: timedelta = 
         (SPOT_USER, {"e": "executionReport", "s": SYMBOL, "c": "web", "X": "FILLED", "i": 2}, NotificationKind.ORDER),
     ],
 )
-def test_what_happens_to_the_account_is_told(
+def test_what_happens_to_the_account_is_reported(
     harness: StreamHarness, key: str, event: Any, kind: NotificationKind
 ) -> None:
     async def script(harness: StreamHarness) -> None:
@@ -71,7 +71,7 @@ def test_a_change_of_leverage_names_its_symbol(harness: StreamHarness) -> None:
     harness.play(script)
 
 
-def test_marks_are_told_of_the_followed_symbol_alone(harness: StreamHarness) -> None:
+def test_marks_are_reported_of_the_followed_symbol_alone(harness: StreamHarness) -> None:
     async def script(harness: StreamHarness) -> None:
         received = listening(harness)
         mark(harness, "150")
@@ -88,7 +88,7 @@ def test_marks_are_told_of_the_followed_symbol_alone(harness: StreamHarness) -> 
     harness.play(script)
 
 
-def test_a_symbol_that_loses_its_mark_or_finds_it_again_is_told(harness: StreamHarness) -> None:
+def test_a_symbol_that_loses_its_mark_or_finds_it_again_is_reported(harness: StreamHarness) -> None:
     async def script(harness: StreamHarness) -> None:
         received = listening(harness)
         for price in ("100", "0", "0", "100"):
@@ -113,7 +113,7 @@ def test_a_symbol_that_loses_its_mark_or_finds_it_again_is_told(harness: StreamH
         ((HOURS_8, HOURS_4), True),
     ],
 )
-def test_a_settlement_that_moves_by_anything_but_the_interval_is_told(
+def test_a_settlement_that_moves_by_anything_but_the_interval_is_reported(
     harness: StreamHarness,
     times: tuple[timedelta, ...],
     reported: bool,  # noqa: FBT001 - parametrized
@@ -143,9 +143,9 @@ def test_changed_intervals_and_listings_are_read_anew_by_the_next_reading(harnes
     harness.play(script)
 
 
-def test_it_is_telling_only_while_all_its_streams_are_open_and_heard(harness: StreamHarness) -> None:
+def test_it_is_reporting_only_while_all_its_streams_are_open_and_received(harness: StreamHarness) -> None:
     async def script(harness: StreamHarness) -> None:
-        assert not harness.venue.streaming, "no mark price was heard yet"
+        assert not harness.venue.streaming, "no mark price was received yet"
         mark(harness)
         await harness.clock.sleep(0.1)
         assert harness.venue.streaming
@@ -161,11 +161,11 @@ def test_it_is_telling_only_while_all_its_streams_are_open_and_heard(harness: St
     harness.play(script)
 
 
-def test_without_streams_it_says_that_it_tells_nothing(harness: StreamHarness) -> None:
+def test_without_streams_it_says_that_it_reports_nothing(harness: StreamHarness) -> None:
     assert not harness.venue.streaming
 
 
-def test_a_lost_market_stream_is_told(harness: StreamHarness) -> None:
+def test_a_lost_market_stream_is_reported(harness: StreamHarness) -> None:
     async def script(harness: StreamHarness) -> None:
         received = listening(harness)
         harness.wire.newest(FUTURES).cut()
@@ -177,7 +177,7 @@ def test_a_lost_market_stream_is_told(harness: StreamHarness) -> None:
     harness.play(script)
 
 
-def test_who_left_hears_no_more(harness: StreamHarness) -> None:
+def test_who_left_receives_no_more(harness: StreamHarness) -> None:
     async def script(harness: StreamHarness) -> None:
         received: list[Notification] = []
         end = harness.venue.subscribe(received.append)

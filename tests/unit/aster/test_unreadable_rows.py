@@ -290,7 +290,7 @@ def test_totals_of_multi_assets_mode_are_not_compared(harness: AccountHarness) -
 
 
 @pytest.mark.parametrize("answer", [HTML_500, [], [row_risk(leverage="")], [row_risk(symbol="BBBUSDT")]])
-def test_an_isolated_position_that_the_exchange_does_not_tell_is_unreadable(
+def test_an_isolated_position_that_the_exchange_does_not_report_is_unreadable(
     harness: AccountHarness, answer: Any
 ) -> None:
     harness.aster.on(ACCOUNT, both(isolated=True))

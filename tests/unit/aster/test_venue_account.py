@@ -1,4 +1,4 @@
-"""The account as it is read, and what it is told: wallets, positions, modes, transfers, leverage, margin."""
+"""The account as it is read, and the commands to it: wallets, positions, modes, transfers, leverage, margin."""
 
 from decimal import Decimal
 from typing import Any
@@ -158,7 +158,7 @@ def test_a_position_of_hedge_mode_is_known_once_the_mode_says_so_too(harness: Ac
     assert (lying.one_way, lying.sided_positions) == (False, frozenset())
 
 
-def test_account_modes_that_do_not_fit_are_told(harness: AccountHarness) -> None:
+def test_account_modes_that_do_not_fit_are_reported(harness: AccountHarness) -> None:
     harness.aster.on("GET /fapi/v3/positionSide/dual", {"dualSidePosition": True})
     harness.aster.on("GET /fapi/v3/multiAssetsMargin", {"multiAssetsMargin": "true"})
     sides = [position(positionSide="LONG", positionAmt="0"), position(positionSide="SHORT")]
@@ -197,7 +197,7 @@ def test_open_orders_of_both_markets_are_listed_whoever_sent_them(harness: Accou
 
 
 @pytest.mark.parametrize("answer", [{"tranId": 21841, "status": "SUCCESS"}, error(-4115, "Duplicated clientTranId")])
-def test_a_transfer_that_happened_now_or_before_is_told(harness: AccountHarness, answer: Any) -> None:
+def test_a_transfer_that_happened_now_or_before_is_reported(harness: AccountHarness, answer: Any) -> None:
     harness.aster.on(TRANSFER, answer)
     event = harness.submit(MOVE)
     assert isinstance(event, FundsTransferred)
@@ -228,7 +228,7 @@ def test_leverage_is_what_the_venue_confirmed(harness: AccountHarness) -> None:
 
 
 @pytest.mark.parametrize("answer", [{"code": 200, "msg": "success"}, error(-4046, "No need to change margin type.")])
-def test_margin_that_is_crossed_now_or_was_before_is_told(harness: AccountHarness, answer: Any) -> None:
+def test_margin_that_is_crossed_now_or_was_before_is_reported(harness: AccountHarness, answer: Any) -> None:
     harness.aster.on("POST /fapi/v3/marginType", answer)
     assert isinstance(harness.submit(SetMarginType(symbol=SYMBOL)), MarginTypeSet)
     assert harness.aster.sent("POST /fapi/v3/marginType")[0]["marginType"] == "CROSSED"

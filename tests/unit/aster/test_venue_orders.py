@@ -284,7 +284,7 @@ def test_a_nonce_that_cannot_be_kept_is_none_and_the_order_says_so_itself(
     assert harness.aster.requests == []
 
 
-def test_a_cancel_tells_the_final_fills_and_a_second_one_is_refused(harness: VenueHarness) -> None:
+def test_a_cancel_reports_the_final_fills_and_a_second_one_is_refused(harness: VenueHarness) -> None:
     harness.aster.on("DELETE /api/v3/order", order_row(status="CANCELED", executedQty="0.2"), error(-2011), HANG)
     command = CancelOrder(market=SPOT, symbol=SYMBOL, client_id="o-1")
     (end,) = harness.run(harness.venue.submit(command))
@@ -334,7 +334,7 @@ def test_a_look_up_that_cannot_be_of_the_order_leaves_its_outcome_unknown(
 
 
 @pytest.mark.parametrize("changes", [{"symbol": "BBBUSDT"}, {"executedQty": "2"}])
-def test_a_cancel_that_tells_more_than_can_be_leaves_the_outcome_unknown(
+def test_a_cancel_that_reports_more_than_can_be_leaves_the_outcome_unknown(
     harness: VenueHarness, changes: dict[str, Any]
 ) -> None:
     harness.aster.on("DELETE /api/v3/order", order_row(**{"status": "CANCELED", **changes}))

@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_unknown_and_not_silence(harness: VenueHarness, a
     assert isinstance(event, OrderOutcomeUnknown)
 
 
-def test_an_open_stream_tells_at_once_and_a_lost_report_is_made_up_for(harness: VenueHarness) -> None:
+def test_an_open_stream_reports_at_once_and_a_lost_report_is_made_up_for(harness: VenueHarness) -> None:
     cache = harness.venue.account_cache
     cache.on_notification(Notification(at=NOW, market=Market.SPOT, kind=NotificationKind.CONNECTED))
     cache.reported(
@@ -98,7 +98,7 @@ def test_an_open_stream_tells_at_once_and_a_lost_report_is_made_up_for(harness: 
     assert len(harness.aster.sent(LOOK)) == 1
 
 
-def test_the_switch_is_told_in_milliseconds_and_a_refusal_is_an_event(harness: VenueHarness) -> None:
+def test_the_switch_is_reported_in_milliseconds_and_a_refusal_is_an_event(harness: VenueHarness) -> None:
     harness.aster.on(COUNTDOWN, {"symbol": SYMBOL, "countdownTime": "120000"}, error(-1121, "Invalid symbol."))
     command = ArmDeadMan(symbol=SYMBOL, seconds=120)
     (armed,) = harness.run(harness.venue.submit(command))
@@ -110,5 +110,5 @@ def test_the_switch_is_told_in_milliseconds_and_a_refusal_is_an_event(harness: V
     assert refused.code == -1121
 
 
-def test_a_watch_of_no_time_hears_nothing(harness: VenueHarness) -> None:
+def test_a_watch_of_no_time_receives_nothing(harness: VenueHarness) -> None:
     assert harness.run(harness.venue.watch(REQUEST, ZERO, 0.0)) == ()

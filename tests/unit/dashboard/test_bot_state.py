@@ -227,7 +227,7 @@ def test_coins_without_a_short_are_worth_what_they_cost_when_it_was_taken() -> N
     assert report.naked.notional == 2050
 
 
-def test_a_leg_that_is_gone_is_told_though_no_bot_runs() -> None:
+def test_a_leg_that_is_gone_is_reported_though_no_bot_runs() -> None:
     apart = Apart(hedge_id="h1", since=NOW - 60 * SECOND, price=Decimal(100))
     ledger = replace(lopsided("0", "10"), apart={apart.hedge_id: apart})
     report = report_of(ledger, process(ProcessState.STOPPED))

@@ -59,7 +59,7 @@ class BrokenStream(io.StringIO):
 # --- what is written -------------------------------------------------------------------------------------------------
 
 
-def test_the_file_has_the_moments_own_time_and_level_before_the_guides_line(tmp_path: Path) -> None:
+def test_the_file_has_the_notices_own_time_and_level_before_the_guides_line(tmp_path: Path) -> None:
     log = tmp_path / "deep" / "volume_farming.log"
     configure_logging(log, console=False)
     show(*GOLDEN_CASES["cycle"], warned("careful"))
@@ -77,7 +77,7 @@ def test_the_files_times_are_utc_and_simulated_where_the_run_is(tmp_path: Path) 
     assert log.read_text(encoding="utf-8") == "2031-06-01 00:00:00,000 - WARNING - then\n"
 
 
-def test_a_row_of_old_is_logged_at_the_time_it_was_heard(tmp_path: Path) -> None:
+def test_a_row_of_old_is_logged_at_the_time_it_was_received(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     configure_logging(log, console=False)
     flow = ev.ExternalFlow(
@@ -104,7 +104,7 @@ def test_a_console_that_is_no_terminal_gets_the_bare_lines_of_any_length() -> No
     ]
 
 
-def test_the_console_is_standard_output_unless_told_otherwise(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_console_is_standard_output_unless_given_otherwise(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(None, console=True)
     show(warned("here"))
     assert capsys.readouterr().out == "here\n"
@@ -264,7 +264,7 @@ def test_a_fault_in_the_wording_is_an_error_in_the_log_and_nowhere_else() -> Non
     assert second == "still here"
 
 
-def test_silent_moments_write_nothing() -> None:
+def test_silent_notices_write_nothing() -> None:
     stream = io.StringIO()
     configure_logging(None, console=True, stream=stream)
     show(mo.CycleEnded(at=AT, ledger=Ledger(), evaluation=None, equity=None))

@@ -91,7 +91,7 @@ def test_times_of_checks_are_known() -> None:
     assert harness.ledger.largest is not None
 
 
-def test_why_nothing_is_opened_is_told() -> None:
+def test_why_nothing_is_opened_is_reported() -> None:
     harness = BotHarness(usdt=5, perp=5)
     writer = Writer(harness)
     harness.run(0.05, observers=(writer,))
@@ -134,7 +134,7 @@ def test_a_reading_of_another_hedge_is_forgotten_with_it() -> None:
     assert writer.last.held is None
 
 
-def test_a_long_on_the_same_margin_is_told_while_it_is_there() -> None:
+def test_a_long_on_the_same_margin_is_reported_while_it_is_there() -> None:
     harness = BotHarness(ScriptedMarketData([Listing(rate="0.0004"), Listing("BBBUSDT", spot=20)]))
     writer = Writer(harness)
     harness.run(
@@ -146,7 +146,7 @@ def test_a_long_on_the_same_margin_is_told_while_it_is_there() -> None:
     assert writer.last.longs[0].startswith("A long of 1 BBBUSDT is not the bot's")
 
 
-def test_a_failed_check_is_told_with_its_cause_and_the_time_of_the_next() -> None:
+def test_a_failed_check_is_reported_with_its_cause_and_the_time_of_the_next() -> None:
     harness = BotHarness()
 
     async def broken(periods: int) -> Any:
@@ -161,7 +161,7 @@ def test_a_failed_check_is_told_with_its_cause_and_the_time_of_the_next() -> Non
     assert failed.next_check_at is not None
 
 
-def test_moments_before_the_start_and_readings_that_are_not_given_write_nothing_new() -> None:
+def test_notices_before_the_start_and_readings_that_are_not_given_write_nothing_new() -> None:
     builder, harness = OutlookBuilder(POLICY), BotHarness()
     now = harness.clock.now()
     assert builder.on_notice(Warned(at=now, text="early"), now) is None

@@ -44,7 +44,7 @@ def numbers(lines: list[str]) -> list[str]:
     return [line.split()[1] for line in lines if line.startswith("CYCLE")]
 
 
-def test_the_first_check_is_told_and_quiet_ones_after_it_are_not() -> None:
+def test_the_first_check_is_reported_and_quiet_ones_after_it_are_not() -> None:
     screen = Screen()
     digest = Digest(screen)
     for number in range(1, 6):
@@ -53,7 +53,7 @@ def test_the_first_check_is_told_and_quiet_ones_after_it_are_not() -> None:
     assert "No pair passes every entry filter" in screen.lines
 
 
-def test_a_check_in_which_something_happens_is_told_from_its_beginning_and_so_is_the_next() -> None:
+def test_a_check_in_which_something_happens_is_reported_from_its_beginning_and_so_is_the_next() -> None:
     screen = Screen()
     digest = Digest(screen)
     check(digest, 1)

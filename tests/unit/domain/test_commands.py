@@ -11,6 +11,6 @@ def test_a_transfer_moves_a_positive_amount(amount: str) -> None:
         TransferFunds(transfer_id="t1", amount=Decimal(amount), direction=TransferDirection.PERP_TO_SPOT)
 
 
-def test_a_transfer_moves_usdt_unless_told_otherwise() -> None:
+def test_a_transfer_moves_usdt_unless_given_otherwise() -> None:
     transfer = TransferFunds(transfer_id="t1", amount=Decimal(1), direction=TransferDirection.PERP_TO_SPOT)
     assert transfer.asset == "USDT"

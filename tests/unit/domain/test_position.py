@@ -66,7 +66,7 @@ def test_a_fee_in_coin_that_was_really_taken_from_a_sale_counts() -> None:
     assert tally.coin_fee_value == 1
 
 
-def test_orders_that_build_a_hedge_are_told_from_those_that_reduce_it() -> None:
+def test_orders_that_build_a_hedge_are_distinguished_from_those_that_reduce_it() -> None:
     assert record(Side.BUY, Market.SPOT).opens
     assert record(Side.SELL, Market.PERP).opens
     assert not record(Side.SELL, Market.SPOT).opens
@@ -195,7 +195,7 @@ def test_a_leg_that_never_had_another_is_alone_since_its_first_trade() -> None:
     assert lone() is None
 
 
-def test_the_last_to_buy_back_the_short_tells_whether_it_was_by_force() -> None:
+def test_the_last_to_buy_back_the_short_decides_whether_it_was_by_force() -> None:
     bought_back = traded("xp-7", Market.PERP, Side.BUY, 60)
     hedge = replace(held(), orders=(*OWN, replace(bought_back, forced=True)))
     assert hedge.closed_by_force

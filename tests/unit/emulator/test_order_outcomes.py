@@ -112,15 +112,15 @@ def test_an_overloaded_venue_loses_every_other_request_in_every_way() -> None:
         received: tuple[Event, ...] = wait(venue, venue.submit(place(request)))
         unknown = isinstance(received[-1], OrderOutcomeUnknown)
         there = venue.world.order(SPOT, SYMBOL, client_id) is not None
-        return f"{'unknown' if unknown else 'told'}, {'executed' if there else 'not'}"
+        return f"{'unknown' if unknown else 'answered'}, {'executed' if there else 'not'}"
 
     assert [became(name) for name in "abcdef"] == [
         "unknown, not",
-        "told, executed",
-        "told, not",
-        "told, executed",
+        "answered, executed",
+        "answered, not",
+        "answered, executed",
         "unknown, executed",
-        "told, executed",
+        "answered, executed",
     ]
     assert len(failing(venue)) in {3, 4}
 

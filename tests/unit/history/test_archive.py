@@ -239,7 +239,7 @@ def test_a_pair_whose_rows_contradict_each_other_is_skipped(tmp_path: Path) -> N
     }
 
 
-def test_rows_told_twice_alike_and_out_of_order_count_once(tmp_path: Path) -> None:
+def test_rows_listed_twice_alike_and_out_of_order_count_once(tmp_path: Path) -> None:
     funding = [*prints(7), *prints(7, jitter_ms=4)]
     market_data = loaded(tmp_path, [*reversed(hours(48)), *hours(48)], list(reversed(funding)))
     assert len(market_data.settled(SYMBOL, START - HOUR, market_data.end)) == 7
@@ -263,7 +263,7 @@ def test_the_window_asked_for_is_the_window_given(tmp_path: Path) -> None:
     assert market_data.notes == []
 
 
-def test_times_in_another_zone_mean_the_same_moment(tmp_path: Path) -> None:
+def test_times_in_another_zone_mean_the_same_time(tmp_path: Path) -> None:
     market_data = loaded(tmp_path, hours(48), prints(7))
     at = START + 5 * HOUR
     elsewhere = at.astimezone(timezone(timedelta(hours=-7)))

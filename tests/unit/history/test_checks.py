@@ -89,7 +89,7 @@ def test_prices_that_stand_still_are_frozen(tmp_path: Path) -> None:
     assert found(tmp_path, rows) == []
 
 
-def test_missing_settlements_and_changed_intervals_are_told_apart(tmp_path: Path) -> None:
+def test_missing_settlements_and_changed_intervals_are_distinguished(tmp_path: Path) -> None:
     rates = prints(6)
     assert found(tmp_path, None, [*rates[:2], *rates[3:]]) == [("gap", 16, "1 of the settlements every 8 h missing")]
     later = prints(4, first=START + timedelta(hours=20), interval=4)

@@ -70,7 +70,7 @@ def test_other_accounts_do_not_disturb_each_other(tmp_path: Path) -> None:
         assert first.path != second.path
 
 
-def test_neither_name_nor_content_of_the_lock_tells_the_account(tmp_path: Path) -> None:
+def test_neither_name_nor_content_of_the_lock_reveals_the_account(tmp_path: Path) -> None:
     with AccountLock("secret-key", tmp_path) as lock:
         assert "secret" not in str(lock.path.relative_to(tmp_path))
         assert "secret" not in lock.path.read_text()

@@ -70,7 +70,7 @@ def test_a_request_is_not_begun_after_its_time(tmp_path: Path) -> None:
     assert names(mailbox) == ["a"]
     clock.advance_time(1)
     assert mailbox.claim("a") is Claim.EXPIRED
-    assert names(mailbox) == ["a"], "whoever asked is still told"
+    assert names(mailbox) == ["a"], "the asker still gets an answer"
 
 
 def test_a_wall_clock_put_back_makes_no_late_request_valid(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_a_resting_order_that_lands_late_is_taken_out_of_its_book() -> None:
     assert isinstance(harness.command, CancelOrder)
 
 
-def test_an_order_of_the_moment_that_is_still_at_work_is_looked_up_to_its_end() -> None:
+def test_an_order_of_this_time_that_is_still_at_work_is_looked_up_to_its_end() -> None:
     harness = doubt(following()).fills()
     client_id = harness.job.doubtful[0].command.order.client_id
     harness.receive(ev.OrderAccepted(at=harness.now, client_id=client_id, order_id=9))

@@ -176,7 +176,7 @@ def test_a_first_leg_is_not_followed_into_a_host_that_is_blocked_for_long() -> N
     assert harness.fills().job.state is UNWINDING
 
 
-def test_a_host_that_is_blocked_for_a_moment_is_waited_for_without_sending() -> None:
+def test_a_host_that_is_blocked_for_a_while_is_waited_for_without_sending() -> None:
     harness = following()
     harness.perp_blocked = 8
     harness.rejects(None, retry_after_seconds=8)

@@ -1,4 +1,4 @@
-"""A served exchange that cannot begin, or breaks: whoever waits is told why."""
+"""A served exchange that cannot begin, or breaks: a caller that waits gets the reason."""
 
 import pytest
 

@@ -78,7 +78,7 @@ def test_a_file_that_says_nothing_is_silence_and_no_tidy_end(harness: WatchdogHa
     assert harness.dog.look() is Pulse.DEAD
 
 
-def test_a_death_is_alarmed_once_and_a_second_life_is_told(harness: WatchdogHarness) -> None:
+def test_a_death_is_alarmed_once_and_a_second_life_is_reported(harness: WatchdogHarness) -> None:
     harness.beat(1)
     harness.run({400: lambda: harness.beat(2), 440: lambda: harness.beat(3), 480: lambda: None})
     assert [line.partition(" ")[2].partition(" ")[2] for line in harness.said] == [

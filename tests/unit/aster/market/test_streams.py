@@ -1,4 +1,4 @@
-"""Market streams: fresh only while heard and verified, else REST; reconnected, rotated and watched."""
+"""Market streams: fresh only while received and verified, else REST; reconnected, rotated and watched."""
 
 from decimal import Decimal
 
@@ -30,7 +30,7 @@ def test_a_verified_market_is_read_without_any_request(harness: StreamHarness) -
     harness.play(script)
 
 
-def test_what_was_heard_is_not_believed_before_rest_agreed(harness: StreamHarness) -> None:
+def test_what_was_received_is_not_believed_before_rest_agreed(harness: StreamHarness) -> None:
     async def script(harness: StreamHarness) -> None:
         await harness.beat()
         await harness.venue.market(3)
@@ -52,7 +52,7 @@ def test_a_silent_heartbeat_makes_marks_and_books_stale(harness: StreamHarness) 
     harness.play(script)
 
 
-def test_a_quiet_book_is_fresh_as_long_as_its_market_is_heard(harness: StreamHarness) -> None:
+def test_a_quiet_book_is_fresh_as_long_as_its_market_is_received(harness: StreamHarness) -> None:
     async def script(harness: StreamHarness) -> None:
         await harness.fresh()
         for _ in range(10):
@@ -89,7 +89,7 @@ def test_after_a_new_connection_rest_must_agree_again(harness: StreamHarness) ->
     harness.play(script)
 
 
-def test_an_answer_of_rest_does_not_replace_what_was_heard_meanwhile(harness: StreamHarness) -> None:
+def test_an_answer_of_rest_does_not_replace_what_was_received_meanwhile(harness: StreamHarness) -> None:
     cache = harness.venue.market_cache
 
     async def script(harness: StreamHarness) -> None:

@@ -126,11 +126,11 @@ def test_a_refused_order_says_why() -> None:
     assert level(refused, opening()) is LineLevel.WARNING
 
 
-def test_an_order_of_another_time_is_not_told() -> None:
+def test_an_order_of_another_time_is_not_reported() -> None:
     assert texts(ended(client_id="unheard-of")) == []
 
 
-def test_an_unknown_outcome_is_told() -> None:
+def test_an_unknown_outcome_is_reported() -> None:
     event = ev.OrderOutcomeUnknown(at=AT, client_id="h-s-1", detail="timeout")
     assert texts(event) == ["  Outcome of order h-s-1 is unknown (timeout): looking it up, nothing is sent"]
     transfer = ev.TransferOutcomeUnknown(at=AT, transfer_id="h-t", detail="503")
@@ -186,7 +186,7 @@ def test_a_transfer_shows_both_wallets_as_the_books_have_them() -> None:
     ]
 
 
-def test_foreign_trades_on_the_position_are_told() -> None:
+def test_foreign_trades_on_the_position_are_reported() -> None:
     event = ev.ExternalFills(at=AT, hedge_id=HEDGE_ID, fills=(), cause="liquidation")
     assert texts(event) == ["Trades that are not the bot's changed its position on BTCUSDT: liquidation"]
 
@@ -252,14 +252,14 @@ def payment(amount: str) -> ev.FundingReceived:
     return ev.FundingReceived(at=AT, payment=FundingPayment(symbol="BTCUSDT", amount=Decimal(amount), tran_id=7, at=AT))
 
 
-def test_funding_is_told_once_whichever_way_it_went() -> None:
+def test_funding_is_reported_once_whichever_way_it_went() -> None:
     where = "on BTCUSDT (settled 2025-01-15 18:45:10)"
     assert texts(payment("0.0214")) == [f"Funding payment received: $0.0214 {where}"]
     assert texts(payment("-0.0214")) == [f"Funding payment made: $0.0214 {where}"]
     assert texts(payment("0.0214"), apply(HELD, payment("0.0214"))) == []
 
 
-def test_a_row_of_the_account_is_told_once_and_the_opening_balance_never() -> None:
+def test_a_row_of_the_account_is_reported_once_and_the_opening_balance_never() -> None:
     def row(kind: ev.FlowKind) -> ev.ExternalFlow:
         return ev.ExternalFlow(
             at=AT, row_id="9", wallet=ev.Wallet.SPOT, asset="USDT", amount=Decimal("100.0"), kind=kind
@@ -297,7 +297,7 @@ def test_a_naked_leg_is_an_alarm() -> None:
     assert level(event) is LineLevel.ALARM
 
 
-def test_a_halt_and_its_end_are_told() -> None:
+def test_a_halt_and_its_end_are_reported() -> None:
     halted = ev.Halted(at=AT, reason=ev.HaltReason.NAKED, detail="BTCUSDT: a leg is naked")
     assert texts(halted)[0] == "OPENINGS HALTED: a leg is naked (BTCUSDT: a leg is naked)"
     assert "`hedgerow resume`" in texts(halted)[1]
@@ -318,7 +318,7 @@ def test_the_next_pair_is_named() -> None:
 # --- the life of a hedge ---------------------------------------------------------------------------------------------
 
 
-def test_an_opened_position_is_told_with_its_figures() -> None:
+def test_an_opened_position_is_reported_with_its_figures() -> None:
     filled = ended(filled_quantity=Decimal("0.00362"), filled_notional=Decimal("249.78"))
     before = apply(opening(), filled)
     assert texts(ev.HedgeOpened(at=AT, hedge_id=HEDGE_ID), before) == [
@@ -332,7 +332,7 @@ def test_an_opened_position_is_told_with_its_figures() -> None:
     ]
 
 
-def test_an_opening_that_the_ledger_does_not_know_is_not_told() -> None:
+def test_an_opening_that_the_ledger_does_not_know_is_not_reported() -> None:
     assert texts(ev.HedgeOpened(at=AT, hedge_id="other"), Ledger()) == []
 
 
@@ -356,12 +356,12 @@ def test_the_parts_of_a_closed_position_add_up_to_its_net_profit() -> None:
     ]
 
 
-def test_a_closing_that_changed_nothing_is_not_told() -> None:
+def test_a_closing_that_changed_nothing_is_not_reported() -> None:
     assert texts(CLOSED, Ledger()) == []
     assert texts(CLOSED, ledger_of(hedge(hedge_id="other"))) == []
 
 
-def test_a_position_lost_to_somebody_else_is_told_with_its_result() -> None:
+def test_a_position_lost_to_somebody_else_is_reported_with_its_result() -> None:
     reported = texts(ev.HedgeLost(at=AT, hedge_id=HEDGE_ID, reason=Reason.CLOSED_EXTERNALLY))
     assert reported[0] == "Position on BTCUSDT was ended: closed elsewhere"
     assert reported[-1] == "  Total positions closed: 1"
@@ -385,7 +385,7 @@ def test_a_repair_shows_the_legs() -> None:
     assert texts(event, Ledger()) == ["Both legs match again"]
 
 
-def test_only_a_history_that_became_known_later_is_told_of_an_adoption() -> None:
+def test_only_a_history_that_became_known_later_is_reported_of_an_adoption() -> None:
     event = ev.HedgeAdopted(at=AT, hedge=HEDGE)
     assert texts(event, ledger_of(hedge(history_known=False))) == [
         "Funding history of BTCUSDT is known now: $0.0856 in 4 payments"
@@ -394,7 +394,7 @@ def test_only_a_history_that_became_known_later_is_told_of_an_adoption() -> None
     assert texts(event, ledger_of(hedge(hedge_id="other"))) == []
 
 
-def test_dust_is_told() -> None:
+def test_dust_is_reported() -> None:
     assert texts(ev.DustKept(at=AT, lot=LOT)) == ["  Dust kept: 0.000003 BTC ($0.2070), sold with the next trade of it"]
     swept = ev.DustSwept(at=AT, hedge_id=HEDGE_ID, lot=LOT)
     assert texts(swept, ledger_of(HEDGE, dust={"BTC": LOT})) == ["  Dust added to the position: 0.000003 BTC"]
@@ -407,7 +407,7 @@ def test_a_new_denomination_is_said_with_its_factor() -> None:
     ]
 
 
-def test_a_state_file_taken_over_is_told() -> None:
+def test_a_state_file_taken_over_is_reported() -> None:
     event = ev.StateImported(
         at=AT, cycle_count=47, total_profit_loss=Decimal("15.67"), positions_opened=8, positions_closed=7
     )
@@ -416,7 +416,7 @@ def test_a_state_file_taken_over_is_told() -> None:
     ]
 
 
-def test_an_event_is_told_between_the_ledgers_around_it() -> None:
+def test_an_event_is_reported_between_the_ledgers_around_it() -> None:
     notice = notice_of(CLOSED)
     assert isinstance(notice, Recorded)
     assert (notice.before.largest, notice.after.largest) == (HEDGE, None)

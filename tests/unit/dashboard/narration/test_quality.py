@@ -37,7 +37,7 @@ def texts(quality: ExecutionQuality | None) -> list[str]:
     return [line.text for line in quality_lines(quality)]
 
 
-def test_what_trading_cost_and_how_long_the_legs_differed_is_told() -> None:
+def test_what_trading_cost_and_how_long_the_legs_differed_is_reported() -> None:
     assert texts(QUALITY) == LINES
 
 
@@ -49,7 +49,7 @@ def test_a_leg_that_was_not_traded_or_never_seen_is_no_number() -> None:
     ]
 
 
-def test_nothing_is_told_of_a_job_that_sent_no_order_or_was_not_measured() -> None:
+def test_nothing_is_reported_of_a_job_that_sent_no_order_or_was_not_measured() -> None:
     assert texts(None) == texts(ExecutionQuality()) == []
 
 
@@ -72,7 +72,7 @@ def test_a_hedge_remembers_how_it_was_opened_and_closed() -> None:
     assert notice_of(closing, opened).after.closed[-1].quality == QUALITY
 
 
-def test_an_order_that_was_moved_with_nothing_filled_is_not_told() -> None:
+def test_an_order_that_was_moved_with_nothing_filled_is_not_reported() -> None:
     request = OrderRequest(
         client_id="h-s-1",
         market=Market.SPOT,

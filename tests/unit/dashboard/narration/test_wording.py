@@ -55,7 +55,7 @@ def levels(notice: mo.Notice) -> set[LineLevel]:
 # --- levels -----------------------------------------------------------------------------------------------------------
 
 
-def test_routine_moments_say_nothing_above_information() -> None:
+def test_routine_notices_say_nothing_above_information() -> None:
     routine = [notice for case in GOLDEN_CASES.values() for notice in case if is_routine(notice)]
     assert {type(notice) for notice in routine} >= {mo.CycleBegan, mo.BalancesRead, mo.ScanStarted}
     quiet = {LineLevel.INFO, LineLevel.HEADING, LineLevel.SUCCESS}
@@ -277,7 +277,7 @@ def test_a_book_that_takes_nothing_makes_closing_now_unknown() -> None:
     assert not any("Break-even" in line for line in reported)
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_reported_in_utc() -> None:
     elsewhere = AT.astimezone(timezone(timedelta(hours=9)))
     assert texts(mo.CycleBegan(at=elsewhere, number=1))[2] == "CYCLE #1 - 2025-01-15 18:45:10"
 
@@ -366,7 +366,7 @@ def test_a_cycles_end_is_not_worth_a_word() -> None:
     assert texts(mo.CycleEnded(at=AT, ledger=Ledger(), evaluation=None, equity=None)) == []
 
 
-def test_the_equity_at_start_is_told() -> None:
+def test_the_equity_at_start_is_reported() -> None:
     assert texts(mo.EquityRead(at=AT, equity=Decimal("2430.5"))) == ["Equity: $2430.50"]
 
 
@@ -440,7 +440,7 @@ def test_a_hold_that_goes_without_saying_is_not_said(reason: ob.HoldReason) -> N
     assert texts(decided(ob.Hold(reason=reason))) == []
 
 
-def test_the_smaller_decisions_are_told() -> None:
+def test_the_smaller_decisions_are_reported() -> None:
     trim = ob.Trim(market=ETH.spot.market, quantity=Decimal("0.00010"), plan=PLAN, detail="imbalance 3 %")
     moved = ob.Rebalance(direction=co.TransferDirection.SPOT_TO_PERP, amount=Decimal(40))
     assert texts(decided(trim)) == ["Legs out of balance: trimming 0.0001 off the spot leg (imbalance 3 %)"]

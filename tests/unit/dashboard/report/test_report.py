@@ -355,7 +355,7 @@ def test_text_from_outside_stays_text(hostile: str) -> None:
     assert page.text.count(hostile) >= 6
 
 
-def test_bars_tell_gain_loss_and_open_apart_and_say_why() -> None:
+def test_bars_distinguish_gain_loss_and_open_and_say_why() -> None:
     page = Page(html_page(report()))
     assert [c for c in page.classes("g") if c.startswith("bar")] == ["bar loss", "bar gain", "bar open"]
     assert "BTCUSDT, 2025-05-01 01:00, 22 h 30 min, net -$4.42, maximum age" in page.text

@@ -67,7 +67,7 @@ def test_an_order_of_a_hedge_that_does_not_exist_is_remembered_but_owned_by_none
     assert stray.owned("ABC") == ZERO
 
 
-def test_an_entry_value_that_the_orders_did_not_tell_comes_with_the_trades() -> None:
+def test_an_entry_value_that_the_orders_did_not_report_comes_with_the_trades() -> None:
     builder = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100).ends("s-1", 10)
     builder.issue("p-1", Side.SELL, 10, 100).ends("p-1", 10).opened()
     assert builder.ledger.largest

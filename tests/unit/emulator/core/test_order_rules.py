@@ -52,7 +52,7 @@ def test_the_border_of_each_filter_is_inside(request_: OrderRequest) -> None:
     check_order(PAIR.instrument(request_.market), request_, Decimal(100))
 
 
-def test_a_filter_refusal_is_told_from_a_closed_market() -> None:
+def test_a_filter_refusal_is_distinguished_from_a_closed_market() -> None:
     with pytest.raises(FilterViolated):
         check_order(PAIR.perp, order(PERP, BUY, "1.01", "100"), Decimal(100))
     closed = make_pair(status=TradingStatus.CLOSED)

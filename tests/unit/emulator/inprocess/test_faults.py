@@ -299,7 +299,7 @@ def test_without_latency_no_time_passes() -> None:
     assert venue.clock.monotonic() == 0
 
 
-def test_each_change_is_told_once_before_the_answer() -> None:
+def test_each_change_is_reported_once_before_the_answer() -> None:
     reported: list[int] = []
     venue = make_venue(on_change=lambda world: reported.append(world.revision))
 

@@ -66,7 +66,7 @@ class LiveMarketView:
 
 
 class LiveVenue:
-    """The market half of a live venue, told by the test."""
+    """The market half of a live venue, set by the test."""
 
     name = "live"
 
@@ -177,7 +177,7 @@ def test_an_order_beyond_the_live_books_depth_is_filled_in_part(harness: Sandbox
     run_virtual(harness.clock, main())
 
 
-def test_a_settlement_is_paid_at_the_last_estimate_until_its_rate_is_told_and_only_once(
+def test_a_settlement_is_paid_at_the_last_estimate_until_its_rate_is_reported_and_only_once(
     harness: SandboxHarness,
 ) -> None:
     async def main() -> None:

@@ -113,7 +113,7 @@ def test_captured_grids_are_served_and_enforced() -> None:
     assert [row["symbol"] for row in client.public("/api/v3/exchangeInfo").json["symbols"]] == ["ETHUSDT"]
 
 
-def test_a_folder_without_captures_or_with_broken_ones_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_captures_or_with_broken_ones_is_reported(tmp_path: Path) -> None:
     assert not has_captures(tmp_path)
     assert load_captures(tmp_path).perp == {}
     (tmp_path / "futures_exchangeInfo_2020.json").write_text("[]")

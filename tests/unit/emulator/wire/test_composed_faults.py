@@ -129,7 +129,7 @@ def test_limits_can_be_made_tight() -> None:
 # --- spans and chance ------------------------------------------------------------------------------------------------
 
 
-def test_a_halt_lasts_as_long_as_it_was_told_to() -> None:
+def test_a_halt_lasts_as_long_as_it_was_asked_to() -> None:
     client = make_wired()
     strike(client, "503_before", for_seconds=60)
     assert [client.public("/fapi/v3/ping").status, client.order().status, client.buy_spot().status] == [503] * 3

@@ -95,7 +95,7 @@ def test_public_streams_keep_the_pace_they_are_given() -> None:
     assert (second - first, third - second) == (5000, 5000)
 
 
-def test_a_day_of_waiting_is_a_matter_of_moments_and_ends_the_stream() -> None:
+def test_a_day_of_waiting_is_a_matter_of_milliseconds_and_ends_the_stream() -> None:
     harness = TransportHarness(pace_seconds=60)
 
     async def main() -> None:
@@ -146,7 +146,7 @@ def test_a_closed_stream_and_a_wrong_address_are_said_so() -> None:
         TransportHarness().run(wrong())
 
 
-def test_spot_streams_are_told_by_their_host() -> None:
+def test_spot_streams_are_reported_by_their_host() -> None:
     harness = TransportHarness()
 
     async def main() -> Any:

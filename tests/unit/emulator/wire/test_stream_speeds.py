@@ -35,7 +35,7 @@ def counted(client: WireClient, name: str, market: Market = Market.PERP, seconds
         ("aaausdt@trade", Market.SPOT, 10),
     ],
 )
-def test_a_quiet_market_is_told_at_the_documented_speed(name: str, market: Market, expected: int) -> None:
+def test_a_quiet_market_is_reported_at_the_documented_speed(name: str, market: Market, expected: int) -> None:
     assert abs(counted(make_wired(), name, market) - expected) <= 1
 
 

@@ -177,7 +177,7 @@ def test_a_liquidation_leaves_its_traces() -> None:
     assert [event["e"] for event in messages(public)] == ["forceOrder"]
 
 
-def test_deleveraging_is_told_by_its_client_id() -> None:
+def test_deleveraging_is_reported_by_its_client_id() -> None:
     client = make_wired()
     client.order(quantity="2")
     client.admin("POST", "deleverage", user=client.user, symbol="AAAUSDT", quantity="1")

@@ -136,7 +136,7 @@ def test_connections_can_be_cut() -> None:
     assert sessions[1].closed
 
 
-def test_time_is_told_moved_and_paced() -> None:
+def test_time_is_read_moved_and_paced() -> None:
     client = make_wired()
     before = client.admin("GET", "time").json["serverTime"]
     assert client.admin("POST", "advance", seconds=90).json["serverTime"] == before + 90_000

@@ -17,7 +17,7 @@ from support.wire import AGENT, KEY, OTHER, WireClient, make_wired
 
 LARGE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 ROUNDING = Decimal("0.00000001")
-"""Histories are told with eight decimals."""
+"""Histories are listed with eight decimals."""
 
 
 def harness() -> dict[int, WireClient]:

@@ -59,7 +59,7 @@ def test_a_refused_request_counts_too() -> None:
     assert (reply.code, reply.headers["x-mbx-used-weight-1m"]) == (-1121, "2")
 
 
-def test_too_much_weight_is_told_when_to_come_back_and_insisting_is_banned() -> None:
+def test_too_much_weight_is_answered_when_to_come_back_and_insisting_is_banned() -> None:
     client = tight()
     client.advance_time(15)
     replies = [client.public("/fapi/v3/ticker/24hr") for _ in range(6)]

@@ -265,7 +265,7 @@ def test_an_order_of_one_market_is_not_found_on_the_other() -> None:
     assert client.spot("GET", "order", symbol="AAAUSDT").code == -1102
 
 
-def test_a_passive_order_that_is_hit_is_told_as_a_maker_trade() -> None:
+def test_a_passive_order_that_is_hit_is_reported_as_a_maker_trade() -> None:
     market_data = ScriptedMarketData([Listing(volume=1)])
     market_data.set_prices(START.replace(hour=1), 102)
     client = make_wired(market_data)

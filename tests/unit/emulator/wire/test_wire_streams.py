@@ -200,7 +200,7 @@ def test_every_connection_ends_after_a_day() -> None:
     assert session.closed
 
 
-def test_a_trade_is_told_to_its_account_only() -> None:
+def test_a_trade_is_reported_to_its_account_only() -> None:
     client = make_wired()
     own = client.listen(Market.PERP)
     other = WireClient(client.venue, user="0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF", key=2).listen(Market.PERP)
@@ -213,7 +213,7 @@ def test_a_trade_is_told_to_its_account_only() -> None:
     assert messages(other) == []
 
 
-def test_funding_of_a_cross_position_is_told_without_its_symbol() -> None:
+def test_funding_of_a_cross_position_is_reported_without_its_symbol() -> None:
     client = make_wired()
     client.order()
     client.advance_time(8 * 3600 - 60)
@@ -239,7 +239,7 @@ def test_a_spot_trade_is_reported_with_its_fee_and_both_balances() -> None:
     assert position["T"] == position["E"]
 
 
-def test_transfers_are_told_on_both_streams_on_spot_in_seconds() -> None:
+def test_transfers_are_reported_on_both_streams_on_spot_in_seconds() -> None:
     client = make_wired()
     spot, perp = client.listen(Market.SPOT), client.listen(Market.PERP)
     asked = {"amount": "5", "asset": "USDT", "clientTranId": "t", "kindType": "SPOT_FUTURE"}
@@ -249,7 +249,7 @@ def test_transfers_are_told_on_both_streams_on_spot_in_seconds() -> None:
     assert messages(perp)[0]["a"]["B"][0]["bc"] == "5.00000000"
 
 
-def test_settings_are_told() -> None:
+def test_settings_are_reported() -> None:
     client = make_wired()
     stream = client.listen(Market.PERP)
     client.perp("POST", "leverage", symbol="AAAUSDT", leverage=3)

@@ -1,4 +1,4 @@
-"""What would be done first is told by the rules that do it: adopt, keep, close, open, or nothing."""
+"""What would be done first is computed by the rules that do it: adopt, keep, close, open, or nothing."""
 
 from datetime import timedelta
 from decimal import Decimal

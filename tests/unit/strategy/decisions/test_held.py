@@ -103,7 +103,7 @@ def closed(found: Decision, reason: Reason) -> Close:
 # --- held -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_healthy_hedge_is_held_and_its_numbers_are_told() -> None:
+def test_a_healthy_hedge_is_held_and_its_numbers_are_reported() -> None:
     found = held(decided(), HoldReason.HEALTHY)
     assert found.evaluation is not None
     assert found.health is not None

@@ -49,7 +49,7 @@ def test_a_bad_signature_is_answered_as_the_venue_does(query: str, code: int, wo
     assert words in reply.json["msg"]
 
 
-def test_a_stranger_is_told_to_deposit_and_a_strange_agent_that_it_is_none() -> None:
+def test_a_stranger_is_asked_to_deposit_and_a_strange_agent_that_it_is_none() -> None:
     client = make_wired()
     del client.venue.exchange.exchange_accounts[OTHER.lower()]
     assert client.send("GET", BALANCE, signed(named(user=OTHER, signer=OTHER), key=2)).code == -5050
