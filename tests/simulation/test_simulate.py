@@ -1,5 +1,6 @@
 """``hedgerow simulate``: green on the bot as it is, loud on one with a bug, the same again from the same seed."""
 
+import gc
 import json
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from hedgerow.clock import VirtualClock
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market
+from hedgerow.emulator.core.world import World
 from hedgerow.emulator.fault_kinds import OF_COMMANDS, OF_THE_VENUE
 from hedgerow.emulator.inprocess.faults import Read, ReadFault, SubmitFault, VenueFault
 from hedgerow.engine.execution.executor import Executor
@@ -332,3 +334,10 @@ def test_a_violation_is_an_exit_code_and_a_story(
 def test_nonsense_is_refused_in_one_line(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", *wrong]) == 2
     assert wrong[0] in capsys.readouterr().err
+
+
+def test_the_memory_of_a_run_is_free_before_the_second_one_after_it() -> None:
+    for seed in range(3):
+        play_seed(seed, 0.25)
+    worlds = [each for each in gc.get_objects() if isinstance(each, World)]
+    assert len(worlds) <= 1, "each run would keep its own until the process ends"
