@@ -79,7 +79,7 @@ def postgres_server() -> Iterator["PostgresServer"]:
 
 
 TESTS = Path(__file__).parent
-SLOW_FOLDERS = ("simulation", "postgres", "processes", "terminal", "cli", "engine", "conformance")
+SLOW_FOLDERS = ("simulation", "browser", "postgres", "processes", "terminal", "cli", "engine", "conformance")
 """Folders of which every test counts as slow, the longest first: whole bots over days, processes, terminals."""
 
 

@@ -90,12 +90,20 @@ class Served:
 
 @contextmanager
 def served_dashboard(
-    routes: Iterable[web.RouteDef] = (), *, allowed: tuple[str, ...] = (), read_only: bool = False, port: int = 0
+    routes: Iterable[web.RouteDef] = (),
+    *,
+    allowed: tuple[str, ...] = (),
+    read_only: bool = False,
+    port: int = 0,
+    stop: Callable[[], None] | None = None,
+    access: KeptAccess | None = None,
 ) -> Iterator[Served]:
     """Serve ``routes`` behind the protection until the context ends."""
     options = ServerOptions(port=port, allowed=allowed, read_only=read_only)
-    access, clock, log = KeptAccess(), StoppedClock(), list[str]()
+    access, clock, log = access or KeptAccess(), StoppedClock(), list[str]()
     server = DashboardServer(listen(options), options, store=access, clock=clock, log=log.append, routes=routes)
+    if stop is not None:
+        server.on_stop(stop)
     with ServingThread(server.serve):
         yield Served(server, access, clock, log)
 

@@ -138,7 +138,7 @@ def _leg(hedge: HedgeView, leg: LegView, key: str) -> Html:
 
 def _margin(hedge: HedgeView) -> str:
     leverage = formats.UNKNOWN if hedge.leverage is None else f"{hedge.leverage}x"
-    return f"{leverage}, {hedge.margin_type or formats.UNKNOWN}"
+    return f"{leverage}, {(hedge.margin_type or formats.UNKNOWN).lower()}"
 
 
 def several(shown: Shown) -> Panel:

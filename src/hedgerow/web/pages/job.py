@@ -68,8 +68,8 @@ def _leg(job: JobView, leg: JobLeg, key: str) -> Html:
 
 
 def _at_work(job: JobView) -> str:
-    parts = [job.state.value]
-    if job.slices_left is not None:
+    parts = [job.state.value.lower()]
+    if job.slices_left:
         parts.append(f"about {job.slices_left} slice{'' if job.slices_left == 1 else 's'} to go")
     if job.working is not None:
         parts.append(_order_text(job.working, limit=True))
@@ -121,7 +121,9 @@ def _order_text(order: JobOrder, *, limit: bool) -> str:
         return f"{leg} {order.side.value} {formats.quantity(order.quantity)} {bound} {formats.price(order.price)}"
     filled = formats.quantity(order.filled)
     price = "" if order.average_price is None else f" at {formats.price(order.average_price)}"
-    return f"{leg} {order.side.value} {formats.quantity(order.quantity)}: {order.status}, {filled} filled{price}"
+    return (
+        f"{leg} {order.side.value} {formats.quantity(order.quantity)}: {order.status.lower()}, {filled} filled{price}"
+    )
 
 
 def others_in_flight(shown: Shown) -> tuple[Panel, ...]:

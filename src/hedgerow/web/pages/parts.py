@@ -114,7 +114,7 @@ def table(name: str, heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[P
     body = join(_row(cells, heads) for cells in rows)
     caption = element("caption", name, class_="hidden")
     whole = element("table", caption, element("thead", top), element("tbody", body), class_=kind or None)
-    return element("div", whole, class_="wide", tabindex="0", role="region", aria_label=name)
+    return element("div", whole, class_="wide", tabindex="0", role="group", aria_label=name)
 
 
 def _row(cells: Sequence[Part | Cell], heads: Sequence[tuple[str, str]]) -> Html:

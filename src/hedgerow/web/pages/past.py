@@ -63,13 +63,14 @@ def curve_panel(shown: Shown, curve: Curve, chosen: str) -> Panel:
     drawn = element("noscript", Html(_image(curve)))
     plot = element("div", id="plot", data_src=f"{base}/curve", data_range=chosen)
     empty = "" if curve.points else nothing("No point was recorded in this range yet.")
+    marks = element(
+        "ul", *(element("li", f"{m.at:%Y-%m-%d %H:%M} {m.text}") for m in curve.marks[-6:]), class_="plain marks"
+    )
     behind = element(
         "details",
         element("summary", "The figures as a table"),
         table("Curve", _HEADS, (_row(point) for point in reversed(_thinned(curve.points)))),
-    )
-    marks = element(
-        "ul", *(element("li", f"{m.at:%Y-%m-%d %H:%M} {m.text}") for m in curve.marks[-6:]), class_="plain marks"
+        marks if curve.marks else "",
     )
     return panel(
         "curve",
@@ -79,7 +80,6 @@ def curve_panel(shown: Shown, curve: Curve, chosen: str) -> Panel:
         drawn,
         legend,
         behind,
-        marks if curve.marks else "",
         kind="c7 t-money",
         head=chips,
     )

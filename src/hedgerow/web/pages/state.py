@@ -108,7 +108,7 @@ def strip(shown: Shown) -> Panel:
     kind = state_kind(report)
     said = element(
         "div",
-        element("h1", report.title, role="status"),
+        element("div", element("h1", report.title), role="status"),
         element("p", commands(report.does, view), class_="does"),
         element("p", commands(report.can_do, view), class_="can") if report.can_do else "",
         element("p", join(_when(view)), class_="when"),

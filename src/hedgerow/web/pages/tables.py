@@ -211,7 +211,7 @@ def log(lines: Sequence[str]) -> Panel:
     if not lines:
         return panel("log", "Log", nothing("There is no log file yet."), kind="c12 tab t-log")
     shown_lines = join(element("span", f"{line}\n", class_=_level(line)) for line in lines)
-    listed = element("pre", shown_lines, class_="log", tabindex="0", role="region", aria_label="Log, newest last")
+    listed = element("pre", shown_lines, class_="log", tabindex="0", role="group", aria_label="Log, newest last")
     choice = element(
         "label",
         Html('<input type="checkbox" class="only-warnings" id="only-warnings">'),

@@ -158,10 +158,18 @@
       cursor: { y: false },
       hooks: { draw: [(drawn) => marks(drawn, data.marks)] },
       scales: { x: { time: true } },
-      axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick < 0 ? "\u2212$" : "$") + Math.abs(tick)) }],
+      axes: [{ ...axis, values: times }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick < 0 ? "\u2212$" : "$") + Math.abs(tick)) }],
       series: [{}, line("net", 2), line("funding", 1.5), line("fees", 1.5), line("basis", 1)],
     }, [data.t, data.net, data.funding, data.fees, data.basis], box);
     box.setAttribute("aria-hidden", "true");
+  }
+
+  // Times of the axis: UTC, the day where a day begins, else the hour.
+  function times(_, ticks, __, ___, step) {
+    const form = (parts) => new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", ...parts });
+    const days = form({ day: "numeric", month: "short" });
+    const hours = form({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    return ticks.map((tick) => (step >= 86400 || tick % 86400 === 0 ? days : hours).format(new Date(tick * 1000)));
   }
 
   function marks(drawn, found) {

@@ -1,0 +1,111 @@
+"""A real Chromium that looks at a dashboard: what it complains of, what is too wide, what axe finds.
+
+``HEDGEROW_SCREENSHOTS=DIR`` keeps a picture of every page that is looked at.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from hedgerow.clock import SystemClock
+from hedgerow.dashboard.bot_state import BotState
+from hedgerow.web.access import Role
+from hedgerow.web.routes import DashboardRoutes
+from support.dashboards import Served, served_dashboard
+from support.shown_bots import STATES, ShownBot, several, view_in
+
+__all__ = [
+    "CHROMIUM",
+    "DESK",
+    "PHONE",
+    "Screens",
+    "bots_in_every_state",
+    "keep",
+    "name_of",
+    "overflow",
+    "showing",
+    "violations",
+]
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+AXE = Path(__file__).parents[1] / "browser" / "axe" / "axe.min.js"
+DESK, PHONE = {"width": 1320, "height": 900}, {"width": 360, "height": 740}
+RULES = {"resultTypes": ["violations"]}
+
+
+class Screens:
+    """A dashboard in a browser: its bots by name, and what the browser complained about."""
+
+    def __init__(self, browser: Browser, served: Served, bots: dict[str, ShownBot]) -> None:
+        self.served = served
+        self.bots = bots
+        self.complaints: list[str] = []
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+
+    def context(self, *, script: bool = True, role: Role = Role.OPERATOR, **how: Any) -> BrowserContext:
+        """Return a browser that is signed in."""
+        cookie, _ = self.served.session(role)
+        name, _, value = cookie.partition("=")
+        found = self._browser.new_context(java_script_enabled=script, viewport=how.pop("viewport", DESK), **how)
+        found.add_cookies([{"name": name, "value": value, "url": self.served.origin, "sameSite": "Strict"}])
+        self._contexts.append(found)
+        return found
+
+    def open(self, path: str = "/", context: BrowserContext | None = None, **how: Any) -> Page:
+        page = (context or self.context(**how)).new_page()
+        page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.goto(f"{self.served.origin}{path}", wait_until="load")
+        return page
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+        self._contexts.clear()
+
+
+def bots_in_every_state() -> dict[str, ShownBot]:
+    found = {name_of(state): ShownBot(view_in(state), name_of(state)) for state in STATES}
+    return {**found, "several": ShownBot(several(), "several")}
+
+
+def name_of(state: BotState) -> str:
+    return state.name.lower().replace("_", "-")
+
+
+@contextmanager
+def showing(browser: Browser, bots: dict[str, ShownBot], *, port: int = 0) -> Iterator[Screens]:
+    """Serve a dashboard of some bots."""
+    with ExitStack() as stack:
+        routes = DashboardRoutes(list(bots.values()), SystemClock())
+        served = stack.enter_context(served_dashboard(routes.routes(), stop=routes.stop, port=port))
+        found = Screens(browser, served, bots)
+        stack.callback(found.close)
+        yield found
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds, one line for each place."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("rules => axe.run(document, rules)", RULES)
+    places = ((each["id"], node) for each in found["violations"] for node in each["nodes"])
+    return [f"{rule}: {node['html'][:160]} {node['failureSummary'][:200]}" for rule, node in places]
+
+
+def keep(page: Page, name: str) -> None:
+    """Keep a picture of a page where pictures were asked for."""
+    folder = os.environ.get("HEDGEROW_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
