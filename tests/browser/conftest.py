@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from hedgerow.dashboard.bot_state import BotState
-from support.browsers import CHROMIUM, Screens, bots_in_every_state, showing
+from support.browsers import CHROMIUM, BrowserHarness, bots_in_every_state, showing
 from support.shown_bots import ShownBot, view_in
 
 
@@ -29,14 +29,14 @@ def all_bots() -> dict[str, ShownBot]:
 
 
 @pytest.fixture
-def screens(browser: Browser, all_bots: dict[str, ShownBot]) -> Iterator[Screens]:
+def screens(browser: Browser, all_bots: dict[str, ShownBot]) -> Iterator[BrowserHarness]:
     """A dashboard of bots in every state, and one that holds several hedges."""
     with showing(browser, all_bots) as found:
         yield found
 
 
 @pytest.fixture
-def hedged(browser: Browser) -> Iterator[Screens]:
+def hedged(browser: Browser) -> Iterator[BrowserHarness]:
     """A dashboard of one bot that is hedged."""
     with showing(browser, {"ridge-1": ShownBot(view_in(BotState.HEDGED))}) as found:
         yield found

@@ -2,14 +2,14 @@
 
 import pytest
 
-from support.browsers import DESK, PHONE, Screens, keep, name_of, overflow, violations
+from support.browsers import DESK, PHONE, BrowserHarness, keep, name_of, overflow, violations
 from support.shown_bots import STATES
 
 NAMES = (*(name_of(state) for state in STATES), "several")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_state_fits_and_is_accessible_at_both_widths_in_both_schemes(screens: Screens, name: str) -> None:
+def test_a_state_fits_and_is_accessible_at_both_widths_in_both_schemes(screens: BrowserHarness, name: str) -> None:
     page = screens.open(f"/bots/{name}")
     found: list[str] = []
     for width, viewport in (("desk", DESK), ("phone", PHONE)):

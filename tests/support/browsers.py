@@ -16,14 +16,14 @@ from hedgerow.clock import SystemClock
 from hedgerow.dashboard.bot_state import BotState
 from hedgerow.web.access import Role
 from hedgerow.web.routes import DashboardRoutes
-from support.dashboards import Served, served_dashboard
+from support.dashboards import KeptAccess, Served, served_dashboard
 from support.shown_bots import STATES, ShownBot, several, view_in
 
 __all__ = [
     "CHROMIUM",
     "DESK",
     "PHONE",
-    "Screens",
+    "BrowserHarness",
     "bots_in_every_state",
     "keep",
     "name_of",
@@ -38,7 +38,7 @@ DESK, PHONE = {"width": 1320, "height": 900}, {"width": 360, "height": 740}
 RULES = {"resultTypes": ["violations"]}
 
 
-class Screens:
+class BrowserHarness:
     """A dashboard in a browser: its bots by name, and what the browser complained about."""
 
     def __init__(self, browser: Browser, served: Served, bots: dict[str, ShownBot]) -> None:
@@ -64,6 +64,10 @@ class Screens:
         page.goto(f"{self.served.origin}{path}", wait_until="load")
         return page
 
+    def leave_open(self) -> None:
+        """Leave the pages as they are when the server ends."""
+        self._contexts.clear()
+
     def close(self) -> None:
         for context in self._contexts:
             context.close()
@@ -80,12 +84,14 @@ def name_of(state: BotState) -> str:
 
 
 @contextmanager
-def showing(browser: Browser, bots: dict[str, ShownBot], *, port: int = 0) -> Iterator[Screens]:
+def showing(
+    browser: Browser, bots: dict[str, ShownBot], *, port: int = 0, access: KeptAccess | None = None
+) -> Iterator[BrowserHarness]:
     """Serve a dashboard of some bots."""
     with ExitStack() as stack:
         routes = DashboardRoutes(list(bots.values()), SystemClock())
-        served = stack.enter_context(served_dashboard(routes.routes(), stop=routes.stop, port=port))
-        found = Screens(browser, served, bots)
+        served = stack.enter_context(served_dashboard(routes.routes(), stop=routes.stop, port=port, access=access))
+        found = BrowserHarness(browser, served, bots)
         stack.callback(found.close)
         yield found
 

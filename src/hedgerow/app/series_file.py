@@ -1,19 +1,30 @@
-"""Keeps the time series of a running bot: an observer that hands rows to a background thread, which writes them."""
+"""Keeps the time series of a running bot: an observer that hands rows to a background thread, which writes them.
+
+``published`` is everything that a running bot keeps in its home for screens.
+"""
 
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from hedgerow.dashboard.outlook import Outlook
+from hedgerow.app.background import Background
+from hedgerow.app.heartbeat import Publish, unpublished
+from hedgerow.app.outlook_file import OutlookFile, read_outlook
+from hedgerow.config import Home
+from hedgerow.config.table import settings_in_words
+from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.dashboard.series import SeriesRecorder
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.records.time_series import SeriesBatch
-from hedgerow.engine.notices import Notice
+from hedgerow.domain.run_identity import RunIdentity
+from hedgerow.engine.notices import Notice, Observer
 from hedgerow.ports import TimeSeriesStore
 from hedgerow.store.timeseries import SqliteTimeSeries
+from hedgerow.strategy.policy import Policy
 
-__all__ = ["SeriesFile"]
+__all__ = ["SeriesFile", "published"]
 
 MOST_WAITING: Final = 5_000
 """Batches that wait for a file that cannot be written; of more the oldest are lost."""
@@ -82,3 +93,26 @@ def _joined(batches: list[SeriesBatch]) -> SeriesBatch:
         rates=tuple(each for batch in batches for each in batch.rates),
         costs=tuple(each for batch in batches for each in batch.costs),
     )
+
+
+def published(
+    home: Home,
+    policy: Policy,
+    identity: RunIdentity | None,
+    *,
+    key_expires_at: Callable[[], datetime | None] = lambda: None,
+    publish: Publish = unpublished,
+) -> tuple[tuple[Observer, ...], Background]:
+    """Return what keeps the files that screens read, and the thread that writes them; ``publish`` gets the outlook."""
+    builder = OutlookBuilder(
+        policy,
+        identity,
+        settings=settings_in_words(policy.parameters),
+        previous=read_outlook(home.outlook),
+        key_expires_at=key_expires_at,
+    )
+    outlook = OutlookFile(home.outlook, builder, publish=publish)
+    series = SeriesFile(home.series, outlook.latest)
+    background = Background((outlook.flush, series.flush), series.close)
+    outlook.wake = series.wake = background.wake
+    return (outlook, series), background

@@ -15,8 +15,7 @@ from hedgerow.app.background import Background
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.identity import identity_of
-from hedgerow.app.outlook_file import OutlookFile, read_outlook
-from hedgerow.app.series_file import SeriesFile
+from hedgerow.app.series_file import published
 from hedgerow.app.state_file import StateFile
 from hedgerow.app.storage.parts import OpenStorage
 from hedgerow.app.storage.select import open_log, open_storage
@@ -24,8 +23,6 @@ from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.config.loading import preset_settings
 from hedgerow.config.presets import PresetName
-from hedgerow.config.table import settings_in_words
-from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import StateImported
 from hedgerow.domain.ledger.state import Ledger
@@ -35,7 +32,6 @@ from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock, Mailbox
 from hedgerow.store import guide_state
 from hedgerow.strategy.policies import BUILT_IN_POLICIES, load_policy
-from hedgerow.strategy.policy import Policy
 
 __all__ = ["Session", "open_session", "read_ledger", "read_settings", "settings_or_preset"]
 
@@ -82,7 +78,13 @@ class Session(Struct, frozen=True, kw_only=True):
         if stay:
             storage.start()
             heart = Heartbeat(self.home.heartbeat, publish=storage.heartbeat)
-            screens, background = self._screens(policy)
+            screens, background = published(
+                self.home,
+                policy,
+                self.identity,
+                key_expires_at=self.connection.key_expires_at,
+                publish=storage.outlook,
+            )
             notified = (*notified, *screens, heart)
             clock, mailbox = BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)
         bot = build_bot(
@@ -118,21 +120,6 @@ class Session(Struct, frozen=True, kw_only=True):
             await bot.journal.close()
             if background is not None:
                 background.close()
-
-    def _screens(self, policy: Policy) -> tuple[tuple[Observer, ...], Background]:
-        """Return what keeps the files that screens read, and the thread that writes them."""
-        builder = OutlookBuilder(
-            policy,
-            self.identity,
-            settings=settings_in_words(policy.parameters),
-            previous=read_outlook(self.home.outlook),
-            key_expires_at=self.connection.key_expires_at,
-        )
-        outlook = OutlookFile(self.home.outlook, builder, publish=self.storage.outlook)
-        series = SeriesFile(self.home.series, outlook.latest)
-        background = Background((outlook.flush, series.flush), series.close)
-        outlook.wake = series.wake = background.wake
-        return (outlook, series), background
 
     def _options(self) -> RunOptions:
         return RunOptions(

@@ -194,7 +194,7 @@ def _observers(plan: DemoPlan, stack: ExitStack, how: _Output) -> tuple[Observer
 
 def _remove_old_files(place: Home) -> None:
     """Remove what an earlier demo left in this folder; the live bot's files have other names."""
-    for leftover in (*place.event_files, place.state, place.log, place.outlook, place.heartbeat):
+    for leftover in (*place.event_files, place.state, place.log, place.outlook, place.series, place.heartbeat):
         leftover.unlink(missing_ok=True)
 
 

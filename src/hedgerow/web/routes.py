@@ -37,6 +37,7 @@ __all__ = ["DashboardRoutes", "not_ready"]
 FRAGMENT: Final = "X-Fragment"
 """A request with this header gets a question alone, without the page around it."""
 LONGEST: Final = 200
+NOTICE_SECONDS: Final = 60.0
 OPERATOR: Final = "dashboard operator"
 ALL_RANGES: Final = "all"
 
@@ -51,8 +52,9 @@ class DashboardRoutes:
         self._board = Board(bots, clock)
         self._streams = Streams(clock)
         self._metrics = metrics
-        self._notices: dict[str, str] = {}
-        """What a session is shown at its next page, by the fingerprint of the session."""
+        self._clock = clock
+        self._notices: dict[str, tuple[str, float]] = {}
+        """How its last request ended, and until when (monotonic seconds) that is shown; by a session's fingerprint."""
 
     def stop(self) -> None:
         """End the open streams."""
@@ -94,7 +96,7 @@ class DashboardRoutes:
         return await self._page(request, self._slug(request))
 
     async def _page(self, request: web.Request, slug: str) -> web.Response:
-        shown = await self._shown(request, slug, notice=self._notices.pop(_who(request), ""))
+        shown = await self._shown(request, slug, notice=self._notice(_who(request)))
         chosen = request.query.get("range", ALL_RANGES)
         beside = await self._board.beside(slug, shown.view, chosen if chosen in RANGES else ALL_RANGES)
         return _html(bot_page(shown, panels(shown, beside)))
@@ -115,7 +117,8 @@ class DashboardRoutes:
         async def page() -> PageNow:
             _refuse_ended(session)
             view = await self._board.view(slug)
-            shown = _shown(view, slug, session, chosen, several=self._only is None)
+            notice = self._notice(fingerprint(session.secret))
+            shown = _shown(view, slug, session, chosen, notice=notice, several=self._only is None)
             found = panels(shown, await self._board.beside(slug, view, ALL_RANGES))
             return PageNow(title=f"{view.report.title} - Hedgerow", main=main_tag(shown), panels=found, bar=bar(shown))
 
@@ -211,9 +214,14 @@ class DashboardRoutes:
         bot = self._board.bots[self._slug(request)]
         return self._after(request, await asyncio.to_thread(bot.write_settings, changes, OPERATOR))
 
+    def _notice(self, who: str) -> str:
+        """Return how the last request of a session ended, for a while."""
+        text, until = self._notices.get(who, ("", 0.0))
+        return text if self._clock.monotonic() < until else ""
+
     def _after(self, request: web.Request, asked: Asked) -> web.Response:
         """Lead back to the page, which shows how the request ended."""
-        self._notices[_who(request)] = asked.text
+        self._notices[_who(request)] = (asked.text, self._clock.monotonic() + NOTICE_SECONDS)
         while len(self._notices) > LONGEST:
             del self._notices[next(iter(self._notices))]
         return web.Response(status=303, headers={"Location": f"/bots/{self._slug(request)}"})

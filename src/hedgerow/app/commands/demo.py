@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,12 +13,11 @@ from msgspec.structs import replace
 
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.heartbeat import Heartbeat
-from hedgerow.app.outlook_file import OutlookFile, read_outlook
+from hedgerow.app.series_file import published
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import SystemClock, VirtualClock, run_virtual
 from hedgerow.config import Home, settings_in_words
 from hedgerow.config.presets import preset_of
-from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.dashboard.report.alternatives import Hold, hold
 from hedgerow.dashboard.report.recorder import RunEnd, RunRecorder
 from hedgerow.dashboard.report.report import RunReport
@@ -46,7 +46,6 @@ from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.hedge_result import ExitPrices, coin_prices, exit_prices
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
-from hedgerow.strategy.policy import Policy
 
 __all__ = ["DemoPlan", "demo_market_data", "play_demo"]
 
@@ -244,10 +243,26 @@ async def _two_lives(plan: DemoPlan, world: World, clock: VirtualClock, observer
     randomness = random.Random(plan.seed)  # noqa: S311 - a repeatable run, nothing secret
     venue = EmulatedVenue(world, clock, latency=LATENCY, random=randomness)
     half = (plan.end - plan.start).total_seconds() / 2
-    await _live(_bot(plan, venue, clock, randomness, observers), clock, half, kill=True)
+    with _shown(plan, observers) as seen:
+        await _live(_bot(plan, venue, clock, randomness, seen), clock, half, kill=True)
     for observer in observers:
         observer.on_notice(Warned(at=clock.now(), text=KILLED))
-    await _live(_bot(plan, venue, clock, randomness, observers), clock, half, kill=False)
+    with _shown(plan, observers) as seen:
+        await _live(_bot(plan, venue, clock, randomness, seen), clock, half, kill=False)
+
+
+@contextmanager
+def _shown(plan: DemoPlan, observers: Sequence[Observer]) -> Generator[tuple[Observer, ...]]:
+    """Write what a dashboard reads into the home while one of the two bots runs; the run stays the same."""
+    if not plan.shown:
+        yield tuple(observers)
+        return
+    policy = load_policy(plan.parameters.policy, plan.parameters)
+    screens, background = published(plan.home, policy, plan.identity)
+    try:
+        yield (*observers, *screens, Heartbeat(plan.home.heartbeat))
+    finally:
+        background.close()
 
 
 def _bot(
@@ -258,27 +273,17 @@ def _bot(
     observers: Sequence[Observer],
 ) -> Bot:
     state = StateFile(plan.home.state)
-    policy = load_policy(plan.parameters.policy, plan.parameters)
     return build_bot(
         venue=venue,
         store=SqliteStore(plan.home.events),
         clock=clock,
-        policy=policy,
+        policy=load_policy(plan.parameters.policy, plan.parameters),
         randomness=randomness,
         options=RunOptions(interval_seconds=plan.parameters.position_management.loop_interval_seconds),
         identity=plan.identity,
-        observers=(*observers, *_publishers(plan, policy), state),
+        observers=(*observers, state),
         state=state,
     )
-
-
-def _publishers(plan: DemoPlan, policy: Policy) -> tuple[Observer, ...]:
-    """Return what a dashboard reads of a bot; both write to files of the home and change nothing of the run."""
-    if not plan.shown:
-        return ()
-    settings, home = settings_in_words(plan.parameters), plan.home
-    builder = OutlookBuilder(policy, plan.identity, settings=settings, previous=read_outlook(home.outlook))
-    return (OutlookFile(home.outlook, builder), Heartbeat(home.heartbeat))
 
 
 async def _live(bot: Bot, clock: VirtualClock, seconds: float, *, kill: bool) -> None:

@@ -1,5 +1,6 @@
 """What would make a bot act, nearest first; both legs of a hedge; and several hedges beside each other."""
 
+from itertools import takewhile
 from typing import Final
 
 from hedgerow.dashboard import formats
@@ -70,9 +71,10 @@ def kept_out(shown: Shown) -> Panel:
 
 
 def _kind_of(reason: str) -> str:
-    """Return a reason without its figures, so that it can be counted."""
-    words = [word for word in reason.split() if not any(letter.isdigit() for letter in word)]
-    return " ".join(words).strip(":;, ").capitalize()
+    """Return what a reason is about, without its figures, so that it can be counted: ``APR``, ``Spot spread``."""
+    words = reason.removeprefix("24 h ").split()
+    name = " ".join(takewhile(lambda word: not any(letter.isdigit() for letter in word), words)) or reason
+    return f"{name[:1].upper()}{name[1:]}"
 
 
 def _rule(view: View, found: ForeseenExit, key: str, *, symbol: str = "") -> Html:

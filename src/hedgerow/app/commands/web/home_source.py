@@ -5,14 +5,14 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 from hedgerow.app.bot_view import look_at_bot
 from hedgerow.app.commands.operator_request import new_request
 from hedgerow.app.commands.web.settings_file import changed_file, preview_of, shown_settings, write_file
 from hedgerow.app.home_past import HomePast
-from hedgerow.config import Home
+from hedgerow.app.identity import identity_of
+from hedgerow.config import Home, load_settings
 from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.errors import ConfigError, MailboxError
@@ -20,6 +20,8 @@ from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.operator_requests import HedgeSeen, Request, RequestOrigin
+from hedgerow.domain.records.time_series import SeriesPoint
+from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.ports import Clock
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite_reader import SqliteReader
@@ -30,6 +32,7 @@ __all__ = ["HomeSource", "slug_of"]
 ANSWER_SECONDS: Final = 3.0
 """How long a page waits for the answer of a bot before it is shown without."""
 LOOK_SECONDS: Final = 0.1
+MOST_POINTS: Final = 800
 TAIL_BYTES: Final = 32_768
 NO_BOT: Final = "No bot runs, so nothing can be asked of it; on its machine `hedgerow close` closes a position."
 
@@ -77,6 +80,7 @@ class HomeSource:
         self._log = log
         self._follower = _LogFollower()
         self._past = HomePast(home, clock)
+        self._identity: RunIdentity | None = None
         self._view: View | None = None
 
     @property
@@ -91,24 +95,26 @@ class HomeSource:
             StoreError: its log cannot be read.
         """
         look = asyncio.run(look_at_bot(self._home, self._clock, self._follower.ledger))
-        self._view = view_of_bot(look.view, self._past.of(look.view))
+        if self._identity is None:
+            self._identity = self._known_identity()
+        self._view = view_of_bot(look.view, self._past.of(look.view), self._identity)
         return self._view
 
+    def _known_identity(self) -> RunIdentity | None:
+        try:
+            return identity_of(self._home, load_settings(self._home.config, named=False))
+        except ConfigError:
+            return None
+
     def curve(self, view: View, since: datetime | None) -> Curve:
-        """Return what its ended hedges made, one point for each; marked where a hedge was opened."""
-        net = funding = fees = basis = ZERO
-        points: list[CurvePoint] = []
-        for row in reversed(view.closed):
-            net, funding, fees, basis = net + row.net, funding + row.funding, fees - row.fees, basis + row.basis
-            points.append(CurvePoint(at=row.closed_at, net=net, funding=funding, fees=fees, basis=basis))
-        total = view.totals
-        if points and total.net_so_far is not None:
-            points.append(_present(view, funding, fees, basis))
+        """Return what it made, check by check where its time series is there, else hedge by hedge; openings marked."""
+        first = since or view.times.log_began_at or view.times.now
+        points = _thinned([_point(each) for each in self._past.points(first)]) or _by_hedge(view, since)
         marks = [CurveMark(at=row.opened_at, kind="opened", text=f"opened {row.symbol}") for row in view.closed]
         marks += [CurveMark(at=each.opened_at, kind="opened", text=f"opened {each.symbol}") for each in view.hedges]
-        kept = [point for point in points if since is None or point.at >= since]
-        shown = sorted((mark for mark in marks if since is None or mark.at >= since), key=lambda mark: mark.at)
-        return Curve(points=tuple(kept), marks=tuple(shown))
+        marks += [CurveMark(at=halt.since, kind="halted", text=f"halted: {halt.reason}") for halt in view.halts]
+        shown = sorted((mark for mark in marks if mark.at >= first), key=lambda mark: mark.at)
+        return Curve(points=tuple(points), marks=tuple(shown))
 
     def log_lines(self, most: int) -> Sequence[str]:
         """Return the newest lines of its log file, oldest first."""
@@ -171,12 +177,26 @@ class HomeSource:
         )
 
 
-def _present(view: View, funding: Decimal, fees: Decimal, basis: Decimal) -> CurvePoint:
-    for hedge in view.hedges:
-        funding += hedge.funding_received
-        fees -= hedge.fees_paid
-        basis += hedge.result.basis or ZERO if hedge.result else ZERO
-    return CurvePoint(at=view.times.now, net=view.totals.net_so_far, funding=funding, fees=fees, basis=basis)
+def _point(found: SeriesPoint) -> CurvePoint:
+    return CurvePoint(at=found.at, net=found.net, funding=found.funding, fees=-found.fees, basis=found.basis)
+
+
+def _thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
+    """Return at most so many points as a curve can show, evenly, with the last one."""
+    if len(points) <= MOST_POINTS:
+        return list(points)
+    step = (len(points) - 1) / (MOST_POINTS - 1)
+    return [points[round(index * step)] for index in range(MOST_POINTS)]
+
+
+def _by_hedge(view: View, since: datetime | None) -> list[CurvePoint]:
+    """Return one point for each hedge that ended, by the log alone."""
+    net = funding = fees = basis = ZERO
+    points: list[CurvePoint] = []
+    for row in reversed(view.closed):
+        net, funding, fees, basis = net + row.net, funding + row.funding, fees - row.fees, basis + row.basis
+        points.append(CurvePoint(at=row.closed_at, net=net, funding=funding, fees=fees, basis=basis))
+    return [point for point in points if since is None or point.at >= since]
 
 
 def slug_of(home: Home, taken: Sequence[str]) -> str:
