@@ -12,7 +12,14 @@ from hedgerow.domain.errors import InvariantBroken
 from hedgerow.domain.events import CommandIssued, ExecutionStepped, Halted, HaltReason, HedgeOpened, Lifted
 from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested, HaltRequested, Request, ResumeRequested
+from hedgerow.domain.operator_requests import (
+    AdoptRequested,
+    CloseOnExitRequested,
+    CloseRequested,
+    HaltRequested,
+    Request,
+    ResumeRequested,
+)
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
@@ -74,6 +81,23 @@ def test_a_running_bot_closes_on_request_and_opens_nothing_until_resumed(tmp_pat
     harness.run(0.3, mailbox=mailbox, at={0.02: _post(mailbox, "2", ResumeRequested())})
     assert len(harness.logged(Lifted)) == 1
     harness.check_whole()
+
+
+@pytest.mark.parametrize(("usual", "asked_for"), [(False, True), (True, False)])
+def test_a_person_says_what_becomes_of_positions_when_the_bot_stops(
+    tmp_path: Path, *, usual: bool, asked_for: bool
+) -> None:
+    harness, mailbox = BotHarness(), mailbox_in(tmp_path)
+    request = CloseOnExitRequested(on=asked_for)
+    harness.run(1, mailbox=mailbox, options=RunOptions(close_on_exit=usual), at={0.52: _post(mailbox, "1", request)})
+    answer = mailbox.collect("1")
+    assert answer is not None
+    assert answer.done
+    assert asked("2", request).text == f"close on exit: {'yes' if asked_for else 'no'}"
+    if asked_for:
+        harness.check_flat()
+    else:
+        assert harness.hedge.symbol == SYMBOL
 
 
 def test_an_answer_that_cannot_be_written_is_a_warning_and_the_bot_goes_on(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "Answer",
     "Claim",
     "CloseAllRequested",
+    "CloseOnExitRequested",
     "CloseRequested",
     "HaltRequested",
     "HandledRequest",
@@ -63,7 +64,15 @@ class ResumeRequested(Struct, frozen=True, kw_only=True, tag="resume"):
     """Allow openings again."""
 
 
-Request: TypeAlias = CloseRequested | CloseAllRequested | AdoptRequested | HaltRequested | ResumeRequested
+class CloseOnExitRequested(Struct, frozen=True, kw_only=True, tag="close_on_exit"):
+    """Say whether the running bot closes its positions when it stops; until its end, not for the next one."""
+
+    on: bool
+
+
+Request: TypeAlias = (
+    CloseRequested | CloseAllRequested | AdoptRequested | HaltRequested | ResumeRequested | CloseOnExitRequested
+)
 
 
 class RequestOrigin(StrEnum):
@@ -110,6 +119,8 @@ class OperatorRequest(Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """What is asked for, in the words of the command line."""
         action = self.action
+        if isinstance(action, CloseOnExitRequested):
+            return f"close on exit: {'yes' if action.on else 'no'}"
         name = "close --all" if isinstance(action, CloseAllRequested) else str(action.__struct_config__.tag)
         symbol = action.symbol if isinstance(action, CloseRequested | AdoptRequested) else None
         symbol = symbol or (self.hedge.symbol if self.hedge else None)

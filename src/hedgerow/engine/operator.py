@@ -14,6 +14,7 @@ from hedgerow.domain.operator_requests import (
     Answer,
     Claim,
     CloseAllRequested,
+    CloseOnExitRequested,
     CloseRequested,
     HaltRequested,
     HedgeSeen,
@@ -70,6 +71,7 @@ class Service:
         self._alone = False
         """Whether a one-shot command asks: no bot runs."""
         self._resumed = False
+        self._close_on_exit: bool | None = None
         self._settled_abandoned = False
 
     @property
@@ -81,6 +83,11 @@ class Service:
     def closing(self) -> bool:
         """Whether nothing new is to be traded: a person's closing is at work or waits, or a one-shot command acts."""
         return self._alone or self._closing or self._pending is not None
+
+    @property
+    def close_on_exit(self) -> bool | None:
+        """Whether a person said that positions are closed, or kept, when the bot stops; None = nothing was said."""
+        return self._close_on_exit
 
     def act_alone(self) -> None:
         """Serve a one-shot command: what a stop left in flight ends hedged or flat, and no opening leads further."""
@@ -317,7 +324,14 @@ class Service:
                 return await self._halt(request.detail or "by hand")
             case ResumeRequested():
                 return await self._resume()
+            case CloseOnExitRequested():
+                return self._set_close_on_exit(on=request.on)
         assert_never(request)
+
+    def _set_close_on_exit(self, *, on: bool) -> Answer:
+        self._close_on_exit = on
+        text = "closes its positions when it stops" if on else "keeps its positions when it stops"
+        return Answer(done=True, text=f"This bot {text}; the next one does as it is started.")
 
     async def _close(self, request: CloseRequested) -> Answer:
         self._closing = True

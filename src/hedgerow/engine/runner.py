@@ -222,7 +222,9 @@ class Runner:
         return backoff_seconds(FIRST_BACKOFF_SECONDS, longest, self._failures)
 
     async def _end(self) -> None:
-        closing = self._options.close_on_exit and bool(self._journal.ledger.hedges)
+        asked = self._service.close_on_exit
+        close = self._options.close_on_exit if asked is None else asked
+        closing = close and bool(self._journal.ledger.hedges)
         if self._stop():
             self._journal.say(StoppedByUser(at=self._clock.now(), closing=closing))
             await self._guarded(self._service.answer_at_the_end)

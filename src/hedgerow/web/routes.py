@@ -12,6 +12,7 @@ from hedgerow.dashboard.view import View, view_document
 from hedgerow.domain.errors import HedgerowError
 from hedgerow.domain.operator_requests import (
     CloseAllRequested,
+    CloseOnExitRequested,
     CloseRequested,
     HaltRequested,
     HedgeSeen,
@@ -36,6 +37,8 @@ __all__ = ["DashboardRoutes", "not_ready"]
 
 FRAGMENT: Final = "X-Fragment"
 """A request with this header gets a question alone, without the page around it."""
+QUESTIONS: Final = ("halt", "resume", "close", "on-exit")
+CHANGES: Final = ("halt", "resume", "close", "close-all", "on-exit")
 LONGEST: Final = 200
 NOTICE_SECONDS: Final = 60.0
 OPERATOR: Final = "dashboard operator"
@@ -74,8 +77,8 @@ class DashboardRoutes:
             web.get("/healthz", self._healthz),
             web.get("/readyz", self._readyz),
         )
-        questions = tuple(web.get(f"{bot}/{name}", self._question) for name in ("halt", "resume", "close"))
-        changes = tuple(web.post(f"{bot}/{name}", self._change) for name in ("halt", "resume", "close", "close-all"))
+        questions = tuple(web.get(f"{bot}/{name}", self._question) for name in QUESTIONS)
+        changes = tuple(web.post(f"{bot}/{name}", self._change) for name in CHANGES)
         settings = (
             web.post(bot + "/settings/preview", self._preview),
             web.post(bot + "/settings", self._write_settings),
@@ -263,6 +266,8 @@ def _question_of(shown: Shown, request: web.Request) -> Html:
         return controls.halt_dialog(shown)
     if name == "resume":
         return controls.resume_dialog(shown)
+    if name == "on-exit":
+        return controls.on_exit_dialog(shown)
     if request.query.get("all"):
         return controls.close_all_dialog(shown)
     hedge = shown.hedge
@@ -282,6 +287,8 @@ def _asked_for(name: str, form: dict[str, str]) -> tuple[Request, HedgeSeen | No
             return ResumeRequested(), None
         case "close-all":
             return CloseAllRequested(), None
+        case "on-exit":
+            return CloseOnExitRequested(on=form.get("close") == "yes"), None
         case _:
             hedge_id, symbol = form.get("hedge", ""), form.get("symbol", "")
             if not hedge_id or not symbol or len(hedge_id) > LONGEST or len(symbol) > LONGEST:

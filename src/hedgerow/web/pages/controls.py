@@ -9,7 +9,15 @@ from hedgerow.web.html import Html, element, join, void
 from hedgerow.web.pages.parts import facts, gain, remark
 from hedgerow.web.pages.state import Shown, as_of
 
-__all__ = ["close_all_dialog", "close_dialog", "halt_dialog", "nothing_dialog", "resume_dialog", "which_dialog"]
+__all__ = [
+    "close_all_dialog",
+    "close_dialog",
+    "halt_dialog",
+    "nothing_dialog",
+    "on_exit_dialog",
+    "resume_dialog",
+    "which_dialog",
+]
 
 AFTERWARDS: Final = "Openings are halted afterwards until you resume them. Prices are read again when the bot closes."
 
@@ -137,6 +145,22 @@ def resume_dialog(shown: Shown) -> Html:
         button="Resume openings",
         keep="Keep them halted",
     )
+
+
+def on_exit_dialog(shown: Shown) -> Html:
+    """Return the choice of what becomes of positions when the bot stops."""
+    keep = element("a", "Leave it as it is", href=shown.base or "/", class_="button", data_keep="", autofocus=True)
+    close = element("button", "Close them", type="submit", name="close", value="yes", class_="hard")
+    hold = element("button", "Keep them", type="submit", name="close", value="no")
+    form = element(
+        "form",
+        void("input", type="hidden", name="csrf", value=shown.csrf),
+        element("nav", keep, hold, close, class_="acts column"),
+        method="post",
+        action=f"{shown.base}/on-exit",
+    )
+    said = "When this bot is stopped, its positions can be closed, or kept and taken up again at the next start."
+    return join((element("h1", "When the bot stops", id="dialog-title"), element("p", said), form))
 
 
 def _dialog(

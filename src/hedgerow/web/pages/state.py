@@ -158,6 +158,8 @@ def _buttons(shown: Shown) -> Html:
         else _link("Halt openings", f"{base}/halt")
     )
     buttons = [first]
+    if view.process.state is ProcessState.RUNNING:
+        buttons.append(_link("On exit\N{HORIZONTAL ELLIPSIS}", f"{base}/on-exit"))
     if view.hedges or view.jobs:
         buttons.append(_link("Close\N{HORIZONTAL ELLIPSIS}", _close_address(shown), kind="hard"))
     return element("nav", *buttons, class_="acts", aria_label="Controls")

@@ -1,0 +1,175 @@
+"""The dashboard as a user has it: beside a bot, after its death, and with ten readers who change nothing."""
+
+import asyncio
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from hedgerow.app.commands.dashboard import make_link, serving_dashboard
+from hedgerow.app.commands.demo import DemoPlan, demo_market_data, play_demo
+from hedgerow.clock import SystemClock
+from hedgerow.config import Home, HomeMode
+from hedgerow.domain.events import Halted, HaltReason, RequestHandled
+from hedgerow.domain.operator_requests import HaltRequested, RequestOrigin
+from hedgerow.store.sqlite_reader import SqliteReader
+from hedgerow.web.access import Role, csrf_of
+from hedgerow.web.server import ServerOptions
+from support.asked import Reply, ask
+from support.command_runner import COMMAND, process
+
+PATIENCE = 120.0
+DAYS = 0.6
+READERS = 10
+
+
+class Browser:
+    """A signed-in user without a browser."""
+
+    def __init__(self, port: int, code: str) -> None:
+        self.port = port
+        self.origin = f"http://127.0.0.1:{port}"
+        self.cookie = self.post("/login", f"secret={code}").cookie
+        assert self.cookie
+
+    def get(self, path: str) -> Reply:
+        return ask(self.port, "GET", path, {"Host": f"127.0.0.1:{self.port}", "Cookie": self.cookie})
+
+    def post(self, path: str, body: str) -> Reply:
+        headers = {
+            "Host": f"127.0.0.1:{self.port}",
+            "Origin": self.origin,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Cookie": getattr(self, "cookie", ""),
+        }
+        return ask(self.port, "POST", path, headers, body)
+
+    def act(self, path: str, body: str = "") -> Reply:
+        return self.post(path, f"csrf={csrf_of(self.cookie.partition('=')[2])}&{body}")
+
+    def state(self) -> str:
+        return str(msgspec.json.decode(self.get("/api/view").text)["report"]["state"])
+
+
+def until(found: Callable[[], bool]) -> None:
+    clock, pause = SystemClock(), threading.Event()
+    end = clock.monotonic() + PATIENCE
+    while not found():
+        assert clock.monotonic() < end, "not in time"
+        pause.wait(0.1)
+
+
+@contextmanager
+def serving(folder: Path, *words: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """Start a command that shows a dashboard; yield its process and the port."""
+    running = process(COMMAND, *words, home=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert running.stdout is not None
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.extend(iter(running.stdout.readline, "")), daemon=True)
+    reader.start()
+
+    def port() -> int | None:
+        return next((int(found[1]) for line in list(lines) if (found := re.search(r"127\.0\.0\.1:(\d+)/", line))), None)
+
+    try:
+        until(lambda: port() is not None or running.poll() is not None)
+        number = port()
+        assert number is not None, "".join(lines)
+        yield running, number
+    finally:
+        running.kill()
+        running.wait()
+        reader.join(10)
+        running.stdout.close()
+
+
+def events_of(home: Home) -> list[object]:
+    async def read() -> list[object]:
+        reader = SqliteReader(home.events)
+        try:
+            return list(await reader.events())
+        finally:
+            await reader.close()
+
+    return asyncio.run(read())
+
+
+def test_a_running_bot_is_shown_and_halted_from_the_dashboard_and_outlived_by_a_companion(tmp_path: Path) -> None:
+    home = Home(folder=tmp_path, mode=HomeMode.PAPER)
+    with serving(tmp_path, "run", "--paper", "--dashboard", "--port", 0) as (bot, port):
+        browser = Browser(port, make_link(tmp_path, Role.OPERATOR, SystemClock()))
+        until(lambda: browser.state() in {"hedged", "flat"})
+        assert browser.get("/healthz").status == 200
+        until(lambda: browser.get("/readyz").status == 200)
+        slug = browser.get("/").text.partition('data-stream="/bots/')[2].partition("/")[0]
+        assert browser.act(f"/bots/{slug}/halt").status == 303
+        assert "Openings are halted" in browser.get(f"/bots/{slug}").text
+        until(lambda: browser.state().startswith("halted"))
+        bot.send_signal(signal.SIGKILL)
+        bot.wait()
+    handled = [event for event in events_of(home) if isinstance(event, RequestHandled)]
+    assert [(each.request.origin, each.request.action) for each in handled] == [
+        (RequestOrigin.WEB, HaltRequested(detail="halted on the dashboard"))
+    ]
+    assert any(isinstance(event, Halted) and event.reason is HaltReason.USER for event in events_of(home))
+    with serving(tmp_path, "dashboard", "--home", tmp_path, "--port", 0) as (_, port):
+        browser = Browser(port, make_link(tmp_path, Role.OPERATOR, SystemClock()))
+        assert browser.state() == "down"
+        page = browser.get("/").text
+        assert "is gone" in page
+        assert "as of" in page
+        assert browser.get("/readyz").status == 503
+        browser.act(f"/bots/{slug}/halt")
+        assert "No bot runs" in browser.get("/").text
+
+
+def test_the_demo_is_served_while_it_runs_and_after_it_until_it_is_interrupted(tmp_path: Path) -> None:
+    words = ("demo", "--days", "0.3", "--pairs", "6", "--home", tmp_path, "--report", tmp_path / "r.html", "--serve")
+    with serving(tmp_path, *words, "--port", 0) as (demo, port):
+        browser = Browser(port, make_link(tmp_path, Role.VIEWER, SystemClock()))
+        until(lambda: browser.state() == "stopped")
+        assert demo.poll() is None
+        assert "DEMO" in browser.get("/").text
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(PATIENCE) == 0
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> DemoPlan:
+    market = demo_market_data(None, seed=3, pairs=6, start=datetime(2025, 1, 1, tzinfo=UTC), days=DAYS)
+    return DemoPlan(market_data=market, days=DAYS, seed=3, home=Home(folder=tmp_path / "alone", mode=HomeMode.DEMO))
+
+
+def test_ten_readers_leave_the_event_log_of_a_seeded_run_byte_for_byte_the_same(plan: DemoPlan, tmp_path: Path) -> None:
+    plan.home.prepare()
+    alone = play_demo(plan, ()).events_sha256
+    home, clock, ended = Home(folder=tmp_path / "read", mode=HomeMode.DEMO), SystemClock(), threading.Event()
+    home.prepare()
+    seen: list[str] = []
+
+    def read(browser: Browser) -> None:
+        while not ended.is_set():
+            seen.append(browser.get("/").text)
+            browser.get("/api/view")
+
+    with serving_dashboard((home,), ServerOptions(port=0), clock) as server:
+        browsers = [Browser(server.port, make_link(home.folder, Role.VIEWER, clock)) for _ in range(READERS)]
+        threads = [threading.Thread(target=read, args=(browser,)) for browser in browsers]
+        for thread in threads:
+            thread.start()
+        try:
+            watched = play_demo(replace(plan, home=home, shown=True), ()).events_sha256
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+    assert watched == alone
+    assert len(seen) >= READERS
