@@ -18,7 +18,7 @@ GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_
 PARALLEL := -n $(WORKERS) --maxschedchunk=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test quick lint fast nightly check conformance pages site format bench kill-week cut-week planted matrix lock image-test clean
+.PHONY: help setup demo simulate test quick lint fast nightly check conformance pages screenshots site format bench kill-week cut-week planted matrix lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -73,6 +73,9 @@ pages: setup ## write the tables of the docs that follow from the code anew
 
 site: ## build the documentation as a site into .site; a broken link is an error
 	@sh scripts/site.sh
+
+screenshots: setup ## take the pictures of docs/dashboard.md with the browser tests; needs Chromium
+	@HEDGEROW_DOCS_IMAGES=docs/images $(BIN)/python -m pytest -q tests/browser -k "hedged or naked or keyboard"
 
 format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

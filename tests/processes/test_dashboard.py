@@ -68,12 +68,13 @@ def until(found: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def serving(folder: Path, *words: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+def serving(folder: Path, *words: object) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """Start a command that shows a dashboard; yield its process and the port."""
     running = process(COMMAND, *words, home=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert running.stdout is not None
+    output = running.stdout
+    assert output is not None
     lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.extend(iter(running.stdout.readline, "")), daemon=True)
+    reader = threading.Thread(target=lambda: lines.extend(iter(output.readline, "")), daemon=True)
     reader.start()
 
     def port() -> int | None:
@@ -88,7 +89,7 @@ def serving(folder: Path, *words: str) -> Iterator[tuple["subprocess.Popen[str]"
         running.kill()
         running.wait()
         reader.join(10)
-        running.stdout.close()
+        output.close()
 
 
 def events_of(home: Home) -> list[object]:

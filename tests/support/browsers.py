@@ -1,6 +1,7 @@
 """A real Chromium that looks at a dashboard: what it complains of, what is too wide, what axe finds.
 
-``HEDGEROW_SCREENSHOTS=DIR`` keeps a picture of every page that is looked at.
+``HEDGEROW_SCREENSHOTS=DIR`` keeps a picture of every page that is looked at; ``HEDGEROW_DOCS_IMAGES=DIR`` those of
+the docs.
 """
 
 import os
@@ -10,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.bot_state import BotState
@@ -34,7 +35,14 @@ __all__ = [
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
 AXE = Path(__file__).parents[1] / "browser" / "axe" / "axe.min.js"
-DESK, PHONE = {"width": 1320, "height": 900}, {"width": 360, "height": 740}
+DESK, PHONE = ViewportSize(width=1320, height=900), ViewportSize(width=360, height=740)
+DOCUMENTED = {
+    "hedged-desk-light": "dashboard-hedged",
+    "naked-desk-dark": "dashboard-naked",
+    "hedged-phone-light": "dashboard-phone",
+    "dialog-desk-light": "dashboard-close",
+}
+"""Pictures of docs/dashboard.md, by the name of the page that they show."""
 RULES = {"resultTypes": ["violations"]}
 
 
@@ -111,7 +119,8 @@ def violations(page: Page) -> list[str]:
 
 def keep(page: Page, name: str) -> None:
     """Keep a picture of a page where pictures were asked for."""
-    folder = os.environ.get("HEDGEROW_SCREENSHOTS")
+    folder, documented = os.environ.get("HEDGEROW_SCREENSHOTS"), os.environ.get("HEDGEROW_DOCS_IMAGES")
     if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    if documented and name in DOCUMENTED:
+        page.screenshot(path=Path(documented) / f"{DOCUMENTED[name]}.png")

@@ -67,6 +67,8 @@ class SettingShown(Struct, frozen=True, kw_only=True):
     """Of the process that runs; None = not known."""
     choices: tuple[str, ...] = ()
     """Where only these are allowed."""
+    editable: bool = True
+    """False for what names code: that is written on the machine of the bot."""
 
 
 class SettingsPreview(Struct, frozen=True, kw_only=True):

@@ -41,7 +41,7 @@ def settings(shown: Shown, rows: Sequence[SettingShown], problem: str = "") -> P
 
 def _row(shown: Shown, row: SettingShown) -> list[Html | str | Cell]:
     name = element("span", row.name.removeprefix(f"{row.section}."), title=row.meaning)
-    value: Html | str = _field(row) if shown.may_act else row.in_file
+    value: Html | str = _field(row) if shown.may_act and row.editable else row.in_file
     force = row.in_force
     differs = force is not None and force != row.in_file
     shown_force = element("b", force, class_="warnc") if differs and force else force or "?"

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from hedgerow.app.bot_view import look_at_bot
@@ -80,6 +81,8 @@ class HomeSource:
         self._log = log
         self._follower = _LogFollower()
         self._past = HomePast(home, clock)
+        self._config = home.config
+        """The configuration in force: of a running bot the one that it names."""
         self._identity: RunIdentity | None = None
         self._view: View | None = None
 
@@ -97,6 +100,9 @@ class HomeSource:
         look = asyncio.run(look_at_bot(self._home, self._clock, self._follower.ledger))
         if self._identity is None:
             self._identity = self._known_identity()
+        outlook = look.view.outlook
+        named = outlook.identity.config_file if outlook and outlook.identity else None
+        self._config = Path(named) if named else self._home.config
         self._view = view_of_bot(look.view, self._past.of(look.view), self._identity)
         return self._view
 
@@ -133,23 +139,23 @@ class HomeSource:
         Raises:
             ConfigError: its file cannot be read.
         """
-        return shown_settings(self._home.config, self._view.settings if self._view else {})
+        return shown_settings(self._config, self._view.settings if self._view else {})
 
     def preview(self, changes: Mapping[str, str]) -> SettingsPreview:
         """Return what changed settings would do; nothing is written."""
-        return preview_of(self._home.config, changes, self._view or self.read())
+        return preview_of(self._config, changes, self._view or self.read())
 
     def write_settings(self, changes: Mapping[str, str], user: str) -> Asked:
         """Write changed settings to the configuration file, all or none of them."""
         try:
-            content, _, _ = changed_file(self._home.config, changes)
-            write_file(self._home.config, content)
+            content, _, _ = changed_file(self._config, changes)
+            write_file(self._config, content)
         except ConfigError as error:
             return Asked(outcome=AskOutcome.REFUSED, text=f"Nothing was written: {error}")
         names = ", ".join(sorted(changes))
-        self._log(f"{self._slug}: {user} wrote {names} to {self._home.config}")
+        self._log(f"{self._slug}: {user} wrote {names} to {self._config}")
         return Asked(
-            outcome=AskOutcome.DONE, text=f"Written to {self._home.config.name}: in force after the bot is restarted."
+            outcome=AskOutcome.DONE, text=f"Written to {self._config.name}: in force after the bot is restarted."
         )
 
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:

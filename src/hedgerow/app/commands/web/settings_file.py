@@ -50,6 +50,7 @@ def shown_settings(path: Path, in_force: Mapping[str, str]) -> tuple[SettingShow
             in_file=in_words(row.shown(parameters)),
             in_force=in_force.get(row.name),
             choices=_choices(row),
+            editable=row.kind is not Kind.CLASS,
         )
         for row in SETTINGS
     )
@@ -75,6 +76,8 @@ def changed_file(path: Path, changes: Mapping[str, str]) -> tuple[bytes, Strateg
             raise ConfigError(f"{name}: there is no such setting")
         if text.strip() == in_words(row.shown(before)):
             continue
+        if row.kind is Kind.CLASS:
+            raise ConfigError(f"{name} names code: it is changed on the machine of the bot, not from a dashboard")
         holder = document.setdefault(row.section, {}) if row.section else document
         if not isinstance(holder, dict):
             raise ConfigError(f"{path}: {row.section} is no object")
