@@ -162,7 +162,8 @@ class CrashSite:
 
     def left_behind(self) -> tuple[object, ...]:
         """Return what identifies log, exchange and time as they are now."""
-        return (self._clock.now(), len(self.store._events), self.world.revision, *self.venue.counters())
+        log = (len(self.store._events), self.store._snapshot.events)
+        return (self._clock.now(), *log, self.world.revision, *self.venue.counters())
 
     def run(self, hours: float) -> Ledger:
         """Run a bot for so long, undisturbed, and return the ledger."""
