@@ -9,7 +9,7 @@ LOCKS := requirements/core.txt requirements/build.txt requirements/dev.txt
 # Arguments for `make demo`, for example: make demo ARGS="--days 7 --seed 3"
 ARGS ?=
 # Long proofs of reliability, each run by itself; docs/reliability.md has their commands and results.
-CAMPAIGNS := $(addprefix benchmarks/,backtest_parity.py crash_points.py cut_week.py exposure.py kill_week.py planted_bugs.py reply_matrix.py)
+CAMPAIGNS := $(addprefix benchmarks/,backtest_parity.py crash_points.py cut_week.py exposure.py fleet_week.py kill_postgres.py kill_week.py planted_bugs.py reply_matrix.py)
 # Test processes.
 WORKERS ?= 2
 # Tests that take every branch of domain and strategy; only they are watched for coverage.

@@ -88,7 +88,7 @@ def test_two_programs_that_set_up_one_database_at_once_do_it_once(address: str) 
     def set_up() -> None:
         connection = connected(address)
         try:
-            upgrade(connection)
+            PostgresStore(address, "the database", new_bot()).release()
         except Exception as error:  # noqa: BLE001 - shown by the assertion
             failures.append(error)
         finally:

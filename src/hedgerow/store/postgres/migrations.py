@@ -14,7 +14,7 @@ __all__ = ["Migration", "known_migrations", "schema_number", "upgrade", "usable"
 LOCK: Final = 0x48_44_47_57
 """Held while the schema changes, so that two programs do not change it at once."""
 UPGRADE_SECONDS: Final = 600.0
-"""How long one migration may take: it may rewrite a table of years."""
+"""How long a statement of a migration may take: it may rewrite a table of years."""
 
 
 class Migration(Struct, frozen=True, kw_only=True):
@@ -82,25 +82,27 @@ def usable(connection: Connection) -> bool:
 
 
 def upgrade(connection: Connection, *, to: int | None = None) -> tuple[int, int]:
-    """Apply the migrations that are missing, up to ``to`` or all; returns the numbers before and after.
-
-    Each is one transaction: after a failure the schema is that of the last one that was applied.
+    """Apply the migrations that are missing, up to ``to`` or all, as one transaction; returns the numbers around it.
 
     Raises:
         DatabaseAway: the database does not answer.
         StoreError: the schema is of a newer version or changed, or the role may not change it.
     """
     before = schema_number(connection)
-    for migration in known_migrations()[before : to if to is None else max(to, before)]:
-        with connection.transaction(seconds=UPGRADE_SECONDS) as raw:
-            raw.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-            raw.execute("CREATE SCHEMA IF NOT EXISTS hedgerow")
-            raw.execute(
-                "CREATE TABLE IF NOT EXISTS hedgerow.migrations (number integer PRIMARY KEY, name text NOT NULL,"
-                " sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
-            )
-            done = raw.execute("SELECT 1 FROM hedgerow.migrations WHERE number = %s", (migration.number,)).fetchone()
-            if done is None:
+    missing = known_migrations()[before : to if to is None else max(to, before)]
+    if not missing:
+        return before, before
+    with connection.transaction(seconds=UPGRADE_SECONDS) as raw:
+        raw.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        raw.execute("CREATE SCHEMA IF NOT EXISTS hedgerow")
+        raw.execute(
+            "CREATE TABLE IF NOT EXISTS hedgerow.migrations (number integer PRIMARY KEY, name text NOT NULL,"
+            " sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
+        )
+        # Another program may have done it while this one waited.
+        done = {row[0] for row in raw.execute("SELECT number FROM hedgerow.migrations").fetchall()}
+        for migration in missing:
+            if migration.number not in done:
                 raw.execute(migration.sql.encode())
                 raw.execute(
                     "INSERT INTO hedgerow.migrations (number, name, sha256) VALUES (%s, %s, %s)",
