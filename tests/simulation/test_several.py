@@ -22,13 +22,17 @@ from hedgerow.domain.operator_requests import (
 )
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 from hedgerow.simulation.causes import Cause, CauseSpan
+from hedgerow.simulation.checks.conduct import Conduct
 from hedgerow.simulation.checks.invariants import Invariant
+from hedgerow.simulation.checks.legs import LegWatch
 from hedgerow.simulation.checks.requests import Requests
 from hedgerow.simulation.checks.separate import check_separate
 from hedgerow.simulation.checks.truth import liquidation_distance, unused
 from hedgerow.simulation.faults.incidents import held_pair
 from hedgerow.simulation.generators.scenarios import draw_plan
-from support.judging import LegHarness
+from hedgerow.simulation.harness import ExchangeHarness
+from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
+from support.judging import JudgedExchange, LegHarness
 from support.toy_venue import new_job
 from support.views import NOW, account, fill, hedge, pair_of, several_of, short_of
 from support.worlds import START, Listing, ScriptedMarketData, make_pair, make_world
@@ -214,3 +218,29 @@ def test_a_hedge_that_is_said_to_be_closed_and_is_held_is_found() -> None:
     assert [rule for rule, _ in judge.handled(handled(every), two())] == [Invariant.REQUESTS]
     assert list(judge.handled(handled(one, RequestOutcome.REFUSED), two())) == []
     assert list(judge.handled(handled(every), Ledger())) == []
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_limits_one_position_is_a_part_of_an_equity_with_the_held_coins_at_the_prices_now() -> None:
+    data = ScriptedMarketData([Listing(A, rate="0.0006"), Listing(B, rate="0.0006")])
+    data.set_prices(START + timedelta(minutes=20), 50, symbol=A)
+    world = make_world(data, usdt=1000, perp=1000)
+    world.trade_by_hand(Market.SPOT, A, Side.BUY, Decimal(4))
+    world.trade_by_hand(Market.PERP, A, Side.SELL, Decimal(4))
+    exchange: ExchangeHarness = JudgedExchange(world)  # type: ignore[assignment] # the judge reads no more of it
+    capital = CapitalManagement(max_position_equity=Decimal("0.25"))
+    settings = StrategyParameters(capital_management=capital, position_management=PositionManagement(max_positions=2))
+    conduct = Conduct(exchange, lambda: settings, LegWatch(exchange, owners={}))
+    held = several_of(hedge("4", hedge_id="h1", pair=make_pair(A)))
+    world.advance(START + timedelta(minutes=30))
+
+    def judged(coins: str) -> list[str]:
+        opening = new_job(ExecutionKind.OPEN, pair=make_pair(B), spot=coins, limits=settings.execution)
+        found = conduct.begins(replace(opening, hedge_id="h2"), held)
+        return [text for _, text in found if "its part of the equity" in text]
+
+    # 2,000 USDT are worth 2,000 still: a quarter of them is 250 per leg, of coins at 100.
+    assert judged("2.45") == [], "the coins that are held count"
+    assert len(judged("2.65")) == 1, "at what they are worth, not at what they were bought for"

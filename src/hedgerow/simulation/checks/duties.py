@@ -96,6 +96,8 @@ class Duties:
             self._rested[job.symbol] = self._harness.now
         if event.reason is Reason.USER and self._asked_until is not None and self._harness.now <= self._asked_until:
             return
+        if event.reason is Reason.OTHER_HEDGE:
+            return  # whether another hedge was in danger was judged when the trade was set aside
         if job is None or causes or job.started_at <= self._calm_since or self._stirred(job.started_at):
             return
         yield (
