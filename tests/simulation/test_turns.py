@@ -17,7 +17,9 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.ledger.suspension import set_aside
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
+from hedgerow.domain.position import Reason
 from hedgerow.engine.notices import Recorded
 from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.checks.invariants import Invariant
@@ -202,3 +204,13 @@ def test_legs_that_differ_wait_for_the_trade_of_another_pair_for_a_minute_and_no
     assert harness.advance_time(10).look() == [Invariant.EXPLAINED]
     harness.legs.logged(ev.ExecutionTakenUp(at=harness.now, hedge_id="h9"))
     assert harness.look() == [], "the trade has just been taken up again"
+
+
+def test_an_opening_that_gave_way_was_not_given_up_for_nothing() -> None:
+    harness = matched()
+    job = replace(new_job(ExecutionKind.OPEN, at=harness.now), hedge_id="h9")
+    harness.advance_time(60)
+    given_up = ev.HedgeAborted(at=harness.now, hedge_id="h9", reason=Reason.OTHER_HEDGE, detail="", residue_value=ZERO)
+    assert list(harness.duties.ends(job, given_up, ())) == []
+    refused = replace(given_up, reason=Reason.REFUSED)
+    assert [rule for rule, _ in harness.duties.ends(job, refused, ())] == [Invariant.DUTIES]
