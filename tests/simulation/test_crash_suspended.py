@@ -70,7 +70,9 @@ def campaign(seed: int, every: int = 1) -> tuple[int, list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_a_bot_that_dies_while_a_drawn_trade_is_set_aside_breaks_nothing(kind: tuple[str, str, str]) -> None:
+def test_a_bot_that_dies_while_a_drawn_trade_is_set_aside_breaks_nothing(
+    kind: tuple[ExecutionKind, ExecutionState, str],
+) -> None:
     aside = Aside(KINDS[kind])
     assert aside.job is not None
     assert (aside.job.kind, aside.job.limits.style.value) == (kind[0], kind[2])
