@@ -26,7 +26,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 FOREIGN = ("conformance-", "site")
 """Beginnings of the names of locks whose environments hold other people's programs and nothing of ours."""
-IMPORT_NAMES = {"Crypto": "pycryptodome"}
+IMPORT_NAMES = {"prometheus_client": "prometheus-client", "Crypto": "pycryptodome"}
 """Packages that are not imported under their own name."""
 MADE_BY_TOOLS = {".venv", ".git", ".conformance", "__pycache__", "dist", "build", "htmlcov", "hedgerow-home"}
 

@@ -10,6 +10,7 @@ import pytest
 
 from hedgerow.cli.codes import ExitCode
 from support.command_runner import COMMAND
+from support.components import needed
 
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "deploy").glob("*.service"))
@@ -64,5 +65,47 @@ def test_the_bot_has_time_to_end_a_trade_and_a_stop_while_halted_is_no_failure()
 
 def test_the_container_is_not_restarted_for_ever_and_has_the_same_time() -> None:
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    assert re.findall(r"^ +restart: (.*)$", compose, re.MULTILINE) == ["on-failure:5"]
+    assert re.findall(r"^ +restart: (on-failure.*)$", compose, re.MULTILINE) == ["on-failure:5"] * 2
     assert re.findall(r"^ +stop_grace_period: (.*)$", compose, re.MULTILINE) == ["90s"]
+
+
+def test_compose_starts_the_bot_alone_and_the_others_by_their_profile() -> None:
+    services = (ROOT / "docker-compose.yml").read_text(encoding="utf-8").partition("\nservices:\n")[2]
+    parts = re.split(r"^  (\w+):$", services.partition("\nvolumes:\n")[0], flags=re.MULTILINE)[1:]
+    found = {
+        name: re.findall(r"^    profiles: \[(.*)\]$", text, re.MULTILINE)
+        for name, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+    assert found == {
+        "bot": [],
+        "notify": ["alerts"],
+        "dashboard": ["metrics, fleet"],
+        "prometheus": ["metrics"],
+        "postgres": ["fleet"],
+    }
+
+
+@pytest.mark.parametrize("profile", ["alerts", "metrics", "fleet"])
+def test_compose_accepts_the_file_with_each_profile(profile: str) -> None:
+    compose = shutil.which("docker-compose")
+    if compose is None:
+        pytest.skip("docker-compose is not installed")
+    done = subprocess.run(  # noqa: S603 - the tool that reads the file
+        [compose, "-f", str(ROOT / "docker-compose.yml"), "--profile", profile, "config", "--quiet"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_promtool_accepts_the_configuration_of_the_profile() -> None:
+    done = subprocess.run(  # noqa: S603 - Prometheus' own tool
+        [needed("promtool"), "check", "config", str(ROOT / "deploy" / "prometheus" / "prometheus.yml")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

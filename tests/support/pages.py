@@ -7,15 +7,17 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from hedgerow.notify.alert_rules import rules_text
+from hedgerow.notify.grafana import grafana_text
 from hedgerow.strategy.hedging.machine import table
 from support.admin_pages import admin_fields, admin_values
-from support.alert_pages import alert_kinds, alert_variables
+from support.alert_pages import alert_kinds, alert_variables, metric_rules, metric_series
 from support.api_pages import API_PAGES, api_page
 from support.command_pages import commands, settings
 from support.log_pages import event_fields, event_values, exit_codes, log_lines, log_warnings
 from support.preset_pages import FIGURES, preset_figures, preset_texts, preset_values
 
-__all__ = ["ROOT", "TABLES", "block", "main"]
+__all__ = ["ROOT", "TABLES", "block", "files", "main"]
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "hedgerow"
@@ -52,6 +54,7 @@ def first_line(path: Path) -> str:
 LOG = ROOT / "docs" / "log.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 ALERTS_PAGE = ROOT / "docs" / "alerts.md"
+METRICS_PAGE = ROOT / "docs" / "metrics.md"
 PRESETS_PAGE = ROOT / "docs" / "presets.md"
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {
@@ -68,6 +71,8 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "settings": settings,
     "alert_kinds": alert_kinds,
     "alert_variables": alert_variables,
+    "metric_series": metric_series,
+    "metric_rules": metric_rules,
     "preset_texts": preset_texts,
     "preset_values": preset_values,
     **{f"api_{name}": partial(api_page, name) for name in API_PAGES},
@@ -86,10 +91,20 @@ PAGES = {
     "settings": ROOT / "docs" / "settings.md",
     "alert_kinds": ALERTS_PAGE,
     "alert_variables": ALERTS_PAGE,
+    "metric_series": METRICS_PAGE,
+    "metric_rules": METRICS_PAGE,
     "preset_texts": PRESETS_PAGE,
     "preset_values": PRESETS_PAGE,
     **{f"api_{name}": ROOT / "docs" / "api" / f"{name}.md" for name in API_PAGES},
 }
+
+
+def files() -> dict[Path, str]:
+    """Return the files that are made from the code as a whole."""
+    return {
+        ROOT / "deploy" / "prometheus" / "hedgerow.rules.yml": rules_text(),
+        ROOT / "deploy" / "grafana" / "hedgerow.json": grafana_text(),
+    }
 
 
 def block(name: str) -> list[str]:
@@ -108,6 +123,9 @@ def main() -> None:
         before, begin, rest = text.partition(f"<!-- {name}:begin -->\n")
         _, end, after = rest.partition(f"<!-- {name}:end -->")
         PAGES[name].write_text(f"{before}{begin}{printed}\n{end}{after}", encoding="utf-8")
+    for path, text in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     FIGURES.write_text(preset_figures(), encoding="utf-8")
 
 

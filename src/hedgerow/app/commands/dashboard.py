@@ -10,6 +10,7 @@ from hedgerow.app.commands.web.access_file import AccessFile
 from hedgerow.app.commands.web.home_source import HomeSource, slug_of
 from hedgerow.app.signals import on_stop_signals
 from hedgerow.config import Home, HomeMode
+from hedgerow.dashboard.view import View
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.formats import utc_second
 from hedgerow.ports import Clock
@@ -89,7 +90,7 @@ def _server(homes: Sequence[Home], options: ServerOptions, clock: Clock) -> Dash
     for home in homes:
         slug = slug_of(home, [each.slug for each in sources])
         sources.append(HomeSource(home, slug, clock, log=log.write))
-    routes = DashboardRoutes(sources, clock)
+    routes = DashboardRoutes(sources, clock, metrics=_metrics)
     server = DashboardServer(
         listen(options),
         options,
@@ -100,6 +101,12 @@ def _server(homes: Sequence[Home], options: ServerOptions, clock: Clock) -> Dash
     )
     server.on_stop(routes.stop)
     return server
+
+
+def _metrics(views: Sequence[View]) -> bytes:
+    from hedgerow.notify.metrics import metrics_text  # noqa: PLC0415 - for those alone who scrape it
+
+    return metrics_text(views)
 
 
 @contextmanager
