@@ -11,8 +11,9 @@ from support.browsers import CHROMIUM, BrowserHarness, bots_in_every_state, show
 from support.shown_bots import ShownBot, view_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for one module of tests: while Playwright is there no other test of its process may run a loop."""
     if CHROMIUM is None:
         if os.environ.get("HEDGEROW_REQUIRE_COMPONENTS") == "1":
             pytest.fail("no Chromium is installed, and HEDGEROW_REQUIRE_COMPONENTS is set")
