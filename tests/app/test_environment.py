@@ -1,15 +1,19 @@
 """Variables from the process and from ``.env``: read strictly, shown never."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+import hedgerow
 from hedgerow.app.venues.environment import NAMES, Environment, parse_variables, read_environment
 from hedgerow.aster import MAINNET, TESTNET
 from hedgerow.domain.errors import ConfigError
 from support.local_aster import KEY, SIGNER, USER
 
 GIVEN = {"API_USER": USER, "API_SIGNER": SIGNER, "API_PRIVATE_KEY": KEY}
+SOURCE = Path(hedgerow.__file__).parent
+LITERAL = re.compile(r'"(HEDGEROW_[A-Z0-9_]+)"')
 
 
 @pytest.mark.parametrize(
@@ -153,4 +157,7 @@ def test_a_misspelled_variable_is_not_ignored_in_silence(
 
 def test_every_variable_that_is_read_is_known(tmp_path: Path) -> None:
     assert read_environment(tmp_path / ".env", dict.fromkeys(NAMES, "1")).warnings == ()
-    assert len(NAMES) == len(set(NAMES)) == 11
+    assert len(NAMES) == len(set(NAMES))
+    named = {name for path in SOURCE.rglob("*.py") for name in LITERAL.findall(path.read_text(encoding="utf-8"))}
+    assert "HEDGEROW_NETWORK" in named
+    assert named <= set(NAMES)
