@@ -1,9 +1,12 @@
 """What a screen would show of a bot at any time, held against the account on the exchange."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_state
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
+from hedgerow.dashboard.status_lines import BotView
+from hedgerow.dashboard.view import view_document, view_of_bot
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import CycleEnded, Notice, Recorded
 from hedgerow.strategy.policies import VolumeFarming
@@ -11,6 +14,8 @@ from support.crash_sites import CrashSite
 
 __all__ = ["ScreenObserver"]
 
+WHOLE_EVERY = 25
+"""The whole view, which takes longer than its state alone, is made at every so many looks."""
 HEDGED = {BotState.HEDGED, BotState.HALTED_HEDGED}
 FLAT = {BotState.FLAT, BotState.HALTED_FLAT}
 
@@ -24,6 +29,7 @@ class ScreenObserver:
         self._builder = OutlookBuilder(policy)
         self._outlook: Outlook | None = None
         self.wrongs: list[str] = []
+        self._looks = 0
         self.looks = True
         """Whether it looks by itself, after every event and check."""
 
@@ -52,6 +58,10 @@ class ScreenObserver:
         gone = bot_state(ledger, Process(state=ProcessState.GONE, pid=1, last_beat=now), outlook, now)
         if gone.state is not BotState.DOWN:
             self.wrongs.append(f"a dead bot is shown as {gone.state}")
+        self._looks += 1
+        if self._looks % WHOLE_EVERY == 0:
+            bot = BotView(ledger=ledger, process=process, outlook=outlook, report=report, now=now)
+            self.wrongs += _of_the_view(bot)
 
     def _apart(self) -> str:
         """Return what differs on the exchange by more than 2 % and than an order can change; empty = nothing."""
@@ -63,3 +73,23 @@ class ScreenObserver:
             if abs(own - short) > max(2 * least, Decimal("0.02") * max(own, short)):
                 return f"{pair.symbol} has {own} coins against {short}"
         return ""
+
+
+def _of_the_view(bot: BotView) -> Iterator[str]:
+    """Yield what the whole view of a screen says better than it is."""
+    view = view_of_bot(bot)
+    hedged = view.report.state in HEDGED
+    for hedge in view.hedges:
+        shown, largest = hedge.difference, max(hedge.spot.quantity, -hedge.perp.quantity)
+        tolerated = max(hedge.bounds.lot, hedge.bounds.least, Decimal(str(hedge.bounds.trim)) * largest)
+        if hedged and (shown is None or abs(shown.quantity) > tolerated):
+            yield f"{hedge.symbol} is shown as hedged with {shown}"
+        if hedge.job is not None and hedge.job.open_quantity > tolerated and view.job is None:
+            yield f"a trade of {hedge.symbol} is not shown"
+    if view.report.state in FLAT and view.hedges:
+        yield f"shown as flat with {view.hedges[0].symbol}"
+    if view.totals.longest_naked_seconds < bot.ledger.max_naked_seconds:
+        yield f"{view.totals.longest_naked_seconds} s naked are shown of {bot.ledger.max_naked_seconds}"
+    if view.totals.net_if_closed is not None and not view.totals.net_if_closed.is_finite():
+        yield f"a result of {view.totals.net_if_closed}"
+    view_document(view)

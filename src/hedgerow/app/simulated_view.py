@@ -4,9 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from hedgerow.app.state_file import StateFile
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_state
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
+from hedgerow.dashboard.status_lines import BotView
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import CycleEnded, Notice, Recorded
 from hedgerow.ports import Clock
@@ -53,18 +56,21 @@ class SimulatedView:
         now, outlook = self._clock.now(), self._outlook
         process = Process(state=ProcessState.RUNNING, pid=outlook.pid if outlook else None, last_beat=now)
         report = bot_state(ledger, process, outlook, now)
-        held = outlook.held if outlook else None
+        seen = self.seen(BotView(ledger=ledger, process=process, outlook=outlook, report=report, now=now))
         file = self._position(now) if checked else None
-        shown = Shown(
+        shown = replace(seen, file_symbol=file.symbol if file else None, file_value=file.capital if file else None)
+        self._judge(shown, checked)
+
+    def seen(self, bot: BotView) -> Shown:
+        """Return what is shown of a bot, but for its state file."""
+        held, report = (bot.outlook.held if bot.outlook else None), bot.report
+        return Shown(
             state=report.state.value,
             hedged=report.state in HEDGED,
             flat=report.state in FLAT,
             longest_naked_seconds=report.longest_naked_seconds,
             net_so_far=held.result.net_so_far if held else None,
-            file_symbol=file.symbol if file else None,
-            file_value=file.capital if file else None,
         )
-        self._judge(shown, checked)
 
     def _position(self, now: datetime) -> guide_state.GuidePosition | None:
         found = guide_state.read(self._path, at=now)

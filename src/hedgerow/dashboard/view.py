@@ -53,6 +53,7 @@ from hedgerow.domain.position import ClosedHedge, HedgedPosition
 from hedgerow.domain.records.time_series import DecisionCount, MarkKind, PaymentMade
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.notices import Notice, Recorded, Started, Stopped
+from hedgerow.strategy.evaluation.health import residue_tolerance
 from hedgerow.strategy.grades import HealthLevel
 from hedgerow.strategy.hedge_result import LEGS, HedgeResult, StrategyResult
 
@@ -293,7 +294,11 @@ def _hedge(bot: BotView, hedge: HedgedPosition, jobs: Sequence[JobView], series:
             pnl=result.perp_pnl if result else None,
         ),
         difference=_difference(coins, short, spot_price or hedge.entry_price or None),
-        bounds=Bounds(lot=pair.lot_step, naked_seconds=_allowed(bot, hedge)),
+        bounds=Bounds(
+            lot=pair.lot_step,
+            least=residue_tolerance(pair, spot_price or hedge.entry_price or None),
+            naked_seconds=_allowed(bot, hedge),
+        ),
         prices=prices,
         basis=_basis(spot_price, perp_price),
         entry_basis=_basis(spot_entry, perp_entry),

@@ -141,6 +141,8 @@ class Bounds(Struct, frozen=True, kw_only=True):
     """The same: the hedge is closed."""
     lot: Decimal
     """Common grid of both legs, base units: a smaller difference cannot be traded."""
+    least: Decimal
+    """Coins too few to be sold by themselves, base units: so many more than the short are left alone."""
     naked_seconds: float | None
     """Legs that differ for longer are an alarm; None = not known."""
 
