@@ -142,6 +142,8 @@ class CapitalManagement(Struct, frozen=True, kw_only=True):
         check_ranges(self)
         if self.max_capital_usd is not None and self.max_capital_usd < self.min_capital_usd:
             raise ValueError("max_capital_usd is at least the minimum")
+        if self.max_position_usd is not None and self.max_position_usd < self.min_capital_usd:
+            raise ValueError("max_position_usd is at least min_capital_usd, or nothing could be opened")
 
 
 class FundingRateStrategy(Struct, frozen=True, kw_only=True):

@@ -43,3 +43,9 @@ def test_the_defaults_are_the_guides() -> None:
 def test_nonsense_is_refused_by_name(group: type, values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(values)).split("_usd")[0]):
         group(**values)
+
+
+def test_a_limit_of_one_position_below_the_least_capital_is_refused() -> None:
+    assert CapitalManagement(max_position_usd=Decimal(50)).max_position_usd == 50
+    with pytest.raises(ValueError, match="max_position_usd is at least min_capital_usd"):
+        CapitalManagement(max_position_usd=Decimal(49))

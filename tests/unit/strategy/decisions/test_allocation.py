@@ -97,7 +97,7 @@ def test_the_limit_of_all_counts_what_is_held() -> None:
 
 def test_the_limits_of_one_position_hold() -> None:
     assert leg_of_next(Ledger(), funds(500), policy(1, max_position_usd=Decimal(120))) == 60
-    assert leg_of_next(Ledger(), funds(500), policy(1, max_position_usd=Decimal(40))) == 0
+    assert leg_of_next(Ledger(), funds(100), policy(1, max_position_equity=Decimal("0.2"))) == 0
     assert leg_of_next(Ledger(), funds(500), policy(1, max_position_equity=Decimal("0.2"))) == 100
     assert leg_of_next(Ledger(), funds(500), policy(1, reserve_usd=Decimal(400))) == 300
     assert leg_of_next(Ledger(), funds(500), policy(1, reserve_usd=Decimal(2000))) == 0
