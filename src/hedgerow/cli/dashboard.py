@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.commands.dashboard import bots_of, make_link, make_token, serve_dashboard
+from hedgerow.app.commands.dashboard import make_link, make_token, serve_dashboard
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import echo
 from hedgerow.clock import SystemClock
@@ -26,7 +26,7 @@ AllowHostOption = Annotated[
 ]
 
 
-def dashboard(
+def dashboard(  # noqa: PLR0913 - one parameter per option
     action: Annotated[
         str | None,
         typer.Argument(
@@ -38,6 +38,10 @@ def dashboard(
         list[Path] | None, typer.Option("--home", metavar="DIR", help="Folder of a bot; repeatable, for many bots.")
     ] = None,
     *,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", metavar="URL", help="Show every bot of this PostgreSQL database instead of homes."),
+    ] = None,
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: PortOption = 8765,
     allow_host: AllowHostOption = None,
@@ -53,13 +57,12 @@ def dashboard(
     if action is not None:
         return _access(action, folders[0], Role.VIEWER if read_only else Role.OPERATOR)
     options = ServerOptions(host=host, port=port, allowed=tuple(allow_host or ()), read_only=read_only)
-    homes = bots_of(folders)
     role = Role.VIEWER if read_only else Role.OPERATOR
 
     def started(server: DashboardServer) -> None:
         show_address(server, folders[0], role)
 
-    serve_dashboard(homes, options, SystemClock(), started=started)
+    serve_dashboard(folders, options, SystemClock(), database=store, started=started)
     return ExitCode.DONE
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from hedgerow.app.commands.web.access_file import AccessFile
 from hedgerow.app.commands.web.home_source import HomeSource, slug_of
 from hedgerow.app.signals import on_stop_signals
+from hedgerow.app.storage.select import with_database
 from hedgerow.config import Home, HomeMode
 from hedgerow.dashboard.view import View
 from hedgerow.domain.errors import ConfigError
@@ -18,8 +19,18 @@ from hedgerow.web.access import Role, new_link, new_token
 from hedgerow.web.routes import DashboardRoutes
 from hedgerow.web.server import DashboardServer, ServerOptions, listen
 from hedgerow.web.serving import ServingThread
+from hedgerow.web.sources import BotSource
 
-__all__ = ["DashboardLog", "bots_of", "make_link", "make_token", "serve_dashboard", "serving_dashboard"]
+__all__ = [
+    "DashboardLog",
+    "bots_of",
+    "database_sources",
+    "home_sources",
+    "make_link",
+    "make_token",
+    "serve_dashboard",
+    "serving_dashboard",
+]
 
 LARGEST_LOG: Final = 1_000_000
 """Bytes of the log; then it is kept once as ``.1`` and begun again."""
@@ -54,9 +65,9 @@ def bots_of(folders: Sequence[Path]) -> tuple[Home, ...]:
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(f"--home {folder}: there is no such folder")
-        homes = [Home(folder=folder, mode=mode) for mode in HomeMode]
-        ran = [home for home in homes if home.events.exists() or home.heartbeat.exists()]
-        found += ran or [Home(folder=folder)]
+        homes = [with_database(Home(folder=folder, mode=mode)) for mode in HomeMode]
+        ran = [home for home in homes if home.events.exists() or home.heartbeat.exists() or home.database_note.exists()]
+        found += ran or homes[:1]
     return tuple(found)
 
 
@@ -78,25 +89,45 @@ def make_link(folder: Path, role: Role, clock: Clock) -> str:
     return AccessFile(Home(folder=folder).dashboard).change(lambda state: new_link(state, role, clock.now()))
 
 
-def _server(homes: Sequence[Home], options: ServerOptions, clock: Clock) -> DashboardServer:
-    """Return a server that listens; tokens and log are those of the first home.
+def home_sources(homes: Sequence[Home], clock: Clock, log: Callable[[str], None]) -> tuple[BotSource, ...]:
+    """Return bots read from their homes."""
+    found: list[HomeSource] = []
+    for home in homes:
+        slug = slug_of(f"{home.folder.resolve().name}{home.mode.value}", [each.slug for each in found])
+        found.append(HomeSource(home, slug, clock, log=log))
+    return tuple(found)
+
+
+def database_sources(address: str, clock: Clock, log: Callable[[str], None]) -> tuple[BotSource, ...]:
+    """Return the bots of a database.
+
+    Raises:
+        ConfigError: the driver is not installed, the address cannot be read, or no bot has run there.
+        StoreError: the database cannot be read.
+    """
+    try:
+        from hedgerow.app.commands.web.fleet_source import sources_in  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        if not str(error.name).startswith("psycopg"):
+            raise
+        raise ConfigError("--store needs the PostgreSQL driver: pip install '.[postgres]' in the checkout") from None
+    return sources_in(address, clock, named=slug_of, log=log)
+
+
+def _server(folder: Path, sources: Sequence[BotSource], options: ServerOptions, clock: Clock) -> DashboardServer:
+    """Return a server that listens; tokens and log are in ``folder``.
 
     Raises:
         ConfigError: the address cannot be used.
     """
-    first = homes[0]
-    log = DashboardLog(first.dashboard_log, clock)
-    sources: list[HomeSource] = []
-    for home in homes:
-        slug = slug_of(home, [each.slug for each in sources])
-        sources.append(HomeSource(home, slug, clock, log=log.write))
+    kept = Home(folder=folder)
     routes = DashboardRoutes(sources, clock, metrics=_metrics)
     server = DashboardServer(
         listen(options),
         options,
-        store=AccessFile(first.dashboard),
+        store=AccessFile(kept.dashboard),
         clock=clock,
-        log=log.write,
+        log=DashboardLog(kept.dashboard_log, clock).write,
         routes=routes.routes(),
     )
     server.on_stop(routes.stop)
@@ -116,20 +147,32 @@ def serving_dashboard(homes: Sequence[Home], options: ServerOptions, clock: Cloc
     Raises:
         ConfigError: the address cannot be used.
     """
-    server = _server(homes, options, clock)
+    folder = homes[0].folder
+    sources = home_sources(homes, clock, DashboardLog(Home(folder=folder).dashboard_log, clock).write)
+    server = _server(folder, sources, options, clock)
     with ServingThread(server.serve):
         yield server
 
 
 def serve_dashboard(
-    homes: Sequence[Home], options: ServerOptions, clock: Clock, *, started: Callable[[DashboardServer], None]
+    folders: Sequence[Path],
+    options: ServerOptions,
+    clock: Clock,
+    *,
+    database: str | None = None,
+    started: Callable[[DashboardServer], None],
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP; ``started`` is called once requests are answered.
 
+    The bots are those of the folders, or of ``database``; tokens and log are in the first folder.
+
     Raises:
-        ConfigError: the address cannot be used.
+        ConfigError: the address, a folder or the database cannot be used.
+        StoreError: the database cannot be read.
     """
-    server = _server(homes, options, clock)
+    log = DashboardLog(Home(folder=folders[0]).dashboard_log, clock).write
+    sources = home_sources(bots_of(folders), clock, log) if database is None else database_sources(database, clock, log)
+    server = _server(folders[0], sources, options, clock)
 
     async def main() -> None:
         stop = asyncio.Event()

@@ -147,8 +147,8 @@ def _when(view: View) -> list[Html]:
 
 
 def _buttons(shown: Shown) -> Html:
-    """Return the buttons of an operator: links to pages that ask again, so that they work without a script."""
-    if not shown.may_act:
+    """Return the buttons of an operator while a bot runs: links to pages that ask again, also without a script."""
+    if not shown.may_act or shown.view.process.state is not ProcessState.RUNNING:
         return Html("")
     view, base = shown.view, shown.base
     halted = bool(view.halts)
@@ -158,7 +158,7 @@ def _buttons(shown: Shown) -> Html:
         else _link("Halt openings", f"{base}/halt")
     )
     buttons = [first]
-    if view.process.state is ProcessState.RUNNING:
+    if view.hedges:
         buttons.append(_link("On exit\N{HORIZONTAL ELLIPSIS}", f"{base}/on-exit"))
     if view.hedges or view.jobs:
         buttons.append(_link("Close\N{HORIZONTAL ELLIPSIS}", _close_address(shown), kind="hard"))

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hedgerow.app.commands.dashboard import DashboardLog, bots_of, make_link, make_token
+from hedgerow.app.commands.dashboard import DashboardLog, bots_of, home_sources, make_link, make_token
 from hedgerow.app.commands.web.access_file import AccessFile
-from hedgerow.app.commands.web.home_source import HomeSource, slug_of
+from hedgerow.app.commands.web.home_source import HomeSource
 from hedgerow.app.commands.web.settings_file import preview_of, shown_settings
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, load_settings
@@ -95,12 +95,8 @@ def test_every_bot_that_ran_in_a_folder_is_shown_or_else_the_live_one(tmp_path: 
 
 
 def test_two_folders_of_one_name_have_addresses_of_their_own(tmp_path: Path) -> None:
-    names: list[str] = []
-    for parent in ("a", "b"):
-        folder = tmp_path / parent / "my bot"
-        folder.mkdir(parents=True)
-        names.append(slug_of(Home(folder=folder, mode=HomeMode.PAPER), names))
-    assert names == ["my-bot-paper", "my-bot-paper-2"]
+    homes = [Home(folder=tmp_path / parent / "my bot", mode=HomeMode.PAPER) for parent in ("a", "b")]
+    assert [each.slug for each in home_sources(homes, CLOCK, print)] == ["my-bot-paper", "my-bot-paper-2"]
 
 
 # --- settings --------------------------------------------------------------------------------------------------------

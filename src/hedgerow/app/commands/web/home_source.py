@@ -4,38 +4,33 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from hedgerow.app.bot_view import look_at_bot
-from hedgerow.app.commands.operator_request import new_request
+from hedgerow.app.commands.web.asking import curve_by_hedge, left_and_awaited
 from hedgerow.app.commands.web.settings_file import changed_file, preview_of, shown_settings, write_file
 from hedgerow.app.home_past import HomePast
 from hedgerow.app.identity import identity_of
+from hedgerow.app.storage.parts import RequestBox
+from hedgerow.app.storage.select import open_log, request_box
 from hedgerow.config import Home, load_settings
-from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View, view_of_bot
-from hedgerow.domain.errors import ConfigError, MailboxError
+from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.money import ZERO
-from hedgerow.domain.operator_requests import HedgeSeen, Request, RequestOrigin
+from hedgerow.domain.operator_requests import HedgeSeen, Request
 from hedgerow.domain.records.time_series import SeriesPoint
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.ports import Clock
-from hedgerow.store.mailbox import FolderMailbox
-from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.web.sources import Asked, AskOutcome, Curve, CurveMark, CurvePoint, SettingShown, SettingsPreview
 
 __all__ = ["HomeSource", "slug_of"]
 
-ANSWER_SECONDS: Final = 3.0
-"""How long a page waits for the answer of a bot before it is shown without."""
-LOOK_SECONDS: Final = 0.1
 MOST_POINTS: Final = 800
 TAIL_BYTES: Final = 32_768
-NO_BOT: Final = "No bot runs, so nothing can be asked of it; on its machine `hedgerow close` closes a position."
 
 
 class _LogFollower:
@@ -49,25 +44,27 @@ class _LogFollower:
         """Return the ledger now; None when there is no log.
 
         Raises:
+            ConfigError: its database is not named, or cannot be used.
             StoreError: the log is corrupt or newer than this version.
         """
-        try:
-            found = home.events.stat()
-        except OSError:
-            self._ledger = None
+        log, file = open_log(home), _file_of(home)
+        known = self._ledger if self._file == file else None
+        self._ledger, self._file = None, file
+        if log is None:
             return None
-        reader, file = SqliteReader(home.events), (found.st_dev, found.st_ino)
         try:
-            if self._ledger is None or self._file != file:
-                self._ledger, self._file = await reader.load(), file
-            else:
-                self._ledger = fold(await reader.events(after=self._ledger.events), self._ledger)
-        except BaseException:
-            self._ledger = None
-            raise
+            self._ledger = await log.load() if known is None else fold(await log.events(after=known.events), known)
         finally:
-            await reader.close()
+            log.release()
         return self._ledger
+
+
+def _file_of(home: Home) -> tuple[int, int]:
+    """Return the identity of the log file; of a database it always is."""
+    if home.database is not None or not home.events.exists():
+        return (0, 0)
+    found = home.events.stat()
+    return found.st_dev, found.st_ino
 
 
 class HomeSource:
@@ -115,7 +112,7 @@ class HomeSource:
     def curve(self, view: View, since: datetime | None) -> Curve:
         """Return what it made, check by check where its time series is there, else hedge by hedge; openings marked."""
         first = since or view.times.log_began_at or view.times.now
-        points = _thinned([_point(each) for each in self._past.points(first)]) or _by_hedge(view, since)
+        points = _thinned([_point(each) for each in self._past.points(first)]) or curve_by_hedge(view, since)
         marks = [CurveMark(at=row.opened_at, kind="opened", text=f"opened {row.symbol}") for row in view.closed]
         marks += [CurveMark(at=each.opened_at, kind="opened", text=f"opened {each.symbol}") for each in view.hedges]
         marks += [CurveMark(at=halt.since, kind="halted", text=f"halted: {halt.reason}") for halt in view.halts]
@@ -161,26 +158,14 @@ class HomeSource:
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
         """Leave a request for the bot and wait a few seconds for its answer."""
         view = await asyncio.to_thread(self.read)
-        if view.process.state is not ProcessState.RUNNING:
-            return Asked(outcome=AskOutcome.REFUSED, text=NO_BOT.replace("`", ""))
-        mailbox = FolderMailbox(self._home.requests, self._clock)
-        request = new_request(action, self._clock, user=user, origin=RequestOrigin.WEB, hedge=hedge)
-        try:
-            mailbox.post(request)
-        except MailboxError as error:
-            return Asked(outcome=AskOutcome.REFUSED, text=f"The bot cannot be asked: {error}")
-        self._log(f"{self._slug}: {user} asked: {request.text} ({request.request_id})")
-        until = self._clock.monotonic() + ANSWER_SECONDS
-        while self._clock.monotonic() < until:
-            answer = mailbox.collect(request.request_id)
-            if answer is not None:
-                outcome = AskOutcome.DONE if answer.done else AskOutcome.REFUSED
-                return Asked(outcome=outcome, text=answer.text)
-            await self._clock.sleep(LOOK_SECONDS)
-        begun = "is at it" if mailbox.begun(request.request_id) else "takes it between two steps, within a minute"
-        return Asked(
-            outcome=AskOutcome.WAITING, text=f"Asked to {request.text}. The bot {begun}; its log says how it ends."
-        )
+
+        def log(text: str) -> None:
+            self._log(f"{self._slug}: {text}")
+
+        def box() -> AbstractContextManager[RequestBox]:
+            return request_box(self._home, self._clock)
+
+        return await left_and_awaited(view, box, action, hedge, user=user, clock=self._clock, log=log)
 
 
 def _point(found: SeriesPoint) -> CurvePoint:
@@ -195,19 +180,9 @@ def _thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
     return [points[round(index * step)] for index in range(MOST_POINTS)]
 
 
-def _by_hedge(view: View, since: datetime | None) -> list[CurvePoint]:
-    """Return one point for each hedge that ended, by the log alone."""
-    net = funding = fees = basis = ZERO
-    points: list[CurvePoint] = []
-    for row in reversed(view.closed):
-        net, funding, fees, basis = net + row.net, funding + row.funding, fees - row.fees, basis + row.basis
-        points.append(CurvePoint(at=row.closed_at, net=net, funding=funding, fees=fees, basis=basis))
-    return [point for point in points if since is None or point.at >= since]
-
-
-def slug_of(home: Home, taken: Sequence[str]) -> str:
-    """Return the name of a bot in addresses, made of its folder's name and its mode, different from those taken."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", f"{home.folder.resolve().name}{home.mode.value}").strip("-") or "bot"
+def slug_of(name: str, taken: Sequence[str]) -> str:
+    """Return the name of a bot in addresses, made of the one that people give it, different from those taken."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "bot"
     number, found = 1, name
     while found in taken:
         number += 1

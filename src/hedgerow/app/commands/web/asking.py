@@ -1,0 +1,71 @@
+"""Leaves a request for a bot and waits a few seconds for its answer, as a page does."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Final
+
+from hedgerow.app.commands.operator_request import new_request
+from hedgerow.app.storage.parts import RequestBox
+from hedgerow.dashboard.bot_state import ProcessState
+from hedgerow.dashboard.view import View
+from hedgerow.domain.errors import MailboxError
+from hedgerow.domain.money import ZERO
+from hedgerow.domain.operator_requests import HedgeSeen, OperatorRequest, Request, RequestOrigin
+from hedgerow.ports import Clock
+from hedgerow.web.sources import Asked, AskOutcome, CurvePoint
+
+__all__ = ["curve_by_hedge", "left_and_awaited"]
+
+ANSWER_SECONDS: Final = 3.0
+"""How long a page waits for the answer of a bot before it is shown without."""
+LOOK_SECONDS: Final = 0.1
+NO_BOT: Final = "No bot runs, so nothing can be asked of it; on its machine hedgerow close closes a position."
+Box = Callable[[], AbstractContextManager[RequestBox]]
+
+
+async def left_and_awaited(  # noqa: PLR0913 - the parts of a request, each named
+    view: View,
+    box: Box,
+    action: Request,
+    hedge: HedgeSeen | None,
+    *,
+    user: str,
+    clock: Clock,
+    log: Callable[[str], None],
+) -> Asked:
+    """Leave a request of the web origin and return how it ended, as far as it is known; ``log`` gets one line."""
+    if view.process.state is not ProcessState.RUNNING:
+        return Asked(outcome=AskOutcome.REFUSED, text=NO_BOT)
+    request = new_request(action, clock, user=user, origin=RequestOrigin.WEB, hedge=hedge)
+    log(f"{user} asks: {request.text} ({request.request_id})")
+    return await asyncio.to_thread(lambda: asyncio.run(_answered(box, request, clock)))
+
+
+async def _answered(box: Box, request: OperatorRequest, clock: Clock) -> Asked:
+    try:
+        with box() as mailbox:
+            mailbox.post(request)
+            until = clock.monotonic() + ANSWER_SECONDS
+            while clock.monotonic() < until:
+                answer = mailbox.collect(request.request_id)
+                if answer is not None:
+                    outcome = AskOutcome.DONE if answer.done else AskOutcome.REFUSED
+                    return Asked(outcome=outcome, text=answer.text)
+                await clock.sleep(LOOK_SECONDS)
+            begun = mailbox.begun(request.request_id)
+    except MailboxError as error:
+        return Asked(outcome=AskOutcome.REFUSED, text=f"The bot cannot be asked: {error}")
+    bot = "is at it" if begun else "takes it between two steps, within a minute"
+    return Asked(outcome=AskOutcome.WAITING, text=f"Asked to {request.text}. The bot {bot}; its log says how it ends.")
+
+
+def curve_by_hedge(view: View, since: datetime | None) -> Sequence[CurvePoint]:
+    """Return one point for each hedge that ended, by the log alone."""
+    net = funding = fees = basis = ZERO
+    points: list[CurvePoint] = []
+    for row in reversed(view.closed):
+        net, funding, fees, basis = net + row.net, funding + row.funding, fees - row.fees, basis + row.basis
+        points.append(CurvePoint(at=row.closed_at, net=net, funding=funding, fees=fees, basis=basis))
+    return [point for point in points if since is None or point.at >= since]

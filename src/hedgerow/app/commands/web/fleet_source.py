@@ -1,0 +1,132 @@
+"""The bots of one database, for the dashboard: imported where a database is named, because the driver is an extra."""
+
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+
+from hedgerow.app.commands.web.asking import curve_by_hedge, left_and_awaited
+from hedgerow.app.fleet import FleetReader
+from hedgerow.app.storage.parts import RequestBox
+from hedgerow.config import Database
+from hedgerow.dashboard.view import View, view_of_bot
+from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.operator_requests import HedgeSeen, Request
+from hedgerow.ports import Clock
+from hedgerow.store.postgres.log import BotRow
+from hedgerow.web.sources import Asked, AskOutcome, Curve, SettingShown, SettingsPreview
+
+__all__ = ["FleetSource", "sources_in"]
+
+NOT_HERE: Final = "The settings of this bot are in the file on its machine."
+
+
+class FleetSource:
+    """One bot of a database."""
+
+    def __init__(
+        self,
+        reader: FleetReader,
+        bot: BotRow,
+        slug: str,
+        clock: Clock,
+        *,
+        lock: threading.Lock,
+        log: Callable[[str], None],
+    ) -> None:
+        """``lock`` is held while ``reader`` is used: it has one connection for all bots."""
+        self._reader = reader
+        self._bot = bot
+        self._slug = slug
+        self._clock = clock
+        self._lock = lock
+        self._log = log
+        self._view: View | None = None
+
+    @property
+    def slug(self) -> str:
+        """Its name in addresses."""
+        return self._slug
+
+    def read(self) -> View:
+        """Return the view of it now.
+
+        Raises:
+            StoreError: the database or the log cannot be read.
+        """
+        with self._lock:
+            look = self._reader.look(self._bot)
+        self._view = view_of_bot(look.view)
+        return self._view
+
+    def close(self) -> None:
+        """Close the connection that the bots of a database share; may be called twice."""
+        self._reader.close()
+
+    def curve(self, view: View, since: datetime | None) -> Curve:
+        """Return what its ended hedges made: time series are kept in homes, not in the database."""
+        return Curve(points=tuple(curve_by_hedge(view, since)))
+
+    def log_lines(self, most: int) -> Sequence[str]:
+        """Return no line: log files are on the machine of the bot."""
+        del most
+        return ()
+
+    def settings(self) -> Sequence[SettingShown]:
+        """Return nothing.
+
+        Raises:
+            ConfigError: always; the file is on another machine.
+        """
+        raise ConfigError(NOT_HERE)
+
+    def preview(self, changes: Mapping[str, str]) -> SettingsPreview:
+        """Return that they cannot be changed from here."""
+        del changes
+        return SettingsPreview(changes=(), follows=(), refusal=NOT_HERE)
+
+    def write_settings(self, changes: Mapping[str, str], user: str) -> Asked:
+        """Write nothing."""
+        del changes, user
+        return Asked(outcome=AskOutcome.REFUSED, text=NOT_HERE)
+
+    async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
+        """Leave a request for the bot in the database and wait a few seconds for its answer."""
+        view = self._view or self.read()
+
+        def log(text: str) -> None:
+            self._log(f"{self._slug}: {text}")
+
+        return await left_and_awaited(view, self._box, action, hedge, user=user, clock=self._clock, log=log)
+
+    @contextmanager
+    def _box(self) -> Generator[RequestBox]:
+        box = self._reader.request_box(self._bot)
+        try:
+            yield box
+        finally:
+            box.release()
+
+
+def sources_in(
+    address: str, clock: Clock, *, named: Callable[[str, Sequence[str]], str], log: Callable[[str], None]
+) -> tuple[FleetSource, ...]:
+    """Return the bots that have run on a database; ``named`` makes their names in addresses.
+
+    Raises:
+        ConfigError: the address cannot be read, or no bot has run there.
+        StoreError: the database cannot be read.
+    """
+    reader, lock = FleetReader(Database(address), clock), threading.Lock()
+    found: list[FleetSource] = []
+    try:
+        for bot in reader.bots():
+            slug = named(bot.name, [each.slug for each in found])
+            found.append(FleetSource(reader, bot, slug, clock, lock=lock, log=log))
+    finally:
+        if not found:
+            reader.close()
+    if not found:
+        raise ConfigError(f"--store {Database(address).shown}: no bot has run on this database yet")
+    return tuple(found)
