@@ -4,12 +4,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from hedgerow.app.fleet import FleetReader
 from hedgerow.clock import SystemClock
+from hedgerow.config import Database
 from hedgerow.store.postgres.migrations import known_migrations
 from hedgerow.store.sqlite_reader import SqliteReader
 from support.command_runner import COMMAND, EAGER, Shell, process, write_config
@@ -178,6 +181,15 @@ def wait_for(file: Path, text: str, bot: "subprocess.Popen[str]") -> None:
         subprocess.run(["sleep", "0.1"], check=True)  # noqa: S607
 
 
+def wait_for_points(address: str, bot: "subprocess.Popen[str]") -> None:
+    """Return once the database has a time series of its only bot."""
+    reader = FleetReader(Database(address), CLOCK)
+    (row,) = reader.bots()
+    while not reader.series(row).points(datetime(2001, 1, 1, tzinfo=UTC)):
+        assert bot.poll() is None
+    reader.close()
+
+
 def test_a_running_bot_is_seen_asked_and_fenced_from_another_machine(
     shell: Shell, place: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +210,8 @@ def test_a_running_bot_is_seen_asked_and_fenced_from_another_machine(
             status = shell("status", *there, "--json", "-")
             assert status.code == 0, status
             states.append(status.document["state"])
+        wait_for_points(address, bot)
+        assert not (place / "hedgerow-paper.series.db").exists()
         busy = shell.refused("run", "--once", *there)
         assert f"process {bot.pid} on " in busy, "two bots, one account"
         assert "already trades this account" in busy

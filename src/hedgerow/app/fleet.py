@@ -6,9 +6,10 @@ from hedgerow.app.storage.parts import RequestBox
 from hedgerow.config import Database
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.ports import Clock
+from hedgerow.ports import Clock, TimeSeriesStore
 from hedgerow.store.postgres.log import BotRow, PostgresReader, bots_in
 from hedgerow.store.postgres.mailbox import PostgresMailbox
+from hedgerow.store.postgres.timeseries import PostgresTimeSeries
 
 __all__ = ["FleetReader"]
 
@@ -52,6 +53,10 @@ class FleetReader:
         if ledger is not None:
             self._ledgers[bot.account] = ledger
         return look_of(shown, ledger, now)
+
+    def series(self, bot: BotRow) -> TimeSeriesStore:
+        """Return the past of one bot for reading; it uses the connection of this reader, and is not to be closed."""
+        return PostgresTimeSeries(self._connection, bot.account)
 
     def request_box(self, bot: BotRow) -> RequestBox:
         """Return where requests to one bot are left; to be released after use."""

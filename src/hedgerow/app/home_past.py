@@ -4,6 +4,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Final
 
+from hedgerow.app.storage.select import open_series
 from hedgerow.config import Home
 from hedgerow.dashboard.series import series_of
 from hedgerow.dashboard.status_lines import BotView
@@ -11,7 +12,6 @@ from hedgerow.dashboard.view import Series
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.records.time_series import SeriesPoint
 from hedgerow.ports import Clock
-from hedgerow.store.timeseries import TimeSeriesReader
 
 __all__ = ["HomePast"]
 
@@ -43,14 +43,14 @@ class HomePast:
     def points(self, since: datetime) -> tuple[SeriesPoint, ...]:
         """Return what the bot was worth after ``since``, oldest first, for curves; empty where nothing can be read."""
         try:
-            with closing(TimeSeriesReader(self._home.series)) as store:
+            with closing(open_series(self._home)) as store:
                 return store.points(since - timedelta(seconds=1))
         except StoreError:
             return ()
 
     def _read(self, now: datetime, held: list[str]) -> Series | None:
         try:
-            with closing(TimeSeriesReader(self._home.series)) as store:
+            with closing(open_series(self._home)) as store:
                 return series_of(store, now, cash_rate=self._cash_rate, held=held)
         except StoreError:
             return None

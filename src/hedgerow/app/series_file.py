@@ -102,8 +102,12 @@ def published(
     *,
     key_expires_at: Callable[[], datetime | None] = lambda: None,
     publish: Publish = unpublished,
+    open_series: Callable[[Path], TimeSeriesStore] = SqliteTimeSeries,
 ) -> tuple[tuple[Observer, ...], Background]:
-    """Return what keeps the files that screens read, and the thread that writes them; ``publish`` gets the outlook."""
+    """Return what keeps the files that screens read, and the thread that writes them.
+
+    ``publish`` gets the outlook as well; ``open_series`` opens the time series on that thread.
+    """
     builder = OutlookBuilder(
         policy,
         identity,
@@ -112,7 +116,7 @@ def published(
         key_expires_at=key_expires_at,
     )
     outlook = OutlookFile(home.outlook, builder, publish=publish)
-    series = SeriesFile(home.series, outlook.latest)
+    series = SeriesFile(home.series, outlook.latest, open_store=open_series)
     background = Background((outlook.flush, series.flush), series.close)
     outlook.wake = series.wake = background.wake
     return (outlook, series), background

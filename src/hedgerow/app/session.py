@@ -84,6 +84,7 @@ class Session(Struct, frozen=True, kw_only=True):
                 self.identity,
                 key_expires_at=self.connection.key_expires_at,
                 publish=storage.outlook,
+                open_series=storage.open_series,
             )
             notified = (*notified, *screens, heart)
             clock, mailbox = BeatingClock(clock, heart), BeatingMailbox(mailbox, heart)

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 from hedgerow.app.heartbeat import beat_of, process_of_beat
 from hedgerow.app.outlook_file import outlook_of
@@ -14,15 +15,16 @@ from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Database, Home, HomeMode
 from hedgerow.dashboard.bot_state import Process, ProcessState
-from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.errors import ConfigError, StoreError
 from hedgerow.domain.run_identity import EMULATED_ACCOUNT, RunMode, shortened
-from hedgerow.ports import Clock
+from hedgerow.ports import Clock, TimeSeriesStore
 from hedgerow.store.files import replace_file
 from hedgerow.store.postgres.connection import Connection
 from hedgerow.store.postgres.log import BotRow, PostgresReader, PostgresStore, bots_in, raise_fence
 from hedgerow.store.postgres.mailbox import PostgresMailbox
-from hedgerow.store.postgres.migrations import upgrade
+from hedgerow.store.postgres.migrations import upgrade, usable
 from hedgerow.store.postgres.publisher import Publisher, published
+from hedgerow.store.postgres.timeseries import PostgresTimeSeries
 from hedgerow.store.sqlite_reader import SqliteReader
 
 __all__ = ["BEAT", "OUTLOOK", "DatabaseStorage", "bot_row", "connection_to", "shown_in"]
@@ -74,6 +76,10 @@ class DatabaseStorage:
         mailbox = PostgresMailbox(
             connection_to(database, writes=True), bot.account, epoch=store.epoch, publisher=publisher
         )
+
+        def open_series(_file: Path) -> TimeSeriesStore:
+            return PostgresTimeSeries(connection_to(database, writes=True), bot.account, epoch=store.epoch)
+
         try:
             yield OpenStorage(
                 store=store,
@@ -81,6 +87,7 @@ class DatabaseStorage:
                 start=publisher.start,
                 heartbeat=publisher.sink(BEAT),
                 outlook=publisher.sink(OUTLOOK),
+                open_series=open_series,
             )
         finally:
             publisher.close()
@@ -100,6 +107,25 @@ class DatabaseStorage:
             yield box
         finally:
             box.release()
+
+    def open_series(self) -> TimeSeriesStore:
+        """Return the bot's time series for reading.
+
+        Raises:
+            ConfigError: the bot cannot be identified.
+            StoreError: the database cannot be read, or has no tables yet.
+        """
+        bot = bot_row(self._home, self._database)
+        connection = connection_to(self._database)
+        try:
+            ready = usable(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if not ready:
+            connection.close()
+            raise StoreError(f"{self._database.shown}: no bot has run there yet")
+        return PostgresTimeSeries(connection, bot.account)
 
     def shown(self, clock: Clock) -> Shown:
         """Return what the bot shows; ``clock`` is real time.

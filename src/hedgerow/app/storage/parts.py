@@ -12,7 +12,8 @@ from hedgerow.dashboard.outlook import Outlook
 from hedgerow.domain.events import Event
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import Answer, OperatorRequest
-from hedgerow.ports import Mailbox, Store
+from hedgerow.ports import Mailbox, Store, TimeSeriesStore
+from hedgerow.store.timeseries import SqliteTimeSeries
 
 __all__ = ["BotStore", "LogReader", "OpenStorage", "RequestBox", "Shown"]
 
@@ -98,6 +99,8 @@ class OpenStorage(Struct, frozen=True, kw_only=True):
     """Begins to publish, for a bot that stays."""
     heartbeat: Publish = unpublished
     outlook: Publish = unpublished
+    open_series: Callable[[Path], TimeSeriesStore] = SqliteTimeSeries
+    """Opens the time series, on the thread that writes it; the file of the home where it is in one."""
 
 
 class Shown(Struct, frozen=True, kw_only=True):

@@ -15,12 +15,13 @@ from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Database, Home, HomeMode
 from hedgerow.domain.errors import ConfigError, LogUnavailable
-from hedgerow.ports import Clock
+from hedgerow.ports import Clock, TimeSeriesStore
 from hedgerow.store.account_lock import AccountLock, LogLock
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.patience import LOG_PATIENCE_SECONDS, Patience
 from hedgerow.store.sqlite import SqliteStore
 from hedgerow.store.sqlite_reader import SqliteReader
+from hedgerow.store.timeseries import TimeSeriesReader
 
 if TYPE_CHECKING:
     from hedgerow.app.storage.database import DatabaseStorage
@@ -30,6 +31,7 @@ __all__ = [
     "has_log",
     "log_name",
     "open_log",
+    "open_series",
     "open_storage",
     "request_box",
     "shown_by",
@@ -130,6 +132,17 @@ def request_box(home: Home, clock: Clock) -> Generator[RequestBox]:
         return
     with database.request_box() as box:
         yield box
+
+
+def open_series(home: Home) -> TimeSeriesStore:
+    """Return the time series of a home's bot for reading.
+
+    Raises:
+        ConfigError: the bot cannot be identified in its database.
+        StoreError: there is none, or it cannot be read.
+    """
+    database = database_of(home)
+    return TimeSeriesReader(home.series) if database is None else database.open_series()
 
 
 def shown_by(home: Home, clock: Clock) -> Shown:
