@@ -25,7 +25,7 @@ AWAY_SECONDS = 20.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    with serve_postgres(require_postgres()) as served:
+    with serve_postgres(require_postgres(), fsync="off") as served:
         yield served
 
 

@@ -208,7 +208,7 @@ def test_a_server_that_is_killed_and_comes_back_costs_a_wait_and_nothing_else() 
             appending = asyncio.ensure_future(store.append(life(1, first=2), durable=True))
             await clock.sleep(20)
             assert not appending.done()
-            server.start(fsync="off")
+            server.start()
             await appending
 
         clock = VirtualClock(AT)

@@ -187,7 +187,7 @@ def test_a_database_that_is_away_costs_the_bot_no_wait_and_is_reported_once() ->
         assert mailbox.take() == (), "it is not taken again"
         with pytest.raises(MailboxError):
             bots.post("b")
-        server.start(fsync="off")
+        server.start()
         until(lambda: publisher.silent_seconds < 60.5)
         publisher.close()
         bots.close()

@@ -63,6 +63,7 @@ class PostgresServer:
         self._data = folder / "data"
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
+        self._options: dict[str, str] = {}
         self._user = "postgres" if os.geteuid() == 0 else None
         self.port = _free_port()
         password = folder / "password"
@@ -90,14 +91,18 @@ class PostgresServer:
         return self._process is not None and self._process.poll() is None
 
     def start(self, **options: str) -> None:
-        """Start it, and return once it answers; children of one that was killed may hold its memory briefly."""
+        """Start it, and return once it answers; children of one that was killed may hold its memory for a moment.
+
+        Settings of the server that are given stay for later starts.
+        """
+        self._options |= options
         settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": "60",
             "shared_buffers": "16MB",
             "logging_collector": "off",
-            **options,
+            **self._options,
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         deadline = SystemClock().monotonic() + PATIENCE_SECONDS
