@@ -28,19 +28,27 @@ __all__ = [
     "Played",
     "Rules",
     "Signals",
-    "best_apr_of",
+    "at_step",
     "check",
+    "chosen_ms",
     "close",
-    "enter",
+    "count_from",
+    "empty_signals",
+    "exit_costs_too_much",
+    "judge",
     "market_of",
     "next_step",
     "not_compiled",
     "play",
+    "rank_row",
+    "roll_on",
     "rules_of",
     "say",
     "scratch",
     "signals_of",
-    "stop_of",
+    "stop_hit_at",
+    "take",
+    "target_until",
     "walk",
 ]
 
@@ -217,13 +225,19 @@ def market_of(tables: Tables, notional: float) -> Market:
 def signals_of(market: Market, rules: Rules) -> Signals:
     """Rank all symbols at all rows, and judge which may be entered."""
     shape = market.seen.shape[:2]
+    signals = empty_signals(*shape)
+    symbols = int(shape[1])
+    _fill_signals(market, rules, signals, np.zeros(symbols), np.full(symbols, -1, dtype=np.int64))
+    return signals
+
+
+def empty_signals(rows: int, symbols: int) -> Signals:
+    """Return room for what the rules make of so many rows."""
+    shape = rows, symbols
     apr, rank = np.full(shape, np.nan), np.full(shape, -1, dtype=np.int64)
     ranked, order = np.zeros(shape[0], dtype=np.int64), np.zeros(shape, dtype=np.int64)
     aprs, admitted = np.full(shape, np.nan), np.zeros(shape, dtype=np.bool_)
-    signals = Signals(apr=apr, rank=rank, ranked=ranked, order=order, aprs=aprs, admitted=admitted)
-    symbols = int(market.seen.shape[1])
-    _fill_signals(market, rules, signals, np.zeros(symbols), np.full(symbols, -1, dtype=np.int64))
-    return signals
+    return Signals(apr=apr, rank=rank, ranked=ranked, order=order, aprs=aprs, admitted=admitted)
 
 
 class Played(NamedTuple):
@@ -300,7 +314,7 @@ def _fill_signals(market: Market, rules: Rules, signals: Signals, means: Floats,
         if same:
             _rank_as_before(signals, row)
         else:
-            _rank_row(signals, row)
+            rank_row(signals, row)
         for place in range(signals.ranked[row]):
             symbol, apr = signals.order[row, place], signals.aprs[row, place]
             signals.admitted[row, place] = _may_enter(market, rules, row, symbol, float(means[symbol]), apr)
@@ -316,7 +330,7 @@ def _rank_as_before(signals: Signals, row: int) -> None:
 
 
 @inlined
-def _rank_row(signals: Signals, row: int) -> None:
+def rank_row(signals: Signals, row: int) -> None:
     """Sort a row best first; ties keep the order of the symbols."""
     count = 0
     for symbol in range(signals.apr.shape[1]):
@@ -356,7 +370,7 @@ def _first_step(start_ms: int, cycle_ms: int, counted_ms: int, hours: float) -> 
 
 
 @inlined
-def _count_from(market: Market, rules: Rules, held: Ints, at_ms: int, step: int) -> None:
+def count_from(market: Market, rules: Rules, held: Ints, at_ms: int, step: int) -> None:
     """Count age from ``at_ms`` on; the check after this one sees what it changes."""
     held[COUNTED_MS] = at_ms
     held[AGE_STEP] = _first_step(market.start_ms, market.cycle_ms, at_ms, rules.max_age)
@@ -377,15 +391,20 @@ def _collect(market: Market, held: Ints, money: Floats, row: int) -> None:
 
 
 @inlined
-def stop_of(market: Market, rules: Rules, money: Floats, row: int, symbol: int) -> tuple[bool, bool]:
+def _stop_of(market: Market, rules: Rules, money: Floats, row: int, symbol: int) -> tuple[bool, bool]:
     """Return whether the emergency stop is hit, and whether other prices confirm it."""
     spot, perp, mark = market.seen[row, symbol, SPOT], market.seen[row, symbol, PERP], market.seen[row, symbol, MARK]
-    limit = rules.loss * (money[COINS] * money[SPOT_IN])
-    if not _stop_hit(_loss(rules, money, spot, perp), limit):
+    if not stop_hit_at(rules, money, spot, perp):
         return False, False
     if _agrees(perp, mark, rules.support) or _agrees(perp, spot, rules.support):
         return True, True
-    return True, _stop_hit(_loss(rules, money, spot, min(perp, mark)), limit)
+    return True, stop_hit_at(rules, money, spot, min(perp, mark))
+
+
+@inlined
+def stop_hit_at(rules: Rules, money: Floats, spot: float, perp: float) -> bool:
+    """Return whether the emergency stop is hit at these prices."""
+    return bool(_stop_hit(_loss(rules, money, spot, perp), rules.loss * (money[COINS] * money[SPOT_IN])))
 
 
 @inlined
@@ -398,31 +417,31 @@ def _loss(rules: Rules, money: Floats, spot: float, perp: float) -> float:
 
 
 @inlined
-def best_apr_of(rules: Rules, signals: Signals, row: int, symbol: int, age: float) -> tuple[int, float]:
+def _best_apr_of(rules: Rules, signals: Signals, at: int, symbol: int, age: float) -> tuple[int, float]:
     """Return the better pair and its APR; -1 and NaN without one."""
-    ranked = signals.ranked[row]
+    ranked = signals.ranked[at]
     place = _first_better(
-        signals.aprs[row, :ranked],
-        signals.admitted[row, :ranked],
-        signals.rank[row, symbol],
-        signals.apr[row, symbol],
+        signals.aprs[at, :ranked],
+        signals.admitted[at, :ranked],
+        signals.rank[at, symbol],
+        signals.apr[at, symbol],
         rules.gain,
         age,
         rules.min_age,
     )
     if place < 0:
         return -1, np.nan
-    return signals.order[row, place], signals.aprs[row, place]
+    return signals.order[at, place], signals.aprs[at, place]
 
 
 @inlined
 def _profit(
-    market: Market, rules: Rules, signals: Signals, held: Ints, money: Floats, row: int, at_ms: int
+    market: Market, rules: Rules, signals: Signals, at: int, held: Ints, money: Floats, row: int, at_ms: int
 ) -> tuple[int, int]:
     """Return which reason to close holds first, and the better pair."""
     symbol = held[SYMBOL]
     age = _hours(held[COUNTED_MS], at_ms)
-    better, best_apr = best_apr_of(rules, signals, row, symbol, age)
+    better, best_apr = _best_apr_of(rules, signals, at, symbol, age)
     spot, perp = money[COINS] * market.seen[row, symbol, SPOT], money[QUANTITY] * market.seen[row, symbol, PERP]
     fees = _pair_fee(1.0, spot, market.books[symbol, SPOT_FEE], perp, market.books[symbol, PERP_FEE])
     reasons = _profit_reasons(
@@ -432,7 +451,7 @@ def _profit(
         fees,
         age,
         rules.max_age,
-        signals.apr[row, symbol],
+        signals.apr[at, symbol],
         rules.exit_apr,
         best_apr,
         rules.gain,
@@ -442,9 +461,8 @@ def _profit(
 
 
 @inlined
-def _deferred(market: Market, rules: Rules, held: Ints, money: Floats, row: int, at_ms: int) -> bool:
-    """Return whether a closing waits because prices make it cost too much."""
-    symbol = held[SYMBOL]
+def exit_costs_too_much(market: Market, rules: Rules, money: Floats, row: int, symbol: int) -> bool:
+    """Return whether prices make a closing cost too much."""
     spot = market.seen[row, symbol, SPOT]
     cost = _exit_cost(
         market.books[symbol, SPOT_SPREAD],
@@ -452,7 +470,13 @@ def _deferred(market: Market, rules: Rules, held: Ints, money: Floats, row: int,
         (market.seen[row, symbol, PERP] - spot) / spot,
         (money[PERP_IN] - money[SPOT_IN]) / money[SPOT_IN],
     )
-    if cost <= rules.max_exit_cost:
+    return bool(cost > rules.max_exit_cost)
+
+
+@inlined
+def _deferred(market: Market, rules: Rules, held: Ints, money: Floats, row: int, at_ms: int) -> bool:
+    """Return whether a closing waits."""
+    if not exit_costs_too_much(market, rules, money, row, held[SYMBOL]):
         return False
     if held[DEFERRED_MS] == 0:
         held[DEFERRED_MS] = at_ms + WAIT_MS
@@ -461,32 +485,35 @@ def _deferred(market: Market, rules: Rules, held: Ints, money: Floats, row: int,
 
 
 @inlined
-def _is_still_best(signals: Signals, row: int, symbol: int) -> bool:
-    place = _first_admitted(signals.admitted[row, : signals.ranked[row]])
-    return place >= 0 and signals.order[row, place] == symbol
+def _is_still_best(signals: Signals, at: int, symbol: int) -> bool:
+    place = _first_admitted(signals.admitted[at, : signals.ranked[at]])
+    return place >= 0 and signals.order[at, place] == symbol
 
 
 @inlined
-def _judge(
-    market: Market, rules: Rules, signals: Signals, held: Ints, money: Floats, row: int, at_ms: int
+def judge(
+    market: Market, rules: Rules, signals: Signals, at: int, held: Ints, money: Floats, row: int, at_ms: int
 ) -> tuple[int, int, bool]:
-    """Return the reason to act on, the better pair, and whether to roll; 0 = hold."""
+    """Return the reason to act on, the better pair, and whether to roll; 0 = hold.
+
+    ``at`` is the row's place in ``signals``.
+    """
     symbol = held[SYMBOL]
     _collect(market, held, money, row)
     if at_ms >= market.ended_ms[symbol]:
         return PRICES_END, -1, False
     if not market.state[row, symbol, READABLE]:
         return 0, -1, False
-    hit, confirmed = stop_of(market, rules, money, row, symbol)
+    hit, confirmed = _stop_of(market, rules, money, row, symbol)
     if confirmed:
         return EMERGENCY, -1, False
     if hit or not _agrees(market.seen[row, symbol, PERP], market.seen[row, symbol, SPOT], HELD_BOUND):
         return 0, -1, False
-    code, better = _profit(market, rules, signals, held, money, row, at_ms)
+    code, better = _profit(market, rules, signals, at, held, money, row, at_ms)
     if code == 0:
         held[DEFERRED_MS] = 0
         return 0, -1, False
-    if code == FEES_COVERED and rules.roll and _is_still_best(signals, row, symbol):
+    if code == FEES_COVERED and rules.roll and _is_still_best(signals, at, symbol):
         return code, -1, True
     if _deferred(market, rules, held, money, row, at_ms):
         return 0, -1, False
@@ -527,11 +554,28 @@ def enter(
     step: int,
 ) -> bool:
     """Open what the rules choose in a row; returns whether something was opened."""
-    symbol = _choice(signals, memory, row, market.row_ms[row] if market.step[row] < 0 else _at(market, step))
-    acting = market.state[row, symbol, ACT] if symbol >= 0 else -1
+    symbol = _choice(signals, memory, row, chosen_ms(market, row, step))
+    if symbol < 0 or not take(market, held, money, row, step, symbol):
+        return False
+    count_from(market, rules, held, held[OPENED_MS], step)
+    memory[TARGET_UNTIL] = 0
+    memory[BUSY_MS] = held[OPENED_MS]
+    return True
+
+
+@inlined
+def chosen_ms(market: Market, row: int, step: int) -> int:
+    """Return the time at which a pair is chosen in a row."""
+    return market.row_ms[row] if market.step[row] < 0 else at_step(market, step)
+
+
+@inlined
+def take(market: Market, held: Ints, money: Floats, row: int, step: int, symbol: int) -> bool:
+    """Open a pair that was chosen in a row; returns whether it could be."""
+    acting = market.state[row, symbol, ACT]
     if acting < 0 or not market.state[acting, symbol, READABLE]:
         return False
-    at_ms = max(market.row_ms[acting], _at(market, step))
+    at_ms = max(market.row_ms[acting], at_step(market, step))
     quantity = _floor_lots(market.notional / market.seen[row, symbol, SPOT], market.books[symbol, LOT])
     if quantity <= 0.0:
         return False
@@ -542,14 +586,12 @@ def enter(
         money[part] = 0.0
     money[QUANTITY], money[SPOT_IN], money[PERP_IN] = quantity, spot, perp
     _buy(market, money, symbol)
-    _count_from(market, rules, held, at_ms, step)
-    memory[TARGET_UNTIL] = 0
-    memory[BUSY_MS] = at_ms
     return True
 
 
 @inlined
-def _at(market: Market, step: int) -> int:
+def at_step(market: Market, step: int) -> int:
+    """Return the time of a check."""
     return market.start_ms + step * market.cycle_ms
 
 
@@ -562,7 +604,7 @@ def close(
     urgent = reason in (EMERGENCY, WINDOW_ENDS)
     acting = row if urgent else market.state[row, symbol, ACT]
     seen = acting if acting >= 0 else len(market.row_ms) - 1
-    at_ms = max(market.row_ms[seen], _at(market, step)) if acting >= 0 else market.end_ms
+    at_ms = max(market.row_ms[seen], at_step(market, step)) if acting >= 0 else market.end_ms
     if reason == WINDOW_ENDS or acting < 0:
         at_ms = market.end_ms
         held[LAST_PRINT] = _paid_until(market, held, money, at_ms)
@@ -615,6 +657,20 @@ def next_step(held: Ints, step: int, following: int) -> int:
 
 
 @inlined
+def target_until(market: Market, row: int, step: int, better: int) -> int:
+    """Return until when the pair that a hedge was left for is preferred to others."""
+    interval = market.prints[market.state[row, better, KNOWN] - 1, better, HOURS]
+    return at_step(market, step) + int(2.0 * interval * MS_PER_HOUR)
+
+
+@inlined
+def roll_on(market: Market, rules: Rules, held: Ints, money: Floats, step: int) -> None:
+    """Keep what is held as if it had been opened now; the fees of its opening count once more."""
+    money[FUNDING_BEFORE] = money[FUNDING]
+    count_from(market, rules, held, at_step(market, step), step)
+
+
+@inlined
 def check(
     market: Market,
     rules: Rules,
@@ -632,17 +688,15 @@ def check(
     acting = row
     if held[SYMBOL] >= 0:
         symbol = held[SYMBOL]
-        reason, better, roll = _judge(market, rules, signals, held, money, row, _at(market, step))
+        reason, better, roll = judge(market, rules, signals, row, held, money, row, at_step(market, step))
         if reason == 0:
             return
         if roll:
-            money[FUNDING_BEFORE] = money[FUNDING]
-            _count_from(market, rules, held, _at(market, step), step)
+            roll_on(market, rules, held, money, step)
             say(memory, log, step, ROLL, symbol, reason)
             return
         if reason == BETTER_PAIR:
-            interval = market.prints[market.state[row, better, KNOWN] - 1, better, HOURS]
-            memory[TARGET], memory[TARGET_UNTIL] = better, _at(market, step) + int(2.0 * interval * MS_PER_HOUR)
+            memory[TARGET], memory[TARGET_UNTIL] = better, target_until(market, row, step, better)
         acting = close(market, held, money, memory, row, step, reason, trades, numbers)
         say(memory, log, step, CLOSE, symbol, reason)
         if reason == EMERGENCY and rules.halts:
@@ -678,7 +732,7 @@ def walk(
         while step < last:
             if memory[TRADES] + 2 >= len(trades) or memory[LINES] + 3 >= len(log):
                 return -1, -1
-            if _at(market, step) >= memory[BUSY_MS]:
+            if at_step(market, step) >= memory[BUSY_MS]:
                 check(market, rules, signals, held, money, memory, row, step, trades, numbers, log)
                 step = next_step(held, step, last)
             else:

@@ -7,6 +7,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,6 +84,31 @@ def test_chained_trades_are_those_of_every_check(seed: int) -> None:
         assert chained.log.tolist() == walked.log.tolist()
         assert chained.whole.tolist() == walked.whole.tolist()
         assert chained.numbers.tolist() == walked.numbers.tolist()
+
+
+@given(seed=st.integers(0, 1 << 30))
+@settings(max_examples=examples(10))
+def test_sets_played_together_are_those_played_alone_whatever_is_forgotten(seed: int) -> None:
+    """With room for few openings, multipliers and ages, what was learnt is forgotten again and again."""
+    random = Random(seed)
+    with TemporaryDirectory() as folder:
+        write_market(Path(folder), seed, [drawn_coin(random) for _ in range(random.choice([2, 3]))], days=6)
+        market_data = ArchiveMarketData.load(Path(folder), start=FIRST, days=6)
+    grid = Grid.of(FIRST, FIRST + timedelta(days=6), 300, 60)
+    tables = build_tables(market_data, grid, Books.of(market_data, bottomless=True))
+    market = market_of(tables, 5000.0)
+    sets = [rules_of(drawn_parameters(random)) for _ in range(8)]
+    sets += [rules._replace(max_age=hours) for rules in sets for hours in (6.0, 12.0, 13.5)]
+    few, many = Chain(market, openings=8, walks=1, delays=2), Chain(market)
+    logs = {}
+    for rules, scant, ample in zip(sets, few.outcomes(sets), many.outcomes(sets), strict=True):
+        found, expected = ample.played(), play(market, rules)
+        assert [part.tolist() for part in found] == [part.tolist() for part in expected]
+        assert [part.tolist() for part in scant.played()] == [part.tolist() for part in expected]
+        cost = 2 * (tables.books.spot_fee + tables.books.perp_fee)
+        assert ample.net == pytest.approx(float(np.sum(found.numbers[:, 5] - cost[found.whole[:, 0]])), abs=1e-12)
+        assert logs.setdefault(ample.digest, found.log.tolist()) == found.log.tolist()
+    assert len(logs) == len({str(log) for log in logs.values()})
 
 
 def played(folder: Path, parameters: StrategyParameters, *, days: int = 6) -> list[list[int]]:

@@ -1,6 +1,6 @@
 """Plays the parameter sets of a search with the compiled rules."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from hedgerow.backtest.search.space import Axis, Space
 from hedgerow.backtest.study import Study, StudyPlan
 
 __all__ = ["KernelPlayer", "RulesOf", "kernel_player"]
+
+MOST_KNOWN: Final = 1 << 16
+"""Records that are kept: 16 MB."""
 
 
 class RulesOf:
@@ -45,13 +48,27 @@ class KernelPlayer:
         self._rules = RulesOf(space)
         self._chain = study.chain
         self._scorer = Scorer(study)
+        self._known: dict[bytes, Any] = {}
+        """Records by what was decided: sets that decide the same differ in their number only."""
 
     def __call__(self, chunk: Chunk) -> bytes:
         """Play the sets of a chunk."""
         records = np.zeros(len(chunk), dtype=RECORD)
-        for place, index in enumerate(chunk):
-            self._scorer.played(index, self._chain.play(self._rules(index)), records[place : place + 1])
+        outcomes = self._chain.outcomes([self._rules(index) for index in chunk])
+        for place, (index, outcome) in enumerate(zip(chunk, outcomes, strict=True)):
+            known = self._known.get(outcome.digest)
+            if known is None:
+                self._scorer.played(index, outcome.played(), records[place : place + 1])
+                self._remember(outcome.digest, records[place].copy())
+            else:
+                records[place] = known
+                records["index"][place] = index
         return sealed(records)
+
+    def _remember(self, digest: bytes, record: Any) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[digest] = record
 
 
 def kernel_player(plan: StudyPlan, space: Space) -> KernelPlayer:

@@ -217,9 +217,9 @@ SCORES: Final[Mapping[str, str]] = {
 
 def sealed(records: Records) -> bytes:
     """Return records as bytes, each with the checksum of its other bytes."""
-    found = records.copy()
-    for place in range(len(found)):
-        found["crc"][place] = crc32(found[place].tobytes()[4:])
+    found, size = records.copy(), RECORD.itemsize
+    content = memoryview(found.tobytes())
+    found["crc"] = [crc32(content[start + 4 : start + size]) for start in range(0, len(content), size)]
     return found.tobytes()
 
 

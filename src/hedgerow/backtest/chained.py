@@ -1,0 +1,734 @@
+"""Plays parameter sets by jumping from an opening to its closing, and from there to the next opening; compiled.
+
+What happens after an opening does not depend on the parameter set, only when it ends. So an opening is known by its
+check, row and pair, and what was found out about it stays: when funding covers the fees so often, when an age is
+reached. The next block in which another pair pays so much more, or funding is so low, belongs to the signal. A check
+at which prices cannot be used, a stop is hit, a closing waits or a hedge is rolled is made as ``kernel`` makes it, and
+those after it until the hedge has ended.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hedgerow.backtest.blocks import (
+    BASIS_ROWS,
+    HIGH_PERP,
+    LEADERS,
+    LOW_PERP,
+    LOW_SPOT,
+    Aprs,
+    Blocks,
+    Filters,
+    Places,
+    usable,
+)
+from hedgerow.backtest.compiling import compiled_in_place, compiled_rules, inlined
+from hedgerow.backtest.kernel import (
+    AGE_STEP,
+    BETTER_PAIR,
+    CLOSE,
+    COINS,
+    DEFERRED_MS,
+    EMERGENCY,
+    FEES_COVERED,
+    FEES_IN,
+    FIRST_PRINT,
+    FRESH_STEP,
+    FUNDING,
+    LAST_PRINT,
+    LINES,
+    OPEN,
+    OPENED_MS,
+    OPENED_STEP,
+    PAID_MARK,
+    PERP,
+    PERP_FEE,
+    PERP_IN,
+    PERP_SPREAD,
+    PRICES_END,
+    QUANTITY,
+    RATE,
+    READABLE,
+    REST_STEP,
+    SPOT,
+    SPOT_FEE,
+    SPOT_IN,
+    SPOT_SPREAD,
+    SYMBOL,
+    TRADES,
+    WINDOW_ENDS,
+    Market,
+    Rules,
+    Signals,
+    at_step,
+    chosen_ms,
+    close,
+    count_from,
+    exit_costs_too_much,
+    judge,
+    rank_row,
+    roll_on,
+    say,
+    stop_hit_at,
+    take,
+    target_until,
+)
+from hedgerow.backtest.kernel import ROLL as ROLL_ACTION
+from hedgerow.backtest.tables import Floats, Ints
+
+__all__ = [
+    "DELAY_FIELDS",
+    "ENTRY_FIELDS",
+    "RATE_FIELDS",
+    "SET_FIELDS",
+    "SET_NUMBERS",
+    "TRADE_FIELDS",
+    "WALK_FIELDS",
+    "Following",
+    "Memory",
+    "Outcomes",
+    "Sets",
+    "chain_sets",
+    "expand",
+    "fill_following",
+]
+
+_RULES: Any = compiled_rules()
+_admits, _better_pair, _exit_cost = _RULES.admits, _RULES.better_pair, _RULES.exit_cost
+_fees_covered, _pair_fee = _RULES.fees_covered, _RULES.pair_fee
+MAX_AGE, NEGATIVE_FUNDING, ROLLED = 4, 6, 9
+"""Reasons beside those of ``kernel``; a rolled hedge is not closed."""
+FIRST_ROW, ENTRY_FIELDS = LAST_PRINT + 1, LAST_PRINT + 4
+"""Of an opening, beside the first whole numbers of ``kernel.FIELDS``: row of the check after it."""
+NUMBER, SUM, BASIS_IN, RATE_FIELDS = range(4)
+"""Of an opening: settled rates that were summed, their sum, and (perpetual - spot) / spot."""
+NEXT_BLOCK, PRINT, MET_ROW, MET, WALK_FIELDS = range(5)
+"""Of a walk from an opening: the first block not looked at, settled rates that were added, and what was met."""
+NOTHING, COVERED, STOPPED = range(3)
+LATER = -1
+"""The reason is one that comes after those of prices and fees."""
+STEP_AFTER, ROW_AFTER, DELAY_FIELDS = range(3)
+"""Of a delay after an opening: the first check at which it has passed, and one; 0 = not looked for. And its row."""
+ENTRY, CLOSED_STEP, REASON, ROW, TRADE_FIELDS = range(5)
+"""Of a trade: number of the opening, the check that closed it, why, and the row that this check saw."""
+AGE_SLOT, REST_SLOT, WALK_SLOT, AGE_MS, REST_MS, ROLL, SET_FIELDS = range(7)
+MULTIPLIER, MAX_HOURS, MIN_HOURS, EXIT_COST, LOSS, SHORT_ALONE, SUPPORT, SET_NUMBERS = range(8)
+FIRST_MIX, SECOND_MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+SHIFT = np.uint64(29)
+NO_OPENING, NO_ROOM = -1, -2
+LEAST_ROOM = 2
+
+
+class Following(NamedTuple):
+    """Of a signal and limits of it: the first block from each on in which something may be decided."""
+
+    entry: Places
+    """``[block]``: in which a pair pays enough to be opened."""
+    negative: Places
+    """``[block, symbol]``: in which holding ends because of funding."""
+    better: Places
+    """``[block, symbol]``: 0 = not looked for; else 1 + 2 x the first block that may hold a better pair, and 1 more
+    where it does: without that, it has not been looked at."""
+
+
+class Memory(NamedTuple):
+    """What was found out about openings, by their numbers."""
+
+    keys: Ints
+    """``[place, 2]``, a hash table: check, row and pair of an opening in one number, and one (0 = free); its number."""
+    entries: Ints
+    numbers: Floats
+    walks: Places
+    """``[slot, opening, NEXT_BLOCK to MET]``"""
+    funding: Floats
+    """``[slot, opening]``: paid on the walk."""
+    delays: Places
+    """``[slot, opening, STEP_AFTER to ROW_AFTER]``"""
+    rates: Floats
+    """``[opening, NUMBER to BASIS_IN]``"""
+    size: Ints
+    """Openings so far."""
+
+
+class Sets(NamedTuple):
+    """Parameter sets that share a signal."""
+
+    whole: Ints
+    """``[set, AGE_SLOT to ROLL]``"""
+    numbers: Floats
+    """``[set, MULTIPLIER to SUPPORT]``"""
+
+
+class Outcomes(NamedTuple):
+    """What sets did."""
+
+    trades: Places
+    """``[trade, ENTRY to ROW]``, one set after the other."""
+    first: Ints
+    """First trade of each set; one more at the end."""
+    net: Floats
+    """Rates less costs, fractions of notional."""
+    digest: Any
+    """``[set, 2]``: hash of what was decided."""
+    cost: Floats
+    """Of a round trip, by symbol."""
+
+
+class _Window(NamedTuple):
+    """What compiled functions need beside a set."""
+
+    market: Market
+    blocks: Blocks
+    filters: Filters
+    aprs: Aprs
+    following: Following
+    memory: Memory
+
+
+@compiled_in_place
+def fill_following(
+    blocks: Blocks, filters: Filters, aprs: Aprs, min_apr: float, exit_apr: float, found: Following
+) -> None:
+    """Fill the next blocks of entries and of negative funding."""
+    count, symbols = aprs.apr.shape
+    found.entry[count] = count
+    for symbol in range(symbols):
+        found.negative[count, symbol] = count
+    for block in range(count - 1, -1, -1):
+        is_checked = blocks.check[blocks.first[block]] < blocks.first[block + 1]
+        found.entry[block] = found.entry[block + 1]
+        if is_checked and _admits(aprs.top[block], min_apr):
+            for symbol in range(symbols):
+                if filters.block[block, symbol] and _admits(aprs.apr[block, symbol], min_apr):
+                    found.entry[block] = block
+        for symbol in range(symbols):
+            found.negative[block, symbol] = found.negative[block + 1, symbol]
+            if is_checked and aprs.apr[block, symbol] < exit_apr:
+                found.negative[block, symbol] = block
+
+
+@inlined
+def _pays(rules: Rules, apr: Any) -> bool:
+    """Return whether a signal passes the filters of the signal; its mean has the sign of its APR."""
+    return bool(apr > 0.0 and _admits(apr, rules.min_apr))
+
+
+@inlined
+def _best(window: _Window, rules: Rules, row: int, other_than: int) -> int:
+    """Return the pair that pays most of those that may be entered, the first of equal ones; -1 = none."""
+    block, passed = window.blocks.of_row[row], window.filters.row[row]
+    if not _pays(rules, window.aprs.top[block]):
+        return -1
+    for place in range(min(LEADERS, len(passed))):
+        leader = window.aprs.leaders[block, place]
+        if leader < 0 or not _pays(rules, window.aprs.apr[block, leader]):
+            return -1
+        if passed[leader] and leader != other_than:
+            return leader
+    best, most = -1, -np.inf
+    for symbol in range(len(passed)):
+        apr = window.aprs.apr[block, symbol]
+        if apr > most and passed[symbol] and symbol != other_than and _pays(rules, apr):
+            best, most = symbol, apr
+    return best
+
+
+@inlined
+def _better(window: _Window, rules: Rules, row: int, held: int) -> int:
+    """Return the pair that a held one would be left for, its rest over; -1 = none."""
+    apr = window.aprs.apr[window.blocks.of_row[row]]
+    best = _best(window, rules, row, held)
+    if best >= 0 and _better_pair(apr[held], apr[best], rules.gain, 0.0, 0.0):
+        return best
+    return -1
+
+
+@inlined
+def _may_be_better(window: _Window, rules: Rules, block: int, held: int) -> bool:
+    """Return whether a block may hold a better pair: all filters are passed in it, perhaps at other checks."""
+    apr, passed = window.aprs.apr[block], window.filters.block[block]
+    if not _better_pair(apr[held], window.aprs.top[block], rules.gain, 0.0, 0.0):
+        return False
+    for symbol in range(len(apr)):
+        pays = symbol != held and passed[symbol] and _pays(rules, apr[symbol])
+        if pays and _better_pair(apr[held], apr[symbol], rules.gain, 0.0, 0.0):
+            return True
+    return False
+
+
+@inlined
+def _next_better(window: _Window, rules: Rules, block: int, last: int, held: int) -> int:
+    """Return the first block up to ``last`` that may hold a better pair, or one after ``last``."""
+    better = window.following.better
+    at, hit = block, 0
+    while at <= last:
+        known = better[at, held]
+        if known:
+            at, hit = (known - 1) >> 1, (known - 1) & 1
+            if hit:
+                break
+        elif _may_be_better(window, rules, at, held):
+            hit = 1
+            break
+        else:
+            at += 1
+    passed = block
+    while passed < at:
+        known = better[passed, held]
+        better[passed, held] = 1 + 2 * at + hit
+        passed = max((known - 1) >> 1, passed + 1) if known else passed + 1
+    if hit:
+        better[at, held] = 1 + 2 * at + 1
+    return at
+
+
+@inlined
+def _delayed(window: _Window, slot: int, entry: int, delay_ms: int) -> tuple[int, int]:
+    """Return the first check after an opening at which so much time has passed, and its row; at most the last one."""
+    known = window.memory.delays[slot, entry]
+    if known[STEP_AFTER]:
+        return known[STEP_AFTER] - 1, known[ROW_AFTER]
+    of_step, whole = window.blocks.of_step, window.memory.entries[entry]
+    never = len(of_step)
+    since = whole[OPENED_MS] + delay_ms - window.market.start_ms
+    step = -(-since // window.market.cycle_ms)
+    step = min(max(step, whole[OPENED_STEP] + 1), never)
+    row = of_step[min(step, never - 1)]
+    known[STEP_AFTER], known[ROW_AFTER] = step + 1, row
+    return step, row
+
+
+@inlined
+def _entry(window: _Window, held: Ints, money: Floats, step: int, row: int, symbol: int) -> int:
+    """Return the number of an opening; NO_OPENING = it cannot be made, NO_ROOM = to remember it."""
+    market, memory = window.market, window.memory
+    key = (step * len(market.row_ms) + row) * len(market.ended_ms) + symbol + 1
+    mask = len(memory.keys) - 1
+    place = (key * 0x9E3779B97F4A7C1) >> 20 & mask
+    while memory.keys[place, 0] != 0:
+        if memory.keys[place, 0] == key:
+            return memory.keys[place, 1]
+        place = (place + 1) & mask
+    if not take(market, held, money, row, step, symbol):
+        return NO_OPENING
+    entry = memory.size[0]
+    if entry >= len(memory.entries):
+        return NO_ROOM
+    memory.size[0] = entry + 1
+    memory.keys[place, 0], memory.keys[place, 1] = key, entry
+    _note(window, held, money, entry)
+    return entry
+
+
+@inlined
+def _note(window: _Window, held: Ints, money: Floats, entry: int) -> None:
+    """Remember an opening."""
+    whole, numbers, blocks = window.memory.entries[entry], window.memory.numbers[entry], window.blocks
+    for column in range(FIRST_ROW):
+        whole[column] = held[column]
+    for column in range(len(numbers)):
+        numbers[column] = money[column]
+    first = held[OPENED_STEP] + 1
+    whole[FIRST_ROW] = blocks.of_step[first] if first < len(blocks.of_step) else len(window.market.row_ms)
+    window.memory.rates[entry, BASIS_IN] = (money[PERP_IN] - money[SPOT_IN]) / money[SPOT_IN]
+
+
+@inlined
+def _walk(window: _Window, rules: Rules, slot: int, entry: int, last: int) -> tuple[int, int]:
+    """Follow an opening through all blocks up to ``last``; returns the row at which something is met, and what."""
+    walk = window.memory.walks[slot, entry]
+    if walk[MET] == NOTHING and walk[NEXT_BLOCK] <= last:
+        _walk_on(window, rules, slot, entry, last)
+    return walk[MET_ROW], walk[MET]
+
+
+@inlined
+def _walk_on(window: _Window, rules: Rules, slot: int, entry: int, last: int) -> None:
+    market, blocks, walk = window.market, window.blocks, window.memory.walks[slot, entry]
+    whole, numbers = window.memory.entries[entry], window.memory.numbers[entry]
+    symbol, first = whole[SYMBOL], whole[FIRST_ROW]
+    number, funding = walk[PRINT], window.memory.funding[slot, entry]
+    block = walk[NEXT_BLOCK]
+    if block == 0:
+        block, number = blocks.of_row[first], whole[FIRST_PRINT]
+    while block <= last:
+        while number < blocks.known[block, symbol]:
+            funding += (
+                numbers[QUANTITY] * market.prints[number, symbol, PAID_MARK] * market.prints[number, symbol, RATE]
+            )
+            number += 1
+        numbers[FUNDING] = funding
+        prices = blocks.prices[block, symbol]
+        if _met(market, rules, numbers, symbol, prices[LOW_SPOT], prices[LOW_PERP], prices[HIGH_PERP]) != NOTHING:
+            rows = max(first, blocks.first[block]), blocks.first[block + 1]
+            walk[MET_ROW], walk[MET] = _met_in(market, rules, numbers, symbol, rows[0], rows[1])
+        block += 1
+        if walk[MET] != NOTHING:
+            break
+    walk[NEXT_BLOCK], walk[PRINT], window.memory.funding[slot, entry] = block, number, funding
+    numbers[FUNDING] = 0.0
+
+
+@inlined
+def _met_in(market: Market, rules: Rules, numbers: Floats, symbol: int, first: int, end: int) -> tuple[int, int]:
+    """Return the first check's row from ``first`` to before ``end`` at which something is met, and what."""
+    for row in range(first, end):
+        if market.step[row] < 0 or not market.state[row, symbol, READABLE]:
+            continue
+        spot, perp = market.seen[row, symbol, SPOT], market.seen[row, symbol, PERP]
+        met = _met(market, rules, numbers, symbol, spot, perp, perp)
+        if met == STOPPED or (met == COVERED and usable(market, row, symbol)):
+            return row, met
+    return 0, NOTHING
+
+
+@inlined
+def _met(
+    market: Market, rules: Rules, numbers: Floats, symbol: int, low_spot: float, low_perp: float, high_perp: float
+) -> int:
+    """Return what may be met at these prices: a stop, or that funding covers the fees."""
+    if stop_hit_at(rules, numbers, low_spot, high_perp):
+        return STOPPED
+    if not numbers[FUNDING] > 0.0:
+        return NOTHING
+    fee = _pair_fee(
+        1.0,
+        numbers[COINS] * low_spot,
+        market.books[symbol, SPOT_FEE],
+        numbers[QUANTITY] * low_perp,
+        market.books[symbol, PERP_FEE],
+    )
+    return COVERED if _fees_covered(numbers[FUNDING], rules.multiplier, numbers[FEES_IN], fee) else NOTHING
+
+
+@inlined
+def _seen_from(market: Market, row: int, first: int) -> int:
+    """Return the first check from ``first`` on that sees a row."""
+    return max(int(market.step[row]), first)
+
+
+@inlined
+def _exit(window: _Window, rules: Rules, own: Ints, entry: int) -> tuple[int, int, int, int]:  # noqa: C901 - one candidate after the other
+    """Return the first check that can do more than hold, its row, its reason and the better pair.
+
+    The reason is 0 where only making the check decides.
+    """
+    market, blocks, whole = window.market, window.blocks, window.memory.entries[entry]
+    symbol, first, first_row = whole[SYMBOL], whole[OPENED_STEP] + 1, whole[FIRST_ROW]
+    never = len(blocks.of_step)
+    if first >= never:
+        return never, len(market.row_ms) - 1, WINDOW_ENDS, -1
+    aged, row = _delayed(window, own[AGE_SLOT], entry, own[AGE_MS])
+    step, better = aged, -1
+    if blocks.ended[symbol] < step:
+        step = max(int(blocks.ended[symbol]), first)
+        row = blocks.of_step[step]
+    block = window.following.negative[blocks.of_row[first_row], symbol]
+    if block <= blocks.of_row[row]:
+        found = max(first_row, blocks.check[blocks.first[block]])
+        if found <= row:
+            row, step = found, _seen_from(market, found, first)
+    met_row, met = _walk(window, rules, own[WALK_SLOT], entry, blocks.of_row[row])
+    if met != NOTHING and met_row <= row:
+        row, step = met_row, _seen_from(market, met_row, first)
+    rested, rest_row = _delayed(window, own[REST_SLOT], entry, own[REST_MS])
+    if rested <= step:
+        found, better = _first_better(window, rules, rest_row, row, symbol)
+        if better >= 0:
+            row, step = found, _seen_from(market, found, rested)
+    if step >= never:
+        return never, len(market.row_ms) - 1, WINDOW_ENDS, -1
+    reason = _reason(window, rules, own, entry, row, step, met if met_row == row else NOTHING)
+    if reason == LATER:
+        reason = MAX_AGE if step >= aged else BETTER_PAIR if better >= 0 else NEGATIVE_FUNDING
+    return step, row, reason, better if reason == BETTER_PAIR else -1
+
+
+@inlined
+def _reason(window: _Window, rules: Rules, own: Ints, entry: int, row: int, step: int, met: int) -> int:
+    """Return the reason of a check that comes before those of the signal and of age, or that it is one of them."""
+    market, symbol = window.market, window.memory.entries[entry, SYMBOL]
+    if step >= window.blocks.ended[symbol]:
+        return PRICES_END
+    if met == STOPPED or not usable(market, row, symbol) or _waits(window, rules, entry, row, symbol):
+        return 0
+    if met == NOTHING:
+        return LATER
+    if own[ROLL] and _best(window, rules, row, -1) == symbol:
+        return 0
+    return FEES_COVERED
+
+
+@inlined
+def _waits(window: _Window, rules: Rules, entry: int, row: int, symbol: int) -> bool:
+    """Return whether prices make a closing cost too much."""
+    books = window.market.books[symbol]
+    highest, basis_in = window.blocks.basis[row // BASIS_ROWS, symbol], window.memory.rates[entry, BASIS_IN]
+    if _exit_cost(books[SPOT_SPREAD], books[PERP_SPREAD], highest, basis_in) <= rules.max_exit_cost:
+        return False
+    return exit_costs_too_much(window.market, rules, window.memory.numbers[entry], row, symbol)
+
+
+@inlined
+def _first_better(window: _Window, rules: Rules, row: int, last: int, held: int) -> tuple[int, int]:
+    """Return the first check's row from ``row`` to ``last`` with a better pair, and the pair; -1 = none."""
+    blocks = window.blocks
+    block = blocks.of_row[row]
+    while True:
+        block = _next_better(window, rules, block, blocks.of_row[last], held)
+        if block > blocks.of_row[last]:
+            return -1, -1
+        for found in range(max(row, blocks.first[block]), min(last + 1, blocks.first[block + 1])):
+            if window.market.step[found] >= 0:
+                better = _better(window, rules, found, held)
+                if better >= 0:
+                    return found, better
+        block += 1
+
+
+@inlined
+def _by_checks(
+    window: _Window,
+    rules: Rules,
+    one: Signals,
+    held: Ints,
+    money: Floats,
+    entry: int,
+    step: int,
+    out: Outcomes,
+    line: int,
+) -> tuple[int, int, int, int, int]:
+    """Make every check from ``step`` on until the hedge ends; returns as ``_exit``, and the next trade's place."""
+    market, blocks = window.market, window.blocks
+    whole, numbers = window.memory.entries[entry], window.memory.numbers[entry]
+    for column in range(FIRST_ROW):
+        held[column] = whole[column]
+    for column in range(len(numbers)):
+        money[column] = numbers[column]
+    count_from(market, rules, held, held[OPENED_MS], held[OPENED_STEP])
+    never, filled = len(blocks.of_step), -1
+    while step < never and line + LEAST_ROOM < len(out.trades):
+        row = blocks.of_step[step]
+        if row != filled:
+            _fill_one(window, rules, one, row)
+            filled = row
+        reason, better, roll = judge(market, rules, one, 0, held, money, row, at_step(market, step))
+        if roll:
+            roll_on(market, rules, held, money, step)
+            _write(out, line, entry, step, ROLLED, row)
+            line += 1
+        elif reason:
+            return step, row, reason, better, line
+        following = blocks.check[row + 1]
+        last = int(market.step[following]) if following < len(market.row_ms) else never
+        step = _next_check(market, held, step, last)
+    return never, len(market.row_ms) - 1, WINDOW_ENDS, -1, line
+
+
+@inlined
+def _next_check(market: Market, held: Ints, step: int, following: int) -> int:
+    """Return the next check that can differ from this one: a closing waits alike at all checks of a row."""
+    if held[FRESH_STEP] == step:
+        return min(step + 1, following)
+    found = following
+    for limit in (held[AGE_STEP], held[REST_STEP], -((market.start_ms - held[DEFERRED_MS]) // market.cycle_ms)):
+        if step < limit < found:
+            found = limit
+    return found
+
+
+@inlined
+def _fill_one(window: _Window, rules: Rules, one: Signals, row: int) -> None:
+    """Fill ``one`` with what the rules make of a row."""
+    apr, passed = window.aprs.apr[window.blocks.of_row[row]], window.filters.row[row]
+    for symbol in range(len(apr)):
+        one.apr[0, symbol], one.rank[0, symbol] = apr[symbol], -1
+    rank_row(one, 0)
+    for place in range(one.ranked[0]):
+        one.admitted[0, place] = passed[one.order[0, place]] and _pays(rules, one.aprs[0, place])
+
+
+@inlined
+def _write(out: Outcomes, line: int, entry: int, step: int, reason: int, row: int) -> None:
+    out.trades[line, ENTRY], out.trades[line, CLOSED_STEP] = entry, step
+    out.trades[line, REASON], out.trades[line, ROW] = reason, row
+
+
+@inlined
+def _hash(memory: Memory, out: Outcomes, number: int, end: int) -> None:
+    """Hash what a set decided."""
+    mix, other = FIRST_MIX, SECOND_MIX
+    for line in range(out.first[number], end):
+        whole = memory.entries[out.trades[line, ENTRY]]
+        opened = np.uint64(whole[OPENED_STEP] * 65_536 + whole[SYMBOL])
+        closed = np.uint64(out.trades[line, CLOSED_STEP] * 16 + out.trades[line, REASON])
+        mix = (mix ^ opened) * FIRST_MIX
+        mix = (mix ^ (mix >> SHIFT) ^ closed) * SECOND_MIX
+        other = (other ^ (other >> SHIFT) ^ mix) * FIRST_MIX
+    out.digest[number, 0], out.digest[number, 1] = mix, other
+
+
+@inlined
+def _choice(window: _Window, rules: Rules, row: int, at_ms: int, target: int, until_ms: int) -> int:
+    """Return what is opened in a row: the pair decided for while closing, else the best; -1 = nothing."""
+    preferred = at_ms < until_ms and window.filters.row[row, target]
+    if preferred and _pays(rules, window.aprs.apr[window.blocks.of_row[row], target]):
+        return target
+    return _best(window, rules, row, -1)
+
+
+@inlined
+def _rates(window: _Window, entry: int, row: int, is_open: bool) -> float:  # noqa: FBT001 - compiled code passes no keywords
+    """Return the sum of the rates that a hedge was paid: up to a row, or while it is open up to the end."""
+    market, known, whole = window.market, window.memory.rates[entry], window.memory.entries[entry]
+    symbol = whole[SYMBOL]
+    last = window.blocks.known[window.blocks.of_row[row], symbol]
+    if is_open:
+        last = max(last, whole[FIRST_PRINT])
+        while last < len(market.stamp_ms) and market.stamp_ms[last, symbol] <= market.end_ms:
+            last += 1
+    number, total = int(known[NUMBER]), known[SUM]
+    if number > last or number < whole[FIRST_PRINT]:
+        number, total = whole[FIRST_PRINT], 0.0
+    while number < last:
+        total += window.blocks.rates[symbol, number]
+        number += 1
+    known[NUMBER], known[SUM] = number, total
+    return total
+
+
+@compiled_in_place
+def chain_sets(
+    market: Market,
+    blocks: Blocks,
+    filters: Filters,
+    aprs: Aprs,
+    following: Following,
+    memory: Memory,
+    rules: Rules,
+    sets: Sets,
+    number: int,
+    line: int,
+    one: Signals,
+    held: Ints,
+    money: Floats,
+    out: Outcomes,
+) -> int:
+    """Play sets from one on; returns the first that found no room for its trades or its openings, else their number."""
+    window = _Window(market, blocks, filters, aprs, following, memory)
+    while number < len(sets.whole):
+        own, its = sets.whole[number], _rules_of(rules, sets.whole[number], sets.numbers[number])
+        out.first[number] = line
+        net = 0.0
+        entry = _opening(window, its, held, money, 0, -1, 0)
+        while entry >= 0:
+            if line + LEAST_ROOM >= len(out.trades):
+                return number
+            step, row, reason, better = _exit(window, its, own, entry)
+            if reason == 0:
+                step, row, reason, better, line = _by_checks(window, its, one, held, money, entry, step, out, line)
+            if line + LEAST_ROOM >= len(out.trades):
+                return number
+            _write(out, line, entry, step, reason, row)
+            line += 1
+            symbol = memory.entries[entry, SYMBOL]
+            acting = row if reason in (EMERGENCY, WINDOW_ENDS) else blocks.act[row, symbol]
+            ends = reason == WINDOW_ENDS or acting < 0
+            net += _rates(window, entry, max(row, acting), ends) - out.cost[symbol]
+            if ends or (reason == EMERGENCY and its.halts):
+                break
+            until_ms = target_until(market, row, step, better) if reason == BETTER_PAIR else 0
+            entry = _next_opening(window, its, held, money, step, acting, better, until_ms)
+        if entry == NO_ROOM:
+            return number
+        out.net[number] = net
+        _hash(memory, out, number, line)
+        number += 1
+        out.first[number] = line
+    return number
+
+
+@inlined
+def _next_opening(
+    window: _Window, rules: Rules, held: Ints, money: Floats, step: int, acting: int, target: int, until_ms: int
+) -> int:
+    """Return the first opening at or after a closing."""
+    symbol = _choice(window, rules, acting, chosen_ms(window.market, acting, step), target, until_ms)
+    if symbol >= 0:
+        entry = _entry(window, held, money, step, acting, symbol)
+        if entry != NO_OPENING:
+            return entry
+    return _opening(window, rules, held, money, window.blocks.of_step[step] + 1, target, until_ms)
+
+
+@inlined
+def _opening(window: _Window, rules: Rules, held: Ints, money: Floats, row: int, target: int, until_ms: int) -> int:
+    """Return the first opening at a check in or after a row."""
+    blocks, rows = window.blocks, len(window.market.row_ms)
+    row = blocks.check[row]
+    while row < rows:
+        block = blocks.of_row[row]
+        following = window.following.entry[block]
+        if following > block:
+            row = blocks.check[blocks.first[following]]
+            continue
+        step = window.market.step[row]
+        symbol = _choice(window, rules, row, at_step(window.market, step), target, until_ms)
+        if symbol >= 0:
+            entry = _entry(window, held, money, step, row, symbol)
+            if entry != NO_OPENING:
+                return entry
+        row = blocks.check[row + 1]
+    return NO_OPENING
+
+
+@inlined
+def _rules_of(rules: Rules, own: Ints, numbers: Floats) -> Rules:
+    """Return the thresholds of a set: those that it shares with others, and its own."""
+    return Rules(
+        rules.periods,
+        rules.average,
+        rules.min_apr,
+        rules.min_volume,
+        rules.max_spread,
+        rules.max_discount,
+        rules.max_premium,
+        rules.exit_apr,
+        numbers[MULTIPLIER],
+        numbers[MAX_HOURS],
+        rules.gain,
+        numbers[MIN_HOURS],
+        own[ROLL] != 0,
+        numbers[EXIT_COST],
+        numbers[LOSS],
+        numbers[SHORT_ALONE] != 0.0,
+        rules.halts,
+        numbers[SUPPORT],
+    )
+
+
+@compiled_in_place
+def expand(
+    market: Market, memory: Memory, lines: Places, state: Any, whole: Ints, numbers: Floats, log: Ints
+) -> tuple[int, int]:
+    """Fill the trades and the log of a set as ``kernel`` writes them; returns how many there are."""
+    held, money, counts = state
+    counts[TRADES], counts[LINES] = 0, 0
+    is_open = False
+    for line in range(len(lines)):
+        entry, step, reason, row = lines[line, ENTRY], lines[line, CLOSED_STEP], lines[line, REASON], lines[line, ROW]
+        if not is_open:
+            for column in range(FIRST_ROW):
+                held[column] = memory.entries[entry, column]
+            for column in range(len(money)):
+                money[column] = memory.numbers[entry, column]
+            say(counts, log, held[OPENED_STEP], OPEN, held[SYMBOL], 0)
+        is_open = reason == ROLLED
+        symbol = held[SYMBOL]
+        if is_open:
+            say(counts, log, step, ROLL_ACTION, symbol, FEES_COVERED)
+        else:
+            close(market, held, money, counts, row, step, reason, whole, numbers)
+            say(counts, log, step, CLOSE, symbol, reason)
+    return counts[TRADES], counts[LINES]
