@@ -100,7 +100,7 @@ def test_sets_played_together_are_those_played_alone_whatever_is_forgotten(seed:
     sets = [rules_of(drawn_parameters(random)) for _ in range(8)]
     sets += [rules._replace(max_age=hours) for rules in sets for hours in (6.0, 12.0, 13.5)]
     few, many = Chain(market, openings=8, walks=1, delays=2), Chain(market)
-    logs = {}
+    logs: dict[bytes, Any] = {}
     for rules, scant, ample in zip(sets, few.outcomes(sets), many.outcomes(sets), strict=True):
         found, expected = ample.played(), play(market, rules)
         assert [part.tolist() for part in found] == [part.tolist() for part in expected]
