@@ -55,6 +55,22 @@ def test_a_replay_makes_the_decisions_of_the_kernel(market: Path, tmp_path: Path
     assert len(hashes) == 1
 
 
+def test_carry_is_played_by_the_engine_with_settings_of_its_own(market: Path, tmp_path: Path, shell: Shell) -> None:
+    options = ("--data", str(market), *WINDOW, "--cost-bps", "4", "--policy", "carry", "--config", tmp_path / "f.json")
+    entries = []
+    for hurdle in (0.01, 1.0):
+        settings = {"least_periods": 3, "half_life_days": 1, "hurdle_apr": hurdle}
+        (tmp_path / "f.json").write_text(json.dumps({"policy": "carry", "policy_settings": settings}))
+        done = shell("backtest", *options, "--json", tmp_path / "carry.json")
+        assert done.code == 0, done.err
+        found = json.loads((tmp_path / "carry.json").read_text())
+        assert found["via"] == "replay"
+        assert found["net_apr_on_notional"] <= found["bound_apr"]
+        entries.append(found["entries"])
+    assert entries[0] > 0
+    assert entries[1] == 0
+
+
 def test_hold_is_its_own_yardstick(market: Path, tmp_path: Path, shell: Shell) -> None:
     result = tmp_path / "hold.json"
     options = ("--data", str(market), *WINDOW, "--cost-bps", "4", "--symbols", "BUSDT,AUSDT", "--policy", "hold")
@@ -91,7 +107,7 @@ def test_two_hedges_earn_no_more_each_than_one(market: Path, shell: Shell) -> No
         (("--symbols", "AUSDT,,"), "--symbols AUSDT,,: allowed are different symbols"),
         (("--exchange", "kraken"), "no funding of kraken in the window; there is some of binance"),
         (("--policy", "dreams"), "policy 'dreams' is unknown"),
-        (("--policy", "hedgerow.strategy.policies.VolumeFarming"), "compiled are volume_farming and hold"),
+        (("--policy", "carry", "--via", "kernel"), "--policy carry: compiled are volume_farming and hold"),
         (("--via", "magic"), "--via magic: allowed are kernel and replay"),
         (("--set", "min_funding=3"), "--set min_funding=3: hedgerow config lists the keys"),
         (("--set", "min_funding_apr"), "--set min_funding_apr: allowed is KEY=VALUE"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -221,9 +222,11 @@ FOLDS = ("--train", "10", "--test", "6", "--embargo", "1")
 
 def test_settings_are_judged_where_they_were_not_chosen(market: Path, tmp_path: Path, shell: Shell) -> None:
     result = tmp_path / "walk.json"
-    done = shell("walkforward", "--data", str(market), *WINDOW, *GRID, *FOLDS, "--json", str(result))
+    page = tmp_path / "walk.html"
+    options = ("--json", str(result), "--report", str(page))
+    done = shell("walkforward", "--data", str(market), *WINDOW, *GRID, *FOLDS, *options)
     assert done.code == 0, done.err
-    found = document_of(result)
+    found, text = document_of(result), page.read_text()
     assert len(found["folds"]) == 3
     for fold in found["folds"]:
         assert fold["parameters"].keys() == found["grid"].keys()
@@ -231,6 +234,9 @@ def test_settings_are_judged_where_they_were_not_chosen(market: Path, tmp_path: 
     tests = [fold["test"] for fold in found["folds"]]
     assert min(tests) <= found["mean"]["test"] <= max(tests)
     assert "All tests together" in done.out
+    for part in ("All tests together", "Earned in the tests", "<svg", *(f"{100 * test:+.2f} %" for test in tests)):
+        assert part in text
+    assert not re.search(r"<script|<link|<img|<iframe|src=|href=", text)
 
 
 def test_what_comes_after_a_choice_does_not_change_it(tmp_path: Path, shell: Shell) -> None:

@@ -543,7 +543,7 @@ def _buy(market: Market, money: Floats, symbol: int) -> None:
 
 
 @inlined
-def enter(
+def _enter(
     market: Market,
     rules: Rules,
     signals: Signals,
@@ -703,7 +703,7 @@ def check(
             memory[HALTED] = 1
     if memory[HALTED] or acting < 0:
         return
-    if enter(market, rules, signals, held, money, memory, acting, step):
+    if _enter(market, rules, signals, held, money, memory, acting, step):
         say(memory, log, step, OPEN, held[SYMBOL], 0)
 
 

@@ -22,7 +22,6 @@ from hedgerow.cli.window import (
     RulesOption,
     StartOption,
     SymbolsOption,
-    ViaOption,
     Window,
 )
 
@@ -36,7 +35,8 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
     start: StartOption,
     end: EndOption,
     policy: Annotated[
-        str, typer.Option("--policy", metavar="NAME", help="volume_farming, hold, or the dotted path of a class.")
+        str,
+        typer.Option("--policy", metavar="NAME", help="volume_farming, carry, hold, or the dotted path of a class."),
     ] = "volume_farming",
     exchange: ExchangeOption = None,
     symbols: SymbolsOption = None,
@@ -45,7 +45,15 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
     leverage: LeverageOption = 1.0,
     capital: CapitalOption = "10000",
     cycle: CycleOption = 300.0,
-    via: ViaOption = "kernel",
+    via: Annotated[
+        str | None,
+        typer.Option(
+            "--via",
+            metavar="kernel|replay",
+            help="The compiled rules, or the engine that trades live  [kernel where the policy is compiled]",
+            show_default=False,
+        ),
+    ] = None,
     change: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting, in the units of the file; may be repeated."),
@@ -76,10 +84,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
     from hedgerow.app.commands import backtest as command  # noqa: PLC0415 - needs an extra, and is heavy
     from hedgerow.backtest.figures import decision_lines  # noqa: PLC0415 - as above
 
-    chosen = command.via_option(via)
+    chosen = command.via_option(via or command.via_of(policy))
     parameters = command.backtest_parameters(config, change or [], policy)
     command.refuse_unplayable(policy, chosen, parameters)
-    study = window.load(parameters)
+    study = window.load(parameters, most_periods=command.settled_wanted(policy, parameters))
     result = command.play_policy(study, parameters, policy, chosen)
     if result.failed_checks:
         echo(f"The engine did not complete {result.failed_checks} of {study.grid.steps} checks", err=True)

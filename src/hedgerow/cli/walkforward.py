@@ -10,7 +10,7 @@ import typer
 
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json
+from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json, write_text
 from hedgerow.cli.searching import (
     ByOption,
     GridOption,
@@ -34,6 +34,7 @@ from hedgerow.cli.window import (
     EndOption,
     ExchangeOption,
     LeverageOption,
+    ReportOption,
     RulesOption,
     StartOption,
     SymbolsOption,
@@ -82,10 +83,11 @@ def walkforward(  # noqa: PLR0913, PLR0917 - one parameter per option
     ray: RayOption = None,
     seed: SeedOption = 0,
     results: ResultsOption = None,
+    report: ReportOption = None,
     json: JsonOption = None,
 ) -> ExitCode:
     """Choose settings again and again on the past, and add up what each choice earned afterwards."""
-    for option, target in (("--json", json), ("--results", results)):
+    for option, target in (("--json", json), ("--report", report), ("--results", results)):
         refuse_unwritable(option, target)
     window = Window(
         data=data,
@@ -120,7 +122,7 @@ def walkforward(  # noqa: PLR0913, PLR0917 - one parameter per option
     search = command.Search(asked, window.load(command.longest_average(asked.space)))
     folds = command.folds(search, lengths, expanding=expanding)
     with TemporaryDirectory(prefix="hedgerow-sweep-") as folder:
-        path = results_path(results, json, None, Path(folder))
+        path = results_path(results, json, report, Path(folder))
         stays = path.parent != Path(folder)
         found: list[command.Tested] = []
         for number, fold in enumerate(folds, start=1):
@@ -133,6 +135,10 @@ def walkforward(  # noqa: PLR0913, PLR0917 - one parameter per option
     walked = command.walked(search, found)
     document = {**window_json(search.study), **command.walk_json(search, walked)}
     write_json(json, msgspec.to_builtins(document), history_identity(asked.space.base, config))
+    if report is not None:
+        from hedgerow.app.commands.search_page import walkforward_page  # noqa: PLC0415 - as above
+
+        write_text("--report", report, walkforward_page(search, walked, found))
     if not is_stdout(json):
         say(f"Walk-forward of {policy}: {window_text(search.study)}")
         for line in text.walkforward_lines(walked):

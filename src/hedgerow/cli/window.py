@@ -98,8 +98,10 @@ class Window(Struct, frozen=True, kw_only=True):
                     f"backtests need {name}, which is not installed: pip install '.[research]' in the checkout"
                 )
 
-    def load(self, parameters: StrategyParameters) -> "Study":
+    def load(self, parameters: StrategyParameters, *, most_periods: int | None = None) -> "Study":
         """Read the history, and print on standard error what of it is left out.
+
+        ``most_periods`` settled rates of each pair are wanted at the start; None = those of the moving average.
 
         Raises:
             ConfigError: an option is out of range, or the window is empty or reversed.
@@ -123,7 +125,7 @@ class Window(Struct, frozen=True, kw_only=True):
             cost_bps=cost,
             cycle_seconds=self.cycle,
             guard_seconds=parameters.execution.settlement_guard_seconds,
-            most_periods=parameters.funding_rate_strategy.funding_ma_periods,
+            most_periods=most_periods or parameters.funding_rate_strategy.funding_ma_periods,
             money=Money(capital=capital, leverage=self.leverage, cash_apr=self.cash_apr / PERCENT),
         )
         study = Study.load(plan)

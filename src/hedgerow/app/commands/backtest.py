@@ -22,7 +22,7 @@ from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock, Store, Venue
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import load_policy
-from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.policy import Policy, settled_rates
 
 __all__ = [
     "GUIDE",
@@ -35,6 +35,8 @@ __all__ = [
     "play_policy",
     "refuse_unplayable",
     "result_json",
+    "settled_wanted",
+    "via_of",
     "via_option",
     "window_json",
     "window_text",
@@ -85,6 +87,22 @@ def _set(document: dict[str, Any], text: str) -> None:
         section[row.key] = value
 
 
+def via_of(policy: str) -> Via:
+    """Return what plays a policy when nothing else is asked for: the compiled rules where they are its own."""
+    return Via.KERNEL if policy in {GUIDE, HOLD} else Via.REPLAY
+
+
+def settled_wanted(policy: str, parameters: StrategyParameters) -> int:
+    """Return how many settled rates of each pair a policy wants to see at the start.
+
+    Raises:
+        ConfigError: it cannot be loaded.
+    """
+    if policy in {GUIDE, HOLD}:
+        return parameters.funding_rate_strategy.funding_ma_periods
+    return settled_rates(load_policy(policy, parameters))
+
+
 def via_option(text: str) -> Via:
     """Return what plays a policy.
 
@@ -106,7 +124,7 @@ def refuse_unplayable(policy: str, via: Via, parameters: StrategyParameters) -> 
         raise ConfigError(f"{setting}: the compiled rules do not follow it; --via replay does")
     if policy in {GUIDE, HOLD}:
         return
-    load_policy(policy, StrategyParameters())
+    load_policy(policy, parameters)
     if via is Via.KERNEL:
         raise ConfigError(f"--policy {policy}: compiled are {GUIDE} and {HOLD}; --via replay plays every policy")
 

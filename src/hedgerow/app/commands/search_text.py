@@ -11,7 +11,15 @@ from hedgerow.backtest.search.stress import Stress
 from hedgerow.config import in_words
 from hedgerow.domain.formats import utc_minute
 
-__all__ = ["scored", "settings_text", "sweep_lines", "verdict_facts", "verdict_lines", "walkforward_lines"]
+__all__ = [
+    "scored",
+    "settings_text",
+    "sweep_lines",
+    "verdict_facts",
+    "verdict_lines",
+    "walkforward_facts",
+    "walkforward_lines",
+]
 
 
 def sweep_lines(search: Search, judgement: Judgement) -> Iterator[str]:
@@ -117,6 +125,25 @@ def _points(value: float) -> str:
     return f"{value * 100:+.2f} points"
 
 
+def walkforward_facts(walk: Walked) -> dict[str, str]:
+    """Return what all tests of a walk-forward gave, by name."""
+    shown = _means(walk)
+    return {
+        "Test": f"{shown['test']} with settings that were chosen before",
+        "Train": f"{shown['train']}: the same settings where they were chosen",
+        "Unchanged": f"{shown['unchanged']} with the settings that were not searched",
+        "Hold": shown["hold"],
+        "Cash": shown["cash"],
+        "Hindsight": f"{shown['bound']} at best",
+        "Over cash": _interval(walk.over_cash, "cash"),
+        "Over hold": _interval(walk.over_hold, "hold"),
+    }
+
+
+def _means(walk: Walked) -> dict[str, str]:
+    return {name: "-" if value is None else f"{value:.2%}" for name, value in walk.mean.items()}
+
+
 def walkforward_lines(walk: Walked) -> Iterator[str]:
     """Yield what parameters earned where they were not chosen; figures a year, on capital."""
     yield "  tested                      its train     test  unchanged     hold  settings"
@@ -128,7 +155,7 @@ def walkforward_lines(walk: Walked) -> Iterator[str]:
             f"{settings_text(each.parameters)}"
         )
     yield ""
-    shown = {name: "-" if value is None else f"{value:.2%}" for name, value in walk.mean.items()}
+    shown = _means(walk)
     yield (
         f"  All tests together: {shown['test']} a year on capital with settings that were chosen before; "
         f"where they were chosen the same settings had made {shown['train']}"

@@ -10,6 +10,7 @@ from msgspec import Struct
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.settings.rows import SettingRow
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policies.carry import Carry
 from hedgerow.strategy.policies.volume_farming import VolumeFarming
 from hedgerow.strategy.policy import Policy
 from hedgerow.strategy.policy_settings import (
@@ -19,9 +20,9 @@ from hedgerow.strategy.policy_settings import (
     settings_class,
 )
 
-__all__ = ["BUILT_IN_POLICIES", "VolumeFarming", "load_policy", "policy_settings"]
+__all__ = ["BUILT_IN_POLICIES", "Carry", "VolumeFarming", "load_policy", "policy_settings"]
 
-BUILT_IN_POLICIES: dict[str, Callable[..., Policy]] = {"volume_farming": VolumeFarming}
+BUILT_IN_POLICIES: dict[str, Callable[..., Policy]] = {"volume_farming": VolumeFarming, "carry": Carry}
 """Policies by their name in the configuration."""
 _METHODS = ("parameters", "rank", "refusals", "capital", "review")
 
