@@ -139,7 +139,7 @@ NOT_A_CLASS = 3
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("carrots", "policy 'carrots' is unknown; allowed: volume_farming, or the dotted path of a class"),
+        ("carrots", "policy 'carrots' is unknown; allowed: volume_farming, carry, or the dotted path of a class"),
         ("no_such_package.Policy", "policy 'no_such_package.Policy' cannot be loaded: No module named"),
         ("hedgerow.strategy.policies.Missing", "cannot be loaded: module .* has no attribute 'Missing'"),
         ("my_policies.NOT_A_CLASS", "policy 'my_policies.NOT_A_CLASS' is not a class"),
