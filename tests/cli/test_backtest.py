@@ -59,7 +59,7 @@ def test_carry_is_played_by_the_engine_with_settings_of_its_own(market: Path, tm
     options = ("--data", str(market), *WINDOW, "--cost-bps", "4", "--policy", "carry", "--config", tmp_path / "f.json")
     entries = []
     for hurdle in (0.01, 1.0):
-        settings = {"least_periods": 3, "half_life_days": 1, "hurdle_apr": hurdle}
+        settings = {"least_periods": 12, "half_life_days": 1, "hurdle_apr": hurdle}
         (tmp_path / "f.json").write_text(json.dumps({"policy": "carry", "policy_settings": settings}))
         done = shell("backtest", *options, "--json", tmp_path / "carry.json")
         assert done.code == 0, done.err

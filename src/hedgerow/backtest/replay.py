@@ -32,7 +32,7 @@ from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Evaluation, Refusal, RefusalKind
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
-from hedgerow.strategy.policy import Policy
+from hedgerow.strategy.policy import SLOWEST_INTERVAL_HOURS, Policy, settled_rates
 
 __all__ = ["BotBuilder", "HoldFirst", "ReplayedBot", "replay", "replay_parameters"]
 
@@ -98,6 +98,10 @@ class _UntilTheEnd:
     @property
     def parameters(self) -> StrategyParameters:
         return self._in_force
+
+    @property
+    def history_hours(self) -> int:
+        return settled_rates(self._policy) * SLOWEST_INTERVAL_HOURS
 
     def rank(self, market: MarketView) -> Ranking:
         return self._policy.rank(market)

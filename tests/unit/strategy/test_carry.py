@@ -1,5 +1,6 @@
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ def market(**rates: str) -> FixedMarket:
     return market_of(*listings)
 
 
-def reviewed(policy: Carry, seen: FixedMarket, symbol: str = "AAAUSDT", **changes: object) -> Exit | None:
+def reviewed(policy: Carry, seen: FixedMarket, symbol: str = "AAAUSDT", **changes: Any) -> Exit | None:
     ranking = policy.rank(seen)
     changes = {"symbol": symbol, "at": NOW, "signal": ranking.held_signal(symbol), **changes}
     return policy.review(evaluation(**changes), ranking, seen)
@@ -91,7 +92,12 @@ def test_a_rate_that_is_not_listed_yet_keeps_a_pair_from_being_opened() -> None:
 
 def test_what_was_paid_and_how_old_it_is_end_nothing() -> None:
     seen = market(AAAUSDT="0.0001")
-    held = {"counted_hours": 9000.0, "age_hours": 9000.0, "coverage": 50.0, "funding_received": Decimal(500)}
+    held: dict[str, Any] = {
+        "counted_hours": 9000.0,
+        "age_hours": 9000.0,
+        "coverage": 50.0,
+        "funding_received": Decimal(500),
+    }
     assert reviewed(Carry(GUIDE), seen, **held) is None
 
 

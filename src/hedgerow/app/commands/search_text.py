@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hedgerow.app.commands.backtest import GUIDE
 from hedgerow.app.commands.search import Search, Walked
 from hedgerow.backtest.search.inference import Interval
 from hedgerow.backtest.search.judge import Judgement, Verdict
@@ -80,7 +81,9 @@ def verdict_facts(verdict: Verdict, different: int) -> dict[str, str]:
             f"{verdict.deflated_sharpe:.0%} that it is better over cash than the luckiest of {different:,} "
             "different sets without merit (deflated Sharpe ratio; 95% is usual)"
         )
-    return found if verdict.stress is None else {**found, **_stress_facts(verdict.stress)}
+    if verdict.stress is None:
+        return {**found, "Stresses": f"not played: doubled costs, fewer symbols and shuffled rates are {GUIDE}'s only"}
+    return {**found, **_stress_facts(verdict.stress)}
 
 
 def _interval(interval: Interval | None, name: str) -> str:
