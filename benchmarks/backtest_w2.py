@@ -165,7 +165,7 @@ def walked(  # noqa: PLR0913, PLR0917 - compiled functions get their state as ar
 
 
 @compiled_in_place
-def target(sums: Any, known: Any, least: float, pieces: int) -> int:
+def target(sums: Any, known: Any, least: float, pieces: int) -> Any:
     """Return the first piece in which funding reaches ``least``; else the first that was not looked at."""
     piece = known[0]
     while piece < pieces and known[1] == 0:
@@ -180,7 +180,7 @@ def target(sums: Any, known: Any, least: float, pieces: int) -> int:
 @compiled_in_place
 def opened(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
     spot: Any, perp: Any, table: Any, numbers: Any, whole: Any, size: Any, s: int, t: int
-) -> int:
+) -> Any:
     """Return the number of an opening."""
     entry = table[t, s] - 1
     if entry < 0:
@@ -207,7 +207,7 @@ def ended(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arg
     sums: Any,
     targets: Any,
     rules: Any,
-) -> int:
+) -> Any:
     """Return the step at which a hedge ends."""
     multiplier, age = rules
     s, began, steps = whole[0], whole[1], spot.shape[1]
