@@ -22,6 +22,7 @@ from hedgerow.web.pages.state import Shown
 from support.drawing import examples
 from support.shown_bots import view_in
 
+pytestmark = pytest.mark.slow
 NUMBER = re.compile(r"(?P<sign>[-+\N{MINUS SIGN}]?)\$?(?P<digits>[\d,]+(?:\.\d+)?)")
 SCALES = {
     "%": Decimal("0.01"),

@@ -17,7 +17,13 @@ IN_FORCE: Final = (
     "A change is checked as a whole, written to the configuration file, and is in force after the bot is restarted: "
     "a running bot keeps the settings that it started with."
 )
-_HEADS: Final = (("Setting", "l"), ("In the file", ""), ("In force", ""), ("Default", ""), ("Allowed", "why"))
+_HEADS: Final = (
+    ("Setting", "l"),
+    ("In the file", ""),
+    ("In force", ""),
+    ("Default", ""),
+    ("What it does, what is allowed", "why"),
+)
 
 
 def settings(shown: Shown, rows: Sequence[SettingShown], problem: str = "") -> Panel:
@@ -45,7 +51,8 @@ def _row(shown: Shown, row: SettingShown) -> list[Html | str | Cell]:
     force = row.in_force
     differs = force is not None and force != row.in_file
     shown_force = element("b", force, class_="warnc") if differs and force else force or "?"
-    allowed = f"{row.allowed}{f' ({row.unit})' if row.unit else ''}. {row.meaning}"
+    unit = f" ({row.unit})" if row.unit else ""
+    allowed = f"{row.meaning[:1].upper()}{row.meaning[1:]}; allowed: {row.allowed}{unit}"
     return [name, value, shown_force, row.default, allowed]
 
 

@@ -153,6 +153,7 @@ def test_code_is_not_named_from_a_dashboard(home: Home) -> None:
     assert not next(row for row in shown_settings(home.config, {}) if row.name == "policy").editable
 
 
+@pytest.mark.slow
 def test_what_would_follow_at_once_is_said_before_anything_is_written(home: Home) -> None:
     view, before = view_in(BotState.HEDGED), home.config.read_bytes()
     found = preview_of(home.config, {"position_management.max_position_age_hours": "1", APR: "95"}, view)

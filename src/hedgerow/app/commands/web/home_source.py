@@ -60,7 +60,7 @@ class _LogFollower:
 
 
 def _file_of(home: Home) -> tuple[int, int]:
-    """Return the identity of the log file; of a database it always is."""
+    """Return the identity of the log file: another file is read from its beginning. A database has none."""
     if home.database is not None or not home.events.exists():
         return (0, 0)
     found = home.events.stat()
