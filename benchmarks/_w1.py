@@ -22,7 +22,7 @@ from hedgerow.ports import Liquidity, MarketPrices
 from hedgerow.strategy.evaluation.exits import Exit
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Evaluation, Refusal, RefusalKind
-from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, StrategyParameters
+from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -37,6 +37,7 @@ PERP_FEE = Decimal("0.0005")
 PARAMETERS = StrategyParameters(
     capital_management=CapitalManagement(max_capital_usd=2 * NOTIONAL),
     funding_rate_strategy=FundingRateStrategy(min_funding_apr=0.15, exit_funding_apr=-100.0),
+    position_management=PositionManagement(max_exit_cost_bps=Decimal(10_000)),
     execution=ExecutionLimits(
         max_naked_equity_fraction=Decimal(1), slice_depth_fraction=Decimal(1), settlement_guard_seconds=0
     ),
@@ -141,5 +142,6 @@ def _pair(symbol: str) -> BasisPair:
             fees=FeeRates(maker=fee, taker=fee),
         )
 
-    # Spot fees are paid in USDT (the world's ``spot_quote_fee``), so nothing is taken from the coins.
-    return BasisPair(spot=leg(Market.SPOT, ZERO), perp=leg(Market.PERP, PERP_FEE))
+    # Spot fees are paid in USDT (the world's ``spot_quote_fee``), so nothing is taken from the coins. The bot knows the
+    # rate: books that do not agree make it wait before it opens again.
+    return BasisPair(spot=leg(Market.SPOT, SPOT_FEE), perp=leg(Market.PERP, PERP_FEE))
