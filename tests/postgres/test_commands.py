@@ -1,5 +1,6 @@
 """The commands of a bot whose log is in a database: the same words, the same answers, and no password anywhere."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -10,9 +11,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from hedgerow.app.companion.parts import HomeLog
 from hedgerow.app.fleet import FleetReader
+from hedgerow.app.identity import identity_of
+from hedgerow.app.session import read_settings
+from hedgerow.app.storage.select import with_database
 from hedgerow.clock import SystemClock
-from hedgerow.config import Database
+from hedgerow.config import Database, Home, HomeMode
+from hedgerow.domain.ledger.reducers import fold
 from hedgerow.store.postgres.migrations import known_migrations
 from hedgerow.store.sqlite_reader import SqliteReader
 from support.command_runner import COMMAND, EAGER, Shell, process, write_config
@@ -257,3 +263,22 @@ def test_the_grants_of_the_page_suffice_and_allow_nothing_more(
     ):
         with psycopg.connect(address_of) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(statement.encode())
+
+
+def test_the_companion_reads_a_bot_in_a_database_in_parts(shell: Shell, place: Path, address: str) -> None:
+    assert shell("run", "--paper", "--once", "--store", address).code == 0
+    home = with_database(Home(folder=place, mode=HomeMode.PAPER), address)
+    log = HomeLog(home, CLOCK, identity_of(home, read_settings(home, None)))
+
+    async def read() -> None:
+        first = await log.read(0, 5)
+        rest = await log.read(5, 100_000)
+        assert first.began_at == first.events[0].at
+        assert len(first.events) == 5
+        assert first.count == rest.count == 5 + len(rest.events)
+        events = (*first.events, *rest.events)
+        for seq in (0, 3, rest.count):
+            assert await log.ledger_at(seq) == fold(events[:seq])
+        assert (await log.look()).hedges
+
+    asyncio.run(read())

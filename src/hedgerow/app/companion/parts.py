@@ -12,6 +12,7 @@ from hedgerow.app.bot_view import look_at_bot
 from hedgerow.app.companion.request_answers import answer_of
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
+from hedgerow.app.storage.select import open_log, request_box
 from hedgerow.app.venues.select import environment_of
 from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.clock import SystemClock
@@ -29,8 +30,6 @@ from hedgerow.notify.state import NotifyState
 from hedgerow.notify.telegram import TelegramClient
 from hedgerow.ports import Clock, Transport
 from hedgerow.store.files import read_small_file, replace_file
-from hedgerow.store.mailbox import FolderMailbox
-from hedgerow.store.sqlite_reader import SqliteReader
 
 __all__ = ["TEST_TEXT", "CompanionParts", "HomeLog", "StateKept", "companion_of", "settings_of"]
 
@@ -53,9 +52,9 @@ class HomeLog:
         Raises:
             StoreError: the log cannot be read.
         """
-        if not self._home.events.exists():
+        reader = open_log(self._home)
+        if reader is None:
             return LogPart(began_at=None, count=0, events=())
-        reader = SqliteReader(self._home.events)
         try:
             first = reader.part(after=0, limit=1)
             events = reader.part(after=after, limit=limit)
@@ -71,7 +70,9 @@ class HomeLog:
         Raises:
             StoreError: the log cannot be read.
         """
-        reader = SqliteReader(self._home.events)
+        reader = open_log(self._home)
+        if reader is None:
+            return Ledger()
         try:
             return reader.load_at(seq)
         finally:
@@ -205,9 +206,10 @@ class _BotRequests:
     """Leaves a request for the bot and waits for its answer."""
 
     def __init__(self, home: Home, clock: Clock) -> None:
-        self._mailbox = FolderMailbox(home.requests, clock)
+        self._home = home
         self._clock = clock
 
     async def __call__(self, request: OperatorRequest) -> Answer:
-        self._mailbox.post(request)
-        return await answer_of(self._mailbox, request, self._clock, "the bot of this home")
+        with request_box(self._home, self._clock) as box:
+            box.post(request)
+            return await answer_of(box, request, self._clock, "the bot of this home")

@@ -33,6 +33,19 @@ class LogReader(Protocol):
         """Yield every event, oldest first."""
         ...
 
+    @property
+    def count(self) -> int:
+        """How many events there are, as last read."""
+        ...
+
+    def part(self, *, after: int, limit: int) -> tuple[Event, ...]:
+        """Return at most ``limit`` events after the first ``after`` ones, oldest first."""
+        ...
+
+    def load_at(self, events: int) -> Ledger:
+        """Return the fold of the first ``events`` events."""
+        ...
+
     def rows(self) -> Iterator[tuple[int, str, bytes]]:
         """Yield every event as it is written: number, kind, payload."""
         ...

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from socket import gethostname
 from typing import Final, cast
@@ -91,12 +92,15 @@ class _PostgresLog:
         return f"{self._connection.shown}, log of {self._bot.name}"
 
     def _loaded(self) -> Ledger:
+        ledger = self._newest_snapshot()
+        return fold(self._read(after=ledger.events), ledger)
+
+    def _newest_snapshot(self) -> Ledger:
         self._count = self._counted()
         row = self._connection.row(
             "SELECT seq, version, payload FROM hedgerow.snapshots WHERE account = %s", (self._bot.account,)
         )
-        ledger = snapshot_of(cast("StoredRow | None", row), count=self._count)
-        return fold(self._read(after=ledger.events), ledger)
+        return snapshot_of(cast("StoredRow | None", row), count=self._count)
 
     def _read(self, *, after: int) -> Iterator[Event]:
         return decoded(self._rows(after=after), after=after, log=self._log)
@@ -190,6 +194,25 @@ class PostgresReader(_PostgresLog):
             StoreError: an event is missing or cannot be read.
         """
         return self.read(after=0)
+
+    def part(self, *, after: int, limit: int) -> tuple[Event, ...]:
+        """Return at most ``limit`` events after the first ``after`` ones, oldest first.
+
+        Raises:
+            StoreError: an event is missing or cannot be read.
+        """
+        self._count = self._counted() if self.exists else 0
+        return tuple(islice(self.read(after=after), limit))
+
+    def load_at(self, events: int) -> Ledger:
+        """Return the fold of the first ``events`` events.
+
+        Raises:
+            StoreError: an event is missing or cannot be read.
+        """
+        newest = self._newest_snapshot() if self.exists else Ledger()
+        ledger = newest if newest.events <= events else Ledger()
+        return fold(islice(self.read(after=ledger.events), events - ledger.events), ledger)
 
     def rows(self) -> Iterator[StoredRow]:
         """Yield every event as it is written: number, kind, payload."""
