@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hedgerow.app.bot_view import look_at_bot, view_of_home
-from hedgerow.app.home_past import HomePast
+from hedgerow.app.commands.web.home_source import HomeSource
+from hedgerow.app.home_past import CASH_RATE, HomePast
 from hedgerow.app.outlook_file import OutlookFile
 from hedgerow.app.series_file import SeriesFile
 from hedgerow.config import Home
@@ -70,3 +71,14 @@ def test_the_past_is_read_once_in_a_while_and_its_points_when_asked_for(seen: tu
     assert {point.kind for point in points} <= {MarkKind.HEDGED, MarkKind.TRADING}
     home.series.unlink()
     assert past.points(OPENED) == ()
+
+
+def test_cash_is_compared_at_the_rate_that_the_user_sets(seen: tuple[Home, Clock]) -> None:
+    home, clock = seen
+    for given, rate in (({}, CASH_RATE), ({"cash_rate": 0.07}, 0.07)):
+        worth = HomeSource(home, "bot", clock, log=lambda _line: None, **given).read().series
+        assert worth is not None
+        assert worth.worth is not None
+        assert worth.worth.cash_rate == rate
+        years = (worth.worth.until - worth.worth.since).total_seconds() / 3600 / 8760
+        assert float(worth.worth.cash) == pytest.approx(float(worth.worth.capital) * rate * years)

@@ -1,32 +1,51 @@
 """``hedgerow top``: what it shows is the view's, its keys ask before they act, and a request names the hedge."""
 
 import asyncio
+import os
 import re
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from io import StringIO
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from textual.widgets import Static
 
+from hedgerow.app.heartbeat import Beat
 from hedgerow.app.identity import identity_of
+from hedgerow.app.outlook_file import OutlookFile, read_outlook
+from hedgerow.app.series_file import SeriesFile
 from hedgerow.app.terminal.source import HomeReader, Seen
 from hedgerow.app.terminal.top import Confirmation, Top
+from hedgerow.cli.top import top
 from hedgerow.clock import SystemClock
 from hedgerow.config import load_settings
 from hedgerow.config.home import Home, HomeMode
 from hedgerow.dashboard import formats, terminal_cards
 from hedgerow.dashboard.bot_state import ProcessState
+from hedgerow.dashboard.outlook import OutlookBuilder
 from hedgerow.dashboard.view import HaltView, View
-from hedgerow.domain.errors import StoreError
+from hedgerow.domain.errors import ConfigError, StoreError
 from hedgerow.domain.events import HaltReason
-from hedgerow.domain.operator_requests import Answer, CloseRequested, HaltRequested, HedgeSeen, Request
+from hedgerow.domain.operator_requests import (
+    Answer,
+    CloseRequested,
+    HaltRequested,
+    HedgeSeen,
+    OperatorRequest,
+    Request,
+)
 from hedgerow.domain.records.time_series import MarkKind
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.store.mailbox import FolderMailbox
+from hedgerow.store.sqlite import SqliteStore
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from hedgerow.strategy.policies import VolumeFarming
 from support.bot_harness import BotHarness
 from support.shown_views import ViewRecorder, marked, recorded_views
 from support.terminal import Terminal, on_terminal
@@ -342,6 +361,74 @@ async def _known(view: View) -> Seen:
 
 def _identity(folder: Path) -> RunIdentity:
     return identity_of(Home(folder=folder, mode=HomeMode.PAPER), load_settings(folder / "none.json", named=False))
+
+
+def _left_by_a_running_bot(folder: Path) -> Home:
+    """Return a home as a bot has it that runs and holds; the process of the test stands for the bot's."""
+    home = Home(folder=folder, mode=HomeMode.PAPER)
+    harness = BotHarness(open_store=lambda: SqliteStore(home.events))
+    outlook = OutlookFile(home.outlook, OutlookBuilder(VolumeFarming(StrategyParameters())), harness.clock)
+    series = SeriesFile(home.series, outlook.latest)
+    harness.run(9, observers=(outlook, series))
+    series.flush()
+    series.close()
+    now = SystemClock().now()
+    known = read_outlook(home.outlook)
+    assert known is not None
+    due = known.at + timedelta(minutes=5)
+    home.outlook.write_bytes(
+        msgspec.json.encode(replace(known, written_at=now, stopped_at=None, next_check_at=due, pid=os.getpid()))
+    )
+    home.heartbeat.write_bytes(msgspec.json.encode(Beat(pid=os.getpid(), number=1, host=gethostname())))
+    return home
+
+
+def test_on_a_terminal_it_shows_a_running_bot_and_closes_the_hedge_that_is_shown(tmp_path: Path) -> None:
+    home = _left_by_a_running_bot(tmp_path)
+    mailbox = FolderMailbox(home.requests, SystemClock())
+    with Terminal("top", "--paper", "--home", tmp_path, home=tmp_path, columns=80, rows=24) as terminal:
+        terminal.wait_for("What would make it act")
+        shown = terminal.wait_for("Last 24 h")
+        assert "Hedged on AAAUSDT" in shown
+        terminal.press("c")
+        terminal.wait_for("Close AAAUSDT now, and halt openings?")
+        terminal.press("y")
+        terminal.wait_for("waiting for the bot")
+        request = _asked_of(mailbox)
+        mailbox.claim(request.request_id)
+        mailbox.answer(request.request_id, Answer(done=True, text="AAAUSDT is closed."))
+        terminal.wait_for("AAAUSDT is closed.")
+        terminal.press("q")
+        assert terminal.end().code == 0
+    assert isinstance(request.action, CloseRequested)
+    assert request.hedge is not None
+    assert request.hedge.symbol == "AAAUSDT"
+
+
+def _asked_of(mailbox: FolderMailbox) -> OperatorRequest:
+    until = SystemClock().monotonic() + 10
+    while SystemClock().monotonic() < until:
+        found = mailbox.take()
+        if found:
+            return found[0]
+    raise AssertionError("nothing was asked")
+
+
+def test_without_its_extra_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.stdin", _Terminal())
+    monkeypatch.setattr("sys.stdout", _Terminal())
+    monkeypatch.setattr("hedgerow.cli.top.find_spec", _missing)
+    with pytest.raises(ConfigError, match="extra terminal"):
+        top(home=tmp_path)
+
+
+def _missing(_name: str) -> None:
+    return None
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_it_draws_on_a_terminal_and_ends_with_q(tmp_path: Path) -> None:

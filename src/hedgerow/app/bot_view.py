@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.app.home_past import HomePast
+from hedgerow.app.home_past import CASH_RATE, HomePast
 from hedgerow.app.session import read_ledger
 from hedgerow.app.storage.parts import Shown
 from hedgerow.app.storage.select import shown_by
@@ -55,7 +55,7 @@ def look_of(shown: Shown, ledger: Ledger | None, now: datetime) -> Look:
 
 
 async def view_of_home(
-    home: Home, clock: Clock, identity: RunIdentity | None = None, *, cash_rate: float = 0.0
+    home: Home, clock: Clock, identity: RunIdentity | None = None, *, cash_rate: float = CASH_RATE
 ) -> View:
     """Return the view of the bot of a home, with its past where its time series can be read; writes nothing.
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from hedgerow.app.storage.select import open_series
 from hedgerow.config import Home
+from hedgerow.dashboard.report.alternatives import CASH_APR
 from hedgerow.dashboard.series import series_of
 from hedgerow.dashboard.status_lines import BotView
 from hedgerow.dashboard.view import Series
@@ -13,7 +14,10 @@ from hedgerow.domain.errors import StoreError
 from hedgerow.domain.records.time_series import SeriesPoint
 from hedgerow.ports import Clock
 
-__all__ = ["HomePast"]
+__all__ = ["CASH_RATE", "HomePast"]
+
+CASH_RATE: Final = float(CASH_APR)
+"""What cash is compared at unless the user says otherwise, a fraction a year."""
 
 AGE_SECONDS: Final = 30.0
 """Real time for which what was read counts as new: a check adds to it every few minutes."""
@@ -22,7 +26,7 @@ AGE_SECONDS: Final = 30.0
 class HomePast:
     """The time series of one home, for one reader; None where there is none or it cannot be read now."""
 
-    def __init__(self, home: Home, clock: Clock, *, cash_rate: float = 0.0) -> None:
+    def __init__(self, home: Home, clock: Clock, *, cash_rate: float = CASH_RATE) -> None:
         """``clock`` is real time; ``cash_rate`` is what cash is compared at, a fraction a year."""
         self._home = home
         self._clock = clock

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hedgerow.app.commands.dashboard import make_link, make_token, serve_dashboard
+from hedgerow.app.home_past import CASH_RATE
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import echo
 from hedgerow.clock import SystemClock
@@ -48,6 +49,10 @@ def dashboard(  # noqa: PLR0913 - one parameter per option
     read_only: Annotated[
         bool, typer.Option("--read-only", help="No operator; with token or link: of a viewer, who only looks.")
     ] = False,
+    cash_apr: Annotated[
+        float,
+        typer.Option("--cash-apr", metavar="PERCENT", min=0, max=100, help="What cash is compared at, percent a year."),
+    ] = 100 * CASH_RATE,
 ) -> int:
     """Show bots in a browser, also when a bot is dead: positions, money, what would make it act; halt, resume, close.
 
@@ -62,7 +67,7 @@ def dashboard(  # noqa: PLR0913 - one parameter per option
     def started(server: DashboardServer) -> None:
         show_address(server, folders[0], role)
 
-    serve_dashboard(folders, options, SystemClock(), database=store, started=started)
+    serve_dashboard(folders, options, SystemClock(), database=store, started=started, cash_rate=cash_apr / 100)
     return ExitCode.DONE
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from hedgerow.app.commands.web.access_file import AccessFile
 from hedgerow.app.commands.web.home_source import HomeSource, slug_of
+from hedgerow.app.home_past import CASH_RATE
 from hedgerow.app.signals import on_stop_signals
 from hedgerow.app.storage.select import with_database
 from hedgerow.config import Home, HomeMode
@@ -89,12 +90,14 @@ def make_link(folder: Path, role: Role, clock: Clock) -> str:
     return AccessFile(Home(folder=folder).dashboard).change(lambda state: new_link(state, role, clock.now()))
 
 
-def home_sources(homes: Sequence[Home], clock: Clock, log: Callable[[str], None]) -> tuple[BotSource, ...]:
-    """Return bots read from their homes."""
+def home_sources(
+    homes: Sequence[Home], clock: Clock, log: Callable[[str], None], cash_rate: float = CASH_RATE
+) -> tuple[BotSource, ...]:
+    """Return bots read from their homes; ``cash_rate`` is what cash is compared at, a fraction a year."""
     found: list[HomeSource] = []
     for home in homes:
         slug = slug_of(f"{home.folder.resolve().name}{home.mode.value}", [each.slug for each in found])
-        found.append(HomeSource(home, slug, clock, log=log))
+        found.append(HomeSource(home, slug, clock, log=log, cash_rate=cash_rate))
     return tuple(found)
 
 
@@ -161,17 +164,23 @@ def serve_dashboard(
     *,
     database: str | None = None,
     started: Callable[[DashboardServer], None],
+    cash_rate: float = CASH_RATE,
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP; ``started`` is called once requests are answered.
 
-    The bots are those of the folders, or of ``database``; tokens and log are in the first folder.
+    The bots are those of the folders, or of ``database``; tokens and log are in the first folder. ``cash_rate`` is what
+    cash is compared at, a fraction a year.
 
     Raises:
         ConfigError: the address, a folder or the database cannot be used.
         StoreError: the database cannot be read.
     """
     log = DashboardLog(Home(folder=folders[0]).dashboard_log, clock).write
-    sources = home_sources(bots_of(folders), clock, log) if database is None else database_sources(database, clock, log)
+    sources = (
+        home_sources(bots_of(folders), clock, log, cash_rate)
+        if database is None
+        else database_sources(database, clock, log)
+    )
     server = _server(folders[0], sources, options, clock)
 
     async def main() -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from hedgerow.app.bot_view import look_at_bot
 from hedgerow.app.commands.web.asking import curve_by_hedge, left_and_awaited
 from hedgerow.app.commands.web.settings_file import changed_file, preview_of, shown_settings, write_file
-from hedgerow.app.home_past import HomePast
+from hedgerow.app.home_past import CASH_RATE, HomePast
 from hedgerow.app.identity import identity_of
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import open_log, request_box
@@ -70,14 +70,19 @@ def _file_of(home: Home) -> tuple[int, int]:
 class HomeSource:
     """The bot of a home, in this process or another one."""
 
-    def __init__(self, home: Home, slug: str, clock: Clock, *, log: Callable[[str], None]) -> None:
-        """``clock`` is real time; ``log`` writes a line of the dashboard's own log."""
+    def __init__(
+        self, home: Home, slug: str, clock: Clock, *, log: Callable[[str], None], cash_rate: float = CASH_RATE
+    ) -> None:
+        """``clock`` is real time; ``log`` writes a line of the dashboard's own log.
+
+        ``cash_rate`` is what cash is compared at, a fraction a year.
+        """
         self._home = home
         self._slug = slug
         self._clock = clock
         self._log = log
         self._follower = _LogFollower()
-        self._past = HomePast(home, clock)
+        self._past = HomePast(home, clock, cash_rate=cash_rate)
         self._config = home.config
         """The configuration in force: of a running bot the one that it names."""
         self._identity: RunIdentity | None = None
