@@ -7,7 +7,7 @@ from pathlib import Path
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import ConfigOption, DemoOption, DryRunOption, HomeOption, PaperOption, home_of
+from hedgerow.cli.common import ConfigOption, DemoOption, DryRunOption, HomeOption, PaperOption, StoreOption, home_of
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
 
@@ -21,13 +21,14 @@ def top(
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
     demo: DemoOption = False,
+    store: StoreOption = None,
 ) -> int:
     """Show a bot live: hedged or not, result, what would make it act, the last 24 hours.
 
     Keys: h halt, c close (both ask first), p pairs, d decisions, l log, Tab next hedge, q quit. Reads the home as
     status does, without lock or key; needs the extra `terminal`.
     """
-    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo)
+    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo, store=store)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError("hedgerow top draws on a terminal; hedgerow status prints into a file or a pipe")
     if find_spec("textual") is None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from hedgerow.app.bot_view import look_at_bot
 from hedgerow.app.commands.operator_request import new_request, user_name
 from hedgerow.app.home_past import HomePast
+from hedgerow.app.storage.select import request_box
 from hedgerow.config import Home
 from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View, view_of_bot
@@ -15,7 +16,6 @@ from hedgerow.domain.errors import MailboxError
 from hedgerow.domain.operator_requests import HedgeSeen, Request
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.ports import Clock
-from hedgerow.store.mailbox import FolderMailbox
 
 __all__ = ["HomeReader", "Seen"]
 
@@ -68,16 +68,16 @@ class HomeReader:
         seen = await self.read()
         if seen.view.process.state is not ProcessState.RUNNING:
             return "No bot runs, so nothing can be asked of it; `hedgerow close` closes a position without it."
-        mailbox = FolderMailbox(self._home.requests, self._clock)
         request = new_request(action, self._clock, user=user_name(), hedge=hedge, seconds=VALID.total_seconds())
-        try:
-            mailbox.post(request)
-        except MailboxError as error:
-            return f"The bot cannot be asked: {error}"
-        until = self._clock.monotonic() + ANSWER_SECONDS
-        while self._clock.monotonic() < until:
-            answer = mailbox.collect(request.request_id)
-            if answer is not None:
-                return answer.text
-            await self._clock.sleep(LOOK_SECONDS)
+        with request_box(self._home, self._clock) as mailbox:
+            try:
+                mailbox.post(request)
+            except MailboxError as error:
+                return f"The bot cannot be asked: {error}"
+            until = self._clock.monotonic() + ANSWER_SECONDS
+            while self._clock.monotonic() < until:
+                answer = mailbox.collect(request.request_id)
+                if answer is not None:
+                    return answer.text
+                await self._clock.sleep(LOOK_SECONDS)
         return f"Asked to {request.text}; the bot takes it between two steps, and its log says how it ends."
