@@ -68,8 +68,8 @@ def until(found: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def serving(folder: Path, *words: object) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """Start a command that shows a dashboard; yield its process and the port."""
+def serving(folder: Path, *words: object) -> Iterator[tuple["subprocess.Popen[str]", int, list[str]]]:
+    """Start a command that shows a dashboard; yield its process, the port, and what it prints."""
     running = process(COMMAND, *words, home=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = running.stdout
     assert output is not None
@@ -84,7 +84,7 @@ def serving(folder: Path, *words: object) -> Iterator[tuple["subprocess.Popen[st
         until(lambda: port() is not None or running.poll() is not None)
         number = port()
         assert number is not None, "".join(lines)
-        yield running, number
+        yield running, number, lines
     finally:
         running.kill()
         running.wait()
@@ -105,7 +105,7 @@ def events_of(home: Home) -> list[object]:
 
 def test_a_running_bot_is_shown_and_halted_from_the_dashboard_and_outlived_by_a_companion(tmp_path: Path) -> None:
     home = Home(folder=tmp_path, mode=HomeMode.PAPER)
-    with serving(tmp_path, "run", "--paper", "--dashboard", "--port", 0) as (bot, port):
+    with serving(tmp_path, "run", "--paper", "--dashboard", "--port", 0) as (bot, port, _):
         browser = Browser(port, make_link(tmp_path, Role.OPERATOR, SystemClock()))
         until(lambda: browser.state() in {"hedged", "flat"})
         assert browser.get("/healthz").status == 200
@@ -121,7 +121,7 @@ def test_a_running_bot_is_shown_and_halted_from_the_dashboard_and_outlived_by_a_
         (RequestOrigin.WEB, HaltRequested(detail="halted on the dashboard"))
     ]
     assert any(isinstance(event, Halted) and event.reason is HaltReason.USER for event in events_of(home))
-    with serving(tmp_path, "dashboard", "--home", tmp_path, "--port", 0) as (_, port):
+    with serving(tmp_path, "dashboard", "--home", tmp_path, "--port", 0) as (_, port, _):
         browser = Browser(port, make_link(tmp_path, Role.OPERATOR, SystemClock()))
         assert browser.state() == "down"
         page = browser.get("/").text
@@ -134,9 +134,10 @@ def test_a_running_bot_is_shown_and_halted_from_the_dashboard_and_outlived_by_a_
 
 def test_the_demo_is_served_while_it_runs_and_after_it_until_it_is_interrupted(tmp_path: Path) -> None:
     words = ("demo", "--days", "0.3", "--pairs", "6", "--home", tmp_path, "--report", tmp_path / "r.html", "--serve")
-    with serving(tmp_path, *words, "--port", 0) as (demo, port):
+    with serving(tmp_path, *words, "--port", 0) as (demo, port, lines):
         browser = Browser(port, make_link(tmp_path, Role.VIEWER, SystemClock()))
-        until(lambda: browser.state() == "stopped")
+        until(lambda: any("goes on until Ctrl-C" in line for line in list(lines)))
+        assert browser.state() == "stopped"
         assert demo.poll() is None
         assert "DEMO" in browser.get("/").text
         demo.send_signal(signal.SIGINT)
