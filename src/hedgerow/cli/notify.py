@@ -1,6 +1,7 @@
 """``hedgerow notify``: alerts and commands of one bot, from a process of its own."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -76,11 +77,26 @@ def _begins(settings: NotifySettings) -> str:
 
 
 async def _run(place: Home, config: Path | None, log: _Lines) -> None:
-    async with companion_of(place, config=config, log=log.write) as parts:
+    async with companion_of(place, config=config, log=log.write, login=_login_of(place)) as parts:
         running = asyncio.ensure_future(parts.run())
         on_stop_signals(lambda: None if running.done() else _cancel(running))
         with suppress(asyncio.CancelledError):
             await running
+
+
+def _login_of(place: Home) -> Callable[[str], str | None]:
+    """Return what makes a link into the dashboard of this home, valid once; no link where its address is not set."""
+    address = settings_of(place).screen
+
+    def login(_name: str) -> str | None:
+        from hedgerow.app.commands.dashboard import make_link  # noqa: PLC0415 - for those alone who ask for one
+        from hedgerow.web.access import Role  # noqa: PLC0415 - as above
+
+        if not address:
+            return None
+        return f"{address}/login/{make_link(place.folder, Role.OPERATOR, SystemClock())}"
+
+    return login
 
 
 def _cancel(running: "asyncio.Future[None]") -> None:

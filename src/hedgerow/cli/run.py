@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import ExitStack
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,13 @@ from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.runner import RunOptions
 
 __all__ = ["run"]
+
+
+class LogFormat(StrEnum):
+    """How lines are written on standard output."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def run(  # noqa: PLR0913 - one parameter per option
@@ -44,6 +52,9 @@ def run(  # noqa: PLR0913 - one parameter per option
     close_on_exit: Annotated[
         bool, typer.Option("--close-on-exit", help="Close the position when the bot stops, instead of keeping it.")
     ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Lines on standard output: text, or one JSON object a line.")
+    ] = LogFormat.TEXT,
     dashboard: Annotated[
         bool, typer.Option("--dashboard", help="Also show the bot in a browser, from a thread of its own.")
     ] = False,
@@ -76,7 +87,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     asyncio.run(wait_until_reachable(place, SystemClock(), lambda text: echo(f"hedgerow: {text}", err=True)))
     with ExitStack() as stack:
         session = stack.enter_context(open_session(place, settings, access))
-        observers = stack.enter_context(logged(place, console=True))
+        observers = stack.enter_context(logged(place, console=True, json=log_format is LogFormat.JSON))
         if dashboard:
             _serve(place, port, stack)
         try:

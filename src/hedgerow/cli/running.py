@@ -38,9 +38,12 @@ class Findings:
 
 
 @contextmanager
-def logged(home: Home, *, console: bool) -> Generator[tuple[Observer, ...]]:
-    """Send the bot's log lines to its log file, and to the console: all of them, or only errors."""
-    configure_logging(home.log, console=console)
+def logged(home: Home, *, console: bool, json: bool = False) -> Generator[tuple[Observer, ...]]:
+    """Send the bot's log lines to its log file, and to the console: all of them, or only errors.
+
+    ``json``: the console gets an object a line; the file keeps the guide's lines.
+    """
+    configure_logging(home.log, console=console, json=json)
     try:
         yield (LogObserver(),) if console else (LogObserver(), Findings())
     finally:

@@ -11,6 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from hedgerow.dashboard.json_lines import JsonFormatter, facts_of
 from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine, narrate, one_line, time_of
 from hedgerow.dashboard.wrapping import wrapped
 from hedgerow.domain.errors import ConfigError
@@ -47,7 +48,7 @@ _STYLES_OF_OTHERS = {
 }
 
 
-def configure_logging(
+def configure_logging(  # noqa: PLR0913 - one parameter per choice
     log_file: Path | None,
     *,
     console: bool,
@@ -55,11 +56,13 @@ def configure_logging(
     level: int = logging.INFO,
     stream: TextIO | None = None,
     name: str = LOGGER,
+    json: bool = False,
 ) -> None:
     """Send the log to ``log_file`` (10 MB, five old ones kept) and to ``stream``, standard output unless given.
 
     ``colour`` of None: only on a terminal. A second call replaces the first. Without any destination
-    nothing is formatted. ``name`` is another logger's for a second log with a content of its own.
+    nothing is formatted. ``name`` is another logger's for a second log with a content of its own. ``json``: an object a
+    line in ``stream``; the file keeps its lines.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -70,7 +73,7 @@ def configure_logging(
     if log_file is not None:
         handlers.append(_file_handler(log_file))
     if console:
-        handlers.append(_ConsoleHandler(stream or sys.stdout, colour=colour))
+        handlers.append(_json_handler(stream) if json else _ConsoleHandler(stream or sys.stdout, colour=colour))
     for handler in handlers:
         logger.addHandler(handler)
     logger.propagate = False
@@ -81,7 +84,7 @@ def close_logging(name: str = LOGGER) -> None:
     """Flush, close and remove the destinations of ``configure_logging``."""
     logger = logging.getLogger(name)
     for handler in logger.handlers[:]:
-        if isinstance(handler, _FileHandler | _ConsoleHandler):
+        if isinstance(handler, _FileHandler | _ConsoleHandler | _JsonHandler):
             logger.removeHandler(handler)
             with suppress(OSError, ValueError):  # a full disk, or a stream that its owner closed already
                 handler.close()
@@ -101,7 +104,7 @@ class LogObserver:
         try:
             self._now = self._line_time(notice)
             if self._wanted(notice):
-                self._write(narrate(notice))
+                self._write(narrate(notice), notice)
         except Exception as error:  # noqa: BLE001 - a fault in a log line must not stop a bot that holds a position
             self._write((LogLine(text=f"A notice could not be logged: {error!r}", level=LineLevel.ERROR),))
 
@@ -118,21 +121,27 @@ class LogObserver:
         least = logging.INFO if is_routine(notice) else logging.CRITICAL
         return self._logger.isEnabledFor(least) and self._logger.hasHandlers()
 
-    def _write(self, lines: tuple[LogLine, ...]) -> None:
+    def _write(self, lines: tuple[LogLine, ...], notice: Notice | None = None) -> None:
         for line in lines:
             level = _LEVELS[line.level]
             if self._logger.isEnabledFor(level):
-                self._logger.handle(_LineRecord(line, level, self._now))
+                self._logger.handle(_LineRecord(line, level, self._now, notice))
 
 
 class _LineRecord(logging.LogRecord):
     """A record of one line at the time of its notice, real or simulated."""
 
-    def __init__(self, line: LogLine, level: int, at: datetime) -> None:
+    def __init__(self, line: LogLine, level: int, at: datetime, notice: Notice | None) -> None:
         super().__init__(LOGGER, level, __file__, 0, line.text, None, None)
+        self._notice = notice
         self.line_level = line.level
         self.created = at.timestamp()
         self.msecs = float(at.microsecond // 1000)
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What the line is about; computed for those alone who ask."""
+        return {} if self._notice is None else facts_of(self._notice)
 
 
 class _FileFormatter(logging.Formatter):
@@ -204,6 +213,22 @@ class _ConsoleHandler(_Quiet):
     def _encodable(self, text: str) -> str:
         encoding = self._stream.encoding or "utf-8"
         return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+class _JsonHandler(_Quiet, logging.StreamHandler[TextIO]):
+    """One object a line; a blank line is none."""
+
+    destination = "console"
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave out lines that only part blocks of text."""
+        return bool(record.getMessage().strip())
+
+
+def _json_handler(stream: TextIO | None) -> _JsonHandler:
+    handler = _JsonHandler(stream or sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    return handler
 
 
 def _style(record: logging.LogRecord) -> str:

@@ -202,7 +202,10 @@ class TelegramCommands:
     async def _login(self, update: Update, _rest: str) -> None:
         link = self._services.login(update.name or str(update.user))
         await self._say(
-            update, f"Valid once, for 5 minutes:\n{link}" if link else "No screen is served by this process."
+            update,
+            f"Valid once, for 5 minutes:\n{link}"
+            if link
+            else "No link: HEDGEROW_DASHBOARD_URL is not set for the companion.",
         )
 
     async def _mute(self, update: Update, text: str) -> None:

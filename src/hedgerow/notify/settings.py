@@ -10,7 +10,18 @@ from zoneinfo import ZoneInfo
 
 from hedgerow.domain.errors import ConfigError
 from hedgerow.notify.state import Rules
-from hedgerow.notify.variables import ADDRESS, APPRISE, CHATS, DIGEST, NOTIFY_VARIABLES, QUIET, TOKEN, USERS, ZONE
+from hedgerow.notify.variables import (
+    ADDRESS,
+    APPRISE,
+    CHATS,
+    DIGEST,
+    NOTIFY_VARIABLES,
+    QUIET,
+    SCREEN,
+    TOKEN,
+    USERS,
+    ZONE,
+)
 
 __all__ = ["TELEGRAM", "NotifySettings", "Secret", "TelegramSettings", "apprise_name", "notify_settings"]
 
@@ -66,14 +77,16 @@ class TelegramSettings:
 class NotifySettings:
     """Where alerts go, and when."""
 
-    __slots__ = ("apprise", "rules", "telegram")
+    __slots__ = ("apprise", "rules", "screen", "telegram")
 
     def __init__(
-        self, rules: Rules, telegram: TelegramSettings | None = None, apprise: tuple[Secret, ...] = ()
+        self, rules: Rules, telegram: TelegramSettings | None = None, apprise: tuple[Secret, ...] = (), screen: str = ""
     ) -> None:
         self.rules = rules
         self.telegram = telegram
         self.apprise = apprise
+        self.screen = screen
+        """Address of the dashboard; empty = not known."""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -115,7 +128,10 @@ def notify_settings(values: Mapping[str, str]) -> NotifySettings:
         raise ConfigError(
             f"{APPRISE}: allowed are addresses of Apprise, such as ntfy://topic, with blanks between them"
         )
-    return NotifySettings(rules, _telegram(given), urls)
+    screen = given[SCREEN].rstrip("/")
+    if screen and not screen.startswith(("http://", "https://")):
+        raise ConfigError(f"{SCREEN} {screen}: allowed is an http:// or https:// address")
+    return NotifySettings(rules, _telegram(given), urls, screen)
 
 
 def _telegram(given: Mapping[str, str]) -> TelegramSettings | None:

@@ -10,6 +10,7 @@ __all__ = [
     "MEANINGS",
     "NOTIFY_VARIABLES",
     "QUIET",
+    "SCREEN",
     "SECRET_VARIABLES",
     "TOKEN",
     "USERS",
@@ -24,6 +25,7 @@ APPRISE: Final = "HEDGEROW_APPRISE_URLS"
 QUIET: Final = "HEDGEROW_ALERTS_QUIET"
 DIGEST: Final = "HEDGEROW_ALERTS_DIGEST"
 ZONE: Final = "HEDGEROW_ALERTS_ZONE"
+SCREEN: Final = "HEDGEROW_DASHBOARD_URL"
 MEANINGS: Final = {
     TOKEN: "token of your bot of Telegram, from @BotFather",
     CHATS: "numbers of the chats that get alerts, and in which commands are read, with commas; a group's is negative",
@@ -32,6 +34,7 @@ MEANINGS: Final = {
     APPRISE: "addresses of [Apprise](https://github.com/caronc/apprise), with blanks between them (extra `notify`)",
     QUIET: "hours in which only pages are sent, such as `22:00-07:00`; none unless it is set",
     DIGEST: "hour of the funding digest; `08:00` unless it is set",
+    SCREEN: "address under which your phone finds the dashboard of this home, for `/login`; no link without it",
     ZONE: "time zone of both, such as `Europe/Berlin`; `UTC` unless it is set",
 }
 NOTIFY_VARIABLES: Final = tuple(MEANINGS)

@@ -17,6 +17,7 @@ WHOLE = {
     "HEDGEROW_ALERTS_QUIET": "22:00-07:30",
     "HEDGEROW_ALERTS_DIGEST": "9:15",
     "HEDGEROW_ALERTS_ZONE": "Europe/Berlin",
+    "HEDGEROW_DASHBOARD_URL": "https://bots.example/",
 }
 
 
@@ -27,6 +28,7 @@ def test_every_variable_is_read() -> None:
     assert settings.targets[:2] == ("telegram:-1001", "telegram:5")
     assert (settings.rules.quiet_from, settings.rules.quiet_until) == (time(22), time(7, 30))
     assert (settings.rules.digest_at, settings.rules.zone) == (time(9, 15), "Europe/Berlin")
+    assert settings.screen == "https://bots.example"
     assert {*WHOLE, "HEDGEROW_TELEGRAM_API"} == set(MEANINGS)
 
 
@@ -60,6 +62,7 @@ def test_without_a_list_of_users_it_is_empty() -> None:
         ("HEDGEROW_ALERTS_QUIET", "22:00", "two hours, such as 22:00-07:00"),
         ("HEDGEROW_ALERTS_QUIET", "22:00-25:00", "an hour of the day"),
         ("HEDGEROW_ALERTS_DIGEST", "noon", "an hour of the day"),
+        ("HEDGEROW_DASHBOARD_URL", "bots.example", "http:// or https:// address"),
         ("HEDGEROW_ALERTS_ZONE", "Mars/Olympus", "name of a time zone"),
     ],
 )
