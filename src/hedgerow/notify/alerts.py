@@ -260,7 +260,7 @@ KINDS: Final[Mapping[AlertKind, KindOfAlert]] = {
     ),
     AlertKind.RESTARTED: KindOfAlert(
         level=AlertLevel.INFO,
-        when="another process of the bot runs than before",
+        when="another process of the bot runs than before, or one that did not answer does so again",
         does="It compares its log with the exchange, then goes on.",
         can_do=_NOTHING,
     ),

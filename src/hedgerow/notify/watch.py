@@ -35,6 +35,8 @@ class Watch(Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     awaits_start: bool = False
     """Whether a start was reported, and the time of it is not known yet."""
+    silent: bool = False
+    """Whether it did not answer at the last look: a machine that wakes up looks so once."""
     dead_reported: bool = False
     blind_since: datetime | None = None
     """Of the time that was reported."""
@@ -75,7 +77,9 @@ def _process(watch: Watch, view: View) -> _Step:
     process, started = view.process, view.times.started_at
     seen = replace(watch, process=process.state, pid=process.pid or watch.pid, started_at=started)
     if process.state is ProcessState.RUNNING:
-        return _running(watch, replace(seen, dead_reported=False), view)
+        return _running(watch, replace(seen, silent=False, dead_reported=False), view)
+    if process.state is ProcessState.SILENT and not watch.silent:
+        return replace(seen, process=watch.process, silent=True), []
     if process.state in DEAD and not watch.dead_reported:
         return replace(seen, dead_reported=True), [_dead(view)]
     if process.state is ProcessState.STOPPED and watch.process is ProcessState.RUNNING:
@@ -90,7 +94,8 @@ def _running(watch: Watch, seen: Watch, view: View) -> _Step:
         return seen, []
     resumed = watch.process in {ProcessState.RUNNING, ProcessState.SILENT}
     if resumed and view.process.pid == watch.pid and (not dated or watch.awaits_start):
-        return (replace(seen, awaits_start=False) if dated else seen), []
+        back = [_answers_again(view)] if watch.dead_reported else []
+        return (replace(seen, awaits_start=False) if dated else seen), back
     return replace(seen, awaits_start=not dated), [_restarted(watch, view)]
 
 
@@ -108,6 +113,13 @@ def _restarted(watch: Watch, view: View) -> Alert:
     name = f" (process {view.process.pid})" if view.process.pid else ""
     what = f"The bot was {'' if first else 're'}started{name}"
     return alert_of(AlertKind.RESTARTED, view.times.now, what, _BEFORE[watch.process or ProcessState.NEVER])
+
+
+def _answers_again(view: View) -> Alert:
+    what = f"The bot answers again (process {view.process.pid})"
+    return alert_of(
+        AlertKind.RESTARTED, view.times.now, what, "it is the process that did not answer", does="It goes on."
+    )
 
 
 def _dead(view: View) -> Alert:

@@ -60,10 +60,19 @@ def test_a_bot_that_dies_and_comes_back_is_told_once_each(tmp_path: Path) -> Non
     assert kinds_of(Watch(), view, dead, dead, back, back) == [AlertKind.DEAD, AlertKind.RESTARTED]
 
 
+def test_a_bot_that_is_silent_at_one_look_alone_is_not_dead(tmp_path: Path) -> None:
+    view = a_view(tmp_path)
+    silent = replace(view, process=Process(state=ProcessState.SILENT, pid=4711))
+    assert kinds_of(Watch(), view, silent, view, silent, view) == []
+
+
 def test_a_silent_bot_that_answers_again_was_not_restarted(tmp_path: Path) -> None:
     view = a_view(tmp_path)
     silent = replace(view, process=Process(state=ProcessState.SILENT, pid=4711))
-    assert kinds_of(Watch(), view, silent, view) == [AlertKind.DEAD]
+    assert kinds_of(Watch(), view, silent, silent, silent, view, view) == [AlertKind.DEAD, AlertKind.RESTARTED]
+    watch, _ = watched(watched(watched(Watch(), view)[0], silent)[0], silent)
+    [back] = watched(watch, view)[1]
+    assert back.what == "The bot answers again (process 4711)"
 
 
 def test_a_restart_in_a_container_is_told_once_though_its_process_number_is_the_same(tmp_path: Path) -> None:
