@@ -11,7 +11,16 @@ import typer
 from hedgerow.app.companion.parts import TEST_TEXT, companion_of, settings_of
 from hedgerow.app.signals import on_stop_signals
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import ConfigOption, DemoOption, DryRunOption, HomeOption, PaperOption, home_of, say
+from hedgerow.cli.common import (
+    ConfigOption,
+    DemoOption,
+    DryRunOption,
+    HomeOption,
+    PaperOption,
+    StoreOption,
+    home_of,
+    say,
+)
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError
@@ -28,20 +37,21 @@ NO_TARGET = (
 )
 
 
-def notify(
+def notify(  # noqa: PLR0913 - one parameter per option
     home: HomeOption = Path(),
     config: ConfigOption = None,
     *,
     paper: PaperOption = False,
     dry_run: DryRunOption = False,
     demo: DemoOption = False,
+    store: StoreOption = None,
     test: Annotated[bool, typer.Option("--test", help="Send one test message to each target, and exit.")] = False,
 ) -> int:
     """Send the bot's alerts to phones and other targets, and carry out commands from Telegram; never trades.
 
     Reads the log and the heartbeat of the home; needs no exchange key. It runs on when the bot has died, and says so.
     """
-    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo)
+    place = home_of(home, paper=paper, dry_run=dry_run, demo=demo, store=store)
     settings = settings_of(place)
     if not settings.targets:
         raise ConfigError(NO_TARGET)
