@@ -85,6 +85,7 @@ class SeriesRecorder:
         match notice:
             case mo.Started():
                 self._ledger, self._last_at = notice.ledger, notice.at
+                return self._point(notice.at, outlook)
             case mo.Recorded():
                 return self._recorded(notice, outlook)
             case mo.Decided():
@@ -270,14 +271,13 @@ def worth_of(store: TimeSeriesStore, now: datetime, cash_rate: float) -> Worth |
     )
     capital = 2 * first.notional if first.equity is None else first.equity
     years = (now - since).total_seconds() / 3600 / HOURS_PER_YEAR
-    gain = None
-    if known and known[-1].net is not None:
-        gain = known[-1].net - (first.net or ZERO)
+    before = store.points(since - timedelta(days=2), since - timedelta(seconds=1))
+    flat = next((point for point in reversed(before) if point.net is not None and not point.notional), None)
     return Worth(
         since=since,
         until=now,
         capital=capital,
-        bot=gain,
+        bot=_gain(flat or first, known[-1], asked.costs) if known else None,
         same_pair=pair,
         same_pair_held=_held(asked, pair),
         btc_held=_held(asked, BTC),
@@ -285,6 +285,15 @@ def worth_of(store: TimeSeriesStore, now: datetime, cash_rate: float) -> Worth |
         cash_rate=cash_rate,
         hindsight=_hindsight(asked),
     )
+
+
+def _gain(first: SeriesPoint, last: SeriesPoint, costs: Mapping[str, float]) -> Decimal | None:
+    """Return what was made from one point to another if what is held were closed then, as the others are."""
+    if first.net is None or last.net is None:
+        return None
+    symbols = [symbol for symbol in last.symbols.split(",") if symbol]
+    each = float(last.notional) / max(1, len(symbols))
+    return last.net - first.net - _money(sum(costs.get(symbol, 0.0) / 2 * each for symbol in symbols))
 
 
 def _held(asked: _Asked, symbol: str) -> Decimal | None:

@@ -355,6 +355,7 @@ class Worth(Struct, frozen=True, kw_only=True):
     capital: Decimal
     """Equity at ``since``."""
     bot: Decimal | None
+    """What this bot made, if what it holds were closed now."""
     same_pair: str
     """The first pair that was held."""
     same_pair_held: Decimal | None
