@@ -68,8 +68,10 @@ def _unfit_account(account: AccountView, ledger: Ledger, policy: Policy) -> Hold
     funds = funds_for_next(account, ledger)
     if leg_of_next(ledger, funds, policy) > 0:
         return None
-    least = policy.parameters.capital_management.min_capital_usd
-    text = f"{log_money(2 * min(funds.spot, funds.perp))} in equal wallets, at least {log_money(least)} needed"
+    least, free = policy.parameters.capital_management.min_capital_usd, 2 * min(funds.spot, funds.perp)
+    needed = f"at least {log_money(least)} needed"
+    within = "the limits and the reserve of the settings leave less for a position, "
+    text = f"{log_money(free)} in equal wallets, {needed if free < least else within + needed}"
     return Hold(reason=HoldReason.CAPITAL, detail=text)
 
 

@@ -514,6 +514,19 @@ def test_nothing_is_opened_then(observation: Observation, ledger: Ledger, reason
     assert symbols(observation, ledger) == []
 
 
+def test_settings_that_leave_too_little_are_named_and_not_the_wallets() -> None:
+    def detail(usdt: str, **capital: Decimal) -> str:
+        policy = VolumeFarming(StrategyParameters(capital_management=CapitalManagement(**capital)))
+        blocked = openings_blocked(replace(FLAT, account=account(usdt=usdt, perp=usdt)), Ledger(), policy)
+        assert blocked is not None
+        return blocked.detail
+
+    assert detail("24") == "$48.00 in equal wallets, at least $50.00 needed"
+    limited = "in equal wallets, the limits and the reserve of the settings leave less for a position, at least $50.00"
+    assert limited in detail("500", max_position_equity=Decimal("0.04"))
+    assert limited in detail("500", reserve_usd=Decimal(2000))
+
+
 def test_a_halt_of_doubt_does_not_say_again_what_contradicts_itself() -> None:
     doubt = StandingHalt(since=NOW, reason=HaltReason.ACCOUNT_IN_DOUBT, detail="totals that do not match their rows")
     blocked = openings_blocked(FLAT, Ledger(halt=doubt), GUIDE)
