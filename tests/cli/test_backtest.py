@@ -109,7 +109,19 @@ def test_two_hedges_earn_no_more_each_than_one(market: Path, shell: Shell) -> No
         (("--policy", "dreams"), "policy 'dreams' is unknown"),
         (("--policy", "carry", "--via", "kernel"), "--policy carry: compiled are volume_farming and hold"),
         (("--via", "magic"), "--via magic: allowed are kernel and replay"),
-        (("--set", "min_funding=3"), "--set min_funding=3: hedgerow config lists the keys"),
+        (
+            ("--set", "min_funding=3"),
+            "unknown key min_funding; the nearest known one is funding_rate_strategy.min_funding_apr",
+        ),
+        (("--set", "=3"), "--set =3: allowed is KEY=VALUE"),
+        (
+            ("--set", "max_position_age_hours=5", "--set", "position_management.max_position_age_hours=6"),
+            "--set position_management.max_position_age_hours is given twice",
+        ),
+        (
+            ("--set", "max_position_usd=49"),
+            "must hold: max_position_usd is at least min_capital_usd, or nothing could be opened",
+        ),
         (("--set", "min_funding_apr"), "--set min_funding_apr: allowed is KEY=VALUE"),
         (("--set", "max_position_age_hours=-1"), "position_management.max_position_age_hours is -1; allowed"),
         (("--set", "after_emergency=rest"), "after_emergency rest: the compiled rules do not follow it"),

@@ -18,6 +18,8 @@ from hedgerow.backtest.study import Best, Result, Study
 from hedgerow.config import config_table, decode_config, load_settings, render_config
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.formats import utc_minute
+from hedgerow.domain.settings.rows import SettingRow
+from hedgerow.domain.settings.suggestions import nearest_names
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock, Store, Venue
 from hedgerow.strategy.parameters import StrategyParameters
@@ -35,6 +37,7 @@ __all__ = [
     "play_policy",
     "refuse_unplayable",
     "result_json",
+    "setting_named",
     "settled_wanted",
     "via_of",
     "via_option",
@@ -65,26 +68,44 @@ def backtest_parameters(config: Path | None, overrides: Sequence[str], policy: s
     """
     settings = StrategyParameters() if config is None else load_settings(config, named=True).parameters
     document: dict[str, Any] = dict(render_config(settings))
+    named: set[str] = set()
     for text in overrides:
-        _set(document, text)
+        name = _set(document, text)
+        if name in named:
+            raise ConfigError(f"--set {name} is given twice; allowed is one --set for each setting")
+        named.add(name)
     if settings.policy_settings:
         document["policy_settings"] = dict(settings.policy_settings)
     changed = decode_config(json.dumps(document, default=str).encode(), name="--set") if overrides else settings
     return replace(changed, policy=GUIDE if policy == HOLD else policy)
 
 
-def _set(document: dict[str, Any], text: str) -> None:
+def setting_named(key: str, option: str) -> SettingRow:
+    """Return the setting that an option names, with its section or without.
+
+    Raises:
+        ConfigError: there is none; the one that was probably meant is named.
+    """
+    found = next((row for row in config_table() if key in {row.name, row.key}), None)
+    if found is not None:
+        return found
+    nearest = next(iter(nearest_names(key, (row.name for row in config_table()))), None)
+    known = f"the nearest known one is {nearest}" if nearest else "hedgerow config lists those there are"
+    raise ConfigError(f"{option}: unknown key {key}; {known}")
+
+
+def _set(document: dict[str, Any], text: str) -> str:
+    """Put a value of the command line into the document; return the name of its setting."""
     key, equals, value = text.partition("=")
-    rows = [row for row in config_table() if key in {row.name, row.key}]
-    if not equals or not value or not rows:
-        what = "allowed is KEY=VALUE" if not equals or not value else "hedgerow config lists the keys there are"
-        raise ConfigError(f"--set {text}: {what}")
-    row = rows[0]
+    if not key or not equals or not value:
+        raise ConfigError(f"--set {text}: allowed is KEY=VALUE")
+    row = setting_named(key, f"--set {text}")
     section = document.setdefault(row.section, {}) if row.section else document
     try:
         section[row.key] = json.loads(value)
     except json.JSONDecodeError:
         section[row.key] = value
+    return row.name
 
 
 def via_of(policy: str) -> Via:

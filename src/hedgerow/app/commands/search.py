@@ -14,7 +14,15 @@ from msgspec.structs import asdict, replace
 
 import hedgerow
 from hedgerow import __version__
-from hedgerow.app.commands.backtest import GUIDE, HOLD, Via, backtest_parameters, play_policy, refuse_unplayable
+from hedgerow.app.commands.backtest import (
+    GUIDE,
+    HOLD,
+    Via,
+    backtest_parameters,
+    play_policy,
+    refuse_unplayable,
+    setting_named,
+)
 from hedgerow.backtest.search.inference import Interval, bootstrap
 from hedgerow.backtest.search.judge import Judgement, daily_results, judgement_of
 from hedgerow.backtest.search.players import KernelPlayer, kernel_player
@@ -26,7 +34,6 @@ from hedgerow.backtest.search.sweep import best_of, plateau_of, play_all, scores
 from hedgerow.backtest.search.trials import draw_all
 from hedgerow.backtest.search.walkforward import Fold, FoldResult, folds_of
 from hedgerow.backtest.study import Result, Study, StudyPlan
-from hedgerow.config import config_table
 from hedgerow.domain.errors import ConfigError
 from hedgerow.strategy.parameters import StrategyParameters
 
@@ -213,12 +220,11 @@ def _speed(field: str) -> int:
 def _axis(text: str, config: Path | None, changes: Sequence[str], policy: str, via: Via) -> Axis:
     key, equals, listed = text.partition("=")
     words = [word.strip() for word in listed.split(",")]
-    if not equals or not all(words):
+    if not key or not equals or not all(words):
         raise ConfigError(f"--grid {text}: allowed is KEY=V1,V2,... with a value between the commas")
-    rows = [row for row in config_table() if key in {row.name, row.key}]
-    if not rows:
-        raise ConfigError(f"--grid {text}: hedgerow config lists the keys there are")
-    row = rows[0]
+    row = setting_named(key, f"--grid {text}")
+    if any(change.partition("=")[0] in {row.name, row.key} for change in changes):
+        raise ConfigError(f"--grid {row.name}: --set gives it as well; allowed is the one or the other")
     if row.key == "policy" or row.key in OF_THE_WINDOW:
         option = "--policy" if row.key == "policy" else "--set"
         raise ConfigError(f"--grid {row.name}: it is the same for every set; {option} names it")
