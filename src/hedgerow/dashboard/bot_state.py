@@ -127,6 +127,11 @@ class _View(Struct, frozen=True, kw_only=True):
         return ", ".join(hedge.symbol for hedge in self.ledger.live_hedges) or "nothing"
 
     @property
+    def holds_several(self) -> bool:
+        """Whether a command must say which position it means."""
+        return len(self.ledger.live_hedges) > 1
+
+    @property
     def naked_seconds(self) -> float:
         """How long the legs have differed; 0 while they match."""
         return max(0.0, (self.now - self.naked.since).total_seconds()) if self.naked else 0.0
@@ -325,7 +330,9 @@ def _hedged(view: _View) -> _Texts:
     return (
         f"Hedged on {view.what}",
         f"It holds ({reason})." if reason else "It holds, and checks every rule that would end the hedge.",
-        "Nothing; `hedgerow close` leaves the position.",
+        "Nothing; `hedgerow close SYMBOL` leaves one position, `hedgerow close --all` leaves all."
+        if view.holds_several
+        else "Nothing; `hedgerow close` leaves the position.",
         view.hedge.opened_at if view.hedge else None,
         Severity.OK,
     )
@@ -367,11 +374,14 @@ def _naked(view: _View) -> _Texts:
 
 def _halted(view: _View) -> _Texts:
     halt = view.ledger.halt
-    held = f"{view.what} stays hedged" if view.hedge else "nothing is held"
+    held, does = "nothing is held", "It keeps checking."
+    if view.holds_several:
+        held, does = f"{view.what} stay hedged", "The positions are watched and closed by their rules."
+    elif view.hedge:
+        held, does = f"{view.what} stays hedged", "The position is watched and closed by its rules."
     return (
         f"Openings halted; {held}",
-        "It opens nothing. "
-        + ("The position is watched and closed by its rules." if view.hedge else "It keeps checking."),
+        f"It opens nothing. {does}",
         _remedy(halt) if halt else "",
         halt.since if halt else None,
         Severity.WARNING,

@@ -29,7 +29,7 @@ from hedgerow.strategy.policies import VolumeFarming
 from support.drawing import examples
 from support.strategies import any_ledger
 from support.toy_venue import new_job
-from support.views import NOW, hedge, holding, ledger_of, listing, market_of, opening_of, pair_of, short_of
+from support.views import NOW, hedge, holding, ledger_of, listing, market_of, opening_of, pair_of, several_of, short_of
 
 SECOND = timedelta(seconds=1)
 TEN = ledger_of(hedge("10"))
@@ -205,6 +205,16 @@ def test_every_state_has_a_case() -> None:
 def test_a_title_says_it_in_one_line(case: str, title: str) -> None:
     _, ledger, running, outlook = CASES[case]
     assert report_of(ledger, running, outlook).title == title
+
+
+def test_several_positions_are_several_in_what_is_said_and_advised() -> None:
+    other = replace(hedge("10"), hedge_id="h2", pair=pair_of("BBBUSDT"))
+    report = report_of(several_of(hedge("10"), other), RUNNING, OUTLOOK)
+    assert "`hedgerow close SYMBOL`" in report.can_do
+    assert "`hedgerow close --all`" in report.can_do
+    halted = report_of(several_of(hedge("10"), other, halt=HALT), RUNNING, OUTLOOK)
+    assert halted.title == "Openings halted; AAAUSDT, BBBUSDT stay hedged"
+    assert "The positions are watched" in halted.does
 
 
 def test_a_liquidation_is_called_that_in_the_title() -> None:
