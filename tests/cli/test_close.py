@@ -93,6 +93,19 @@ def test_nothing_to_close_is_one_line_and_nothing_is_touched(shell: Shell, place
     assert not (place / LOG).exists()
 
 
+def test_the_command_that_ends_the_halt_means_the_bot_that_was_closed(shell: Shell, symbol: str) -> None:
+    said = shell("close", symbol, "--paper", "--yes")
+    assert said.out.endswith("Openings are halted until: hedgerow resume --paper\n"), said
+
+
+def test_what_is_said_after_all_were_closed_is_sentences(shell: Shell, place: Path) -> None:
+    write_config(place / CONFIG, {**EAGER, "position_management": {"max_positions": 2}})
+    assert shell("run", "--paper", "--once").code == 0
+    assert shell("close", "--paper", "--yes").err.startswith("Several positions are held: ")
+    said = shell("close", "--all", "--paper", "--yes")
+    assert said.out.endswith("Openings are halted until: hedgerow resume --paper. No bot is running.\n"), said
+
+
 def test_nobody_to_ask_is_no_consent(shell: Shell, place: Path, symbol: str) -> None:
     lose(place)
     said = shell("close", symbol, "--paper")

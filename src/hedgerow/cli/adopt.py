@@ -39,4 +39,4 @@ def adopt(  # noqa: PLR0913 - one parameter per option
     read_settings(place, config)
     with logged(place, console=False) as observers:
         answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), observers, seconds=valid_for))
-    return answered(answer)
+    return answered(answer, place)

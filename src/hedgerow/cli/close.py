@@ -64,15 +64,15 @@ def close(  # noqa: PLR0913 - the options of a command
     held = next((each for each in seen if each.symbol == named), seen[0] if seen else None)
     if len(seen) > 1 and named is None:
         if not everything:
-            return answered(Answer(done=False, text=_several(seen)))
+            return answered(Answer(done=False, text=_several(seen)), place)
         return _close_all(place, config, seen, yes=yes, seconds=valid_for)
     if held is None and named is None:
         if damage is not None:
             raise StoreError(f"{damage}; hedgerow close SYMBOL closes what the exchange shows, with a fresh log")
-        return answered(Answer(done=False, text=f"No position is held{others_here(place)}."))
+        return answered(Answer(done=False, text=f"No position is held{others_here(place)}."), place)
     found = held is None and named is not None
     if found and not _closable(place, config, named or ""):
-        return answered(Answer(done=False, text="Nothing was closed."))
+        return answered(Answer(done=False, text="Nothing was closed."), place)
     if not yes:
         _confirm(held.symbol if held else named or "")
     if damage is not None:
@@ -104,7 +104,7 @@ def _carried_out(
     place: Home, config: Path | None, request: Request, hedge: HedgeSeen | None = None, *, seconds: float
 ) -> int:
     with logged(place, console=False) as observers:
-        return answered(asyncio.run(ask(place, config, request, observers, hedge=hedge, seconds=seconds)))
+        return answered(asyncio.run(ask(place, config, request, observers, hedge=hedge, seconds=seconds)), place)
 
 
 def _held(home: Home) -> tuple[list[HedgeSeen], StoreError | None]:

@@ -254,7 +254,8 @@ def echo(text: str, *, err: bool = False) -> None:
     typer.echo("\n".join(lines), err=err)
 
 
-def answered(answer: Answer) -> ExitCode:
-    """Print how a request ended and return the exit code."""
-    echo(answer.text, err=not answer.done)
+def answered(answer: Answer, place: Home) -> ExitCode:
+    """Print how a request ended and return the exit code; a command that it names means the bot that was asked."""
+    option = next((f" {flag}" for flag, mode in MODES.items() if mode is place.mode), "")
+    echo(answer.text.replace("hedgerow resume", f"hedgerow resume{option}"), err=not answer.done)
     return ExitCode.DONE if answer.done else ExitCode.FAILED

@@ -57,4 +57,4 @@ def resume(
 def _send(place: Home, config: Path | None, request: Request, seconds: float) -> int:
     read_settings(place, config)
     with logged(place, console=False) as observers:
-        return answered(asyncio.run(ask(place, config, request, observers, seconds=seconds)))
+        return answered(asyncio.run(ask(place, config, request, observers, seconds=seconds)), place)

@@ -283,7 +283,7 @@ class Service:
             await self._logged(request, RequestOutcome.FAILED, failure)
             raise
         if answer.done and not isinstance(request.action, CloseRequested):
-            answer = Answer(done=True, text=f"{answer.text} {self._unwatched()}")
+            answer = Answer(done=True, text=f"{answer.text.removesuffix('.')}. {self._unwatched()}")
         await self._logged(request, _outcome(answer), answer)
         return answer
 
