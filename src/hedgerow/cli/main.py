@@ -69,6 +69,7 @@ INTERRUPTED: Final = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _replace_closed_outputs()
     try:
         words = [*given, "--help"] if not given or (given[0] in GROUPS and len(given) == 1) else given
         code = _app(given)(words, standalone_mode=False, prog_name="hedgerow")
@@ -165,6 +166,14 @@ def _fail(message: str, code: ExitCode) -> int:
 
     echo(f"hedgerow: {message}", err=True)
     return code
+
+
+def _replace_closed_outputs() -> None:
+    """Discard what is written to an output that was closed before the start, for which Python has no file."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
 
 
 def _forget_output() -> None:
