@@ -13,6 +13,8 @@ __all__ = ["FUNDING_FILE", "PRICES_FILE", "Layout", "ParquetRows", "TimeRange", 
 FUNDING_FILE = "funding.parquet"
 PRICES_FILE = "prices_hourly.parquet"
 KEYS = ("exchange", "symbol")
+EARLIEST_MS, LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""First and last millisecond of the calendar, years 1 to 9999: stamps in another unit lie beyond."""
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -53,6 +55,9 @@ def read_rows(path: Path, *, first_ms: int, last_ms: int) -> Mapping[str, Mappin
     columns = [*KEYS, layout.time, *layout.numbers]
     window = [(layout.time, ">=", first_ms), (layout.time, "<=", last_ms)]
     table = _read(path, columns=columns, filters=window)
+    times = table.column(layout.time).drop_null().sort()
+    if len(times):
+        _refuse_impossible(path, layout, times[0].as_py(), times[-1].as_py())
     found: dict[str, dict[str, ParquetRows]] = {}
     for exchange, symbol in _series_in(table):
         found.setdefault(symbol, {})[exchange] = _rows_of(table, exchange, symbol, layout)
@@ -80,7 +85,17 @@ def time_range(path: Path) -> TimeRange | None:
     times = _read(path, columns=[layout.time]).column(layout.time).drop_null().sort()
     if not len(times):
         return None
-    return TimeRange(first_ms=times[0].as_py(), last_ms=times[-1].as_py())
+    found = TimeRange(first_ms=times[0].as_py(), last_ms=times[-1].as_py())
+    _refuse_impossible(path, layout, found.first_ms, found.last_ms)
+    return found
+
+
+def _refuse_impossible(path: Path, layout: Layout, first: int, last: int) -> None:
+    """Refuse stamps that no calendar has, as microseconds are."""
+    for stamp in (first, last):
+        if not EARLIEST_MS <= stamp <= LATEST_MS:
+            allowed = "allowed are milliseconds since 1970-01-01 UTC, at most the end of the year 9999"
+            raise HistoryError(f"{path}: column {layout.time!r} holds {stamp}; {allowed}")
 
 
 def _series_in(table: Any) -> list[tuple[str, str]]:

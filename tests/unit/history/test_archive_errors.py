@@ -1,6 +1,7 @@
 """Every way an archive can be unusable is one clear line."""
 
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pyarrow import parquet
 
 from hedgerow.domain.errors import HistoryError
 from hedgerow.history.archive import ArchiveMarketData
+from hedgerow.history.checks import check_folder
 from support.archives import FUNDING_COLUMNS, START, hours, prints, write_archive, write_rows
 
 
@@ -19,6 +21,12 @@ def refusal(directory: Path, *, days: float = 2, after_days: float = 0) -> str:
     text = str(caught.value)
     assert "\n" not in text
     return text
+
+
+def refusal_of_check(directory: Path) -> str:
+    with pytest.raises(HistoryError) as caught:
+        check_folder(directory)
+    return str(caught.value)
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
@@ -68,6 +76,15 @@ def test_a_column_of_the_wrong_kind_is_named(tmp_path: Path, name: str, kind: st
     table = parquet.read_table(path)
     parquet.write_table(table.set_column(table.column_names.index(name), name, values), path)
     assert refusal(tmp_path) == f"{path}: column {name!r} must be {kind}, not {values.type}"
+
+
+@pytest.mark.parametrize("look", [refusal, refusal_of_check])
+def test_stamps_that_no_calendar_has_are_named(tmp_path: Path, look: Callable[[Path], str]) -> None:
+    path = write_archive(tmp_path, hours(48), prints(7)) / "prices_hourly.parquet"
+    table = parquet.read_table(path)
+    micros = pa.array([1000 * stamp for stamp in table.column("open_time").to_pylist()])
+    parquet.write_table(table.set_column(table.column_names.index("open_time"), "open_time", micros), path)
+    assert look(tmp_path).startswith(f"{path}: column 'open_time' holds {micros[0]}; allowed are milliseconds")
 
 
 def test_whole_numbers_are_read_as_numbers(tmp_path: Path) -> None:
