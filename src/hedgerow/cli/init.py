@@ -66,7 +66,7 @@ def init(
 
 def _interview(option: str, target: Path, place: Home) -> None:
     """Ask, and write what was answered once everything is."""
-    present = load_settings(target, named=True) if target.exists() else None
+    present = _present(target) if target.exists() else None
     preset = ask_preset(present.parameters if present else None)
     begun = present.parameters if present and preset is None else PRESETS[preset or PresetName.GUIDE].parameters
     while True:
@@ -82,6 +82,13 @@ def _interview(option: str, target: Path, place: Home) -> None:
     if variables:
         write_variables(place.secrets, variables)
         say(f"Wrote {place.secrets}, readable by you alone")
+
+
+def _present(target: Path) -> Settings:
+    try:
+        return load_settings(target, named=True)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; correct it, or let --yes replace it") from error
 
 
 def _text(target: Path, preset: PresetName | None, answers: Mapping[str, FileValue | Decimal]) -> str:

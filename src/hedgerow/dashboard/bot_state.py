@@ -330,12 +330,15 @@ def _hedged(view: _View) -> _Texts:
     return (
         f"Hedged on {view.what}",
         f"It holds ({reason})." if reason else "It holds, and checks every rule that would end the hedge.",
-        "Nothing; `hedgerow close SYMBOL` leaves one position, `hedgerow close --all` leaves all."
-        if view.holds_several
-        else "Nothing; `hedgerow close` leaves the position.",
+        f"Nothing; {_closing_words(view)} leaves {'positions' if view.holds_several else 'the position'}.",
         view.hedge.opened_at if view.hedge else None,
         Severity.OK,
     )
+
+
+def _closing_words(view: _View) -> str:
+    """Return the command that closes: with a name where several are held, for without one it is refused."""
+    return "`hedgerow close SYMBOL` or `hedgerow close --all`" if view.holds_several else "`hedgerow close`"
 
 
 def _closing(view: _View) -> _Texts:
@@ -366,7 +369,7 @@ def _naked(view: _View) -> _Texts:
     return (
         _apart_title(view, "Naked"),
         f"{halted} keeps trying to make both legs match, at the widest price limits.",
-        "See on the exchange whether it takes orders for both legs; `hedgerow close` closes what is left.",
+        f"See on the exchange whether it takes orders for both legs; {_closing_words(view)} closes what is left.",
         _naked_since(view),
         Severity.ALARM,
     )

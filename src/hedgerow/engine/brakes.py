@@ -67,7 +67,8 @@ class Brakes:
         twice = [f"{hedge.symbol}: {text}" for hedge, text in apart if hedge.hedge_id in before]
         if not twice:
             return None
-        advice = "nothing is sold because of it; `hedgerow close` leaves the position"
+        name = " SYMBOL" if len(seen) > 1 else ""
+        advice = f"nothing is sold because of it; `hedgerow close{name}` leaves the position"
         return HaltOpenings(reason=ev.HaltReason.LEGS_DIFFER, detail=f"{'; '.join(twice)}; {advice}")
 
     def _legs_together(self, market: MarketView | None) -> bool:

@@ -215,6 +215,8 @@ def test_several_positions_are_several_in_what_is_said_and_advised() -> None:
     halted = report_of(several_of(hedge("10"), other, halt=HALT), RUNNING, OUTLOOK)
     assert halted.title == "Openings halted; AAAUSDT, BBBUSDT stay hedged"
     assert "The positions are watched" in halted.does
+    naked = report_of(several_of(hedge("10"), other, execution=alone(CLOSING, 6)), RUNNING, OUTLOOK)
+    assert "`hedgerow close --all`" in naked.can_do
 
 
 def test_a_liquidation_is_called_that_in_the_title() -> None:
