@@ -7,6 +7,7 @@ import pytest
 EXPORTS = {
     "hedgerow.aster": ["MAINNET", "TESTNET", "AsterClient", "AsterVenue", "Credentials", "Hosts", "KlineSeries"],
     "hedgerow.config": [
+        "Database",
         "Home",
         "HomeMode",
         "SettingRow",

@@ -15,8 +15,8 @@ from support.shown_bots import ShownBot, view_in
 def browser() -> Iterator[Browser]:
     """A browser for one module of tests: while Playwright is there no other test of its process may run a loop."""
     if CHROMIUM is None:
-        if os.environ.get("HEDGEROW_REQUIRE_COMPONENTS") == "1":
-            pytest.fail("no Chromium is installed, and HEDGEROW_REQUIRE_COMPONENTS is set")
+        if os.environ.get("REQUIRE_COMPONENTS") == "1":
+            pytest.fail("no Chromium is installed, and REQUIRE_COMPONENTS is set")
         pytest.skip("no Chromium is installed (Debian: apt install chromium fonts-noto-core)")
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])

@@ -9,12 +9,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.cli.main import COMMANDS
+from hedgerow.cli.main import COMMANDS, GROUPS
 from hedgerow.clock import SystemClock
 from hedgerow.dashboard.outlook import Outlook
 from support.command_runner import EAGER, CommandResult, Shell, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
+PARTS = ("data download", "data list", "data check", "store upgrade", "store copy", "store fence")
+"""The commands of the groups."""
 NOTHING_FITS = {"funding_rate_strategy": {"min_volume_usd": 1_000_000_000_000}}
 DECIMAL = re.compile(r"-?\d+(\.\d+)?")
 
@@ -81,7 +83,7 @@ def test_the_version_is_one_line(shell: Shell) -> None:
     assert re.fullmatch(r"hedgerow \d+\.\d+\.\d+\n", shell("--version").out)
 
 
-@pytest.mark.parametrize("name", [*sorted(COMMANDS.keys() - {"data"}), "data download", "data list", "data check"])
+@pytest.mark.parametrize("name", [*sorted(COMMANDS.keys() - GROUPS), *PARTS])
 def test_every_option_has_its_help(name: str, shell: Shell) -> None:
     said = shell(*name.split(), "--help")
     assert said.code == 0

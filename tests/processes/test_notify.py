@@ -58,10 +58,12 @@ class LiveCompanion:
             "HEDGEROW_TELEGRAM_API": server.address,
         }
         self.said = home.folder / "said.txt"
+        self._said_before = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.said.open("ab") as said:
+            self._said_before = said.tell()
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 [COMMAND, "notify", "--paper", "--home", str(self._home.folder)],
                 env=self._variables,
@@ -76,6 +78,7 @@ class LiveCompanion:
 
     def stop(self) -> int:
         assert self._process is not None
+        wait_for(lambda: b"Alerts go to" in self.said.read_bytes()[self._said_before :])
         self._process.terminate()
         return self._process.wait(PATIENCE_SECONDS)
 

@@ -7,7 +7,7 @@ import pytest
 
 __all__ = ["needed"]
 
-DEMANDED = "HEDGEROW_REQUIRE_COMPONENTS"
+DEMANDED = "REQUIRE_COMPONENTS"
 
 
 def needed(program: str) -> str:

@@ -48,8 +48,8 @@ def postgres_programs() -> Path | None:
 def require_postgres() -> Path:
     """Return the server's programs; skip the test where there are none and none are required."""
     found = postgres_programs()
-    if found is None and os.environ.get("HEDGEROW_REQUIRE_COMPONENTS") == "1":
-        pytest.fail("no PostgreSQL server is installed, and HEDGEROW_REQUIRE_COMPONENTS is set")
+    if found is None and os.environ.get("REQUIRE_COMPONENTS") == "1":
+        pytest.fail("no PostgreSQL server is installed, and REQUIRE_COMPONENTS is set")
     if found is None:
         pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
     return found

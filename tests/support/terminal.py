@@ -9,7 +9,7 @@ import signal
 import struct
 import subprocess
 import termios
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -142,6 +142,14 @@ class Terminal:
             if left <= 0 or not self._read(left):
                 raise AssertionError(f"{text!r} did not come within {seconds} s:\n{ESCAPE.sub('', self.written)}")
         return self.written
+
+    def wait_until(self, done: Callable[["Screen"], bool], seconds: float = PATIENCE_SECONDS) -> None:
+        """Read until what stands on the screen is as ``done`` wants it."""
+        until = CLOCK.monotonic() + seconds
+        while not done(self.screen):
+            left = until - CLOCK.monotonic()
+            if left <= 0 or not self._read(left):
+                raise AssertionError(f"the screen stayed otherwise for {seconds} s:\n{self.screen.text}")
 
     def end(self, seconds: float = PATIENCE_SECONDS) -> TerminalOutput:
         """Wait for the command to end and return what it showed."""

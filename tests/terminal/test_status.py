@@ -299,6 +299,7 @@ def test_watch_draws_in_place_and_ctrl_c_ends_it_well(tmp_path: Path) -> None:
         first = terminal.screen.text
         harness.home.heartbeat.unlink()
         terminal.wait_for("held unwatched")
+        terminal.wait_until(lambda screen: "Ctrl-C ends" in screen.text.partition("held unwatched")[2])
         shown = terminal.screen.text
         terminal.interrupt()
         assert terminal.end(10).code == 0

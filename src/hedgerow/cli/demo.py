@@ -151,7 +151,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
             console=not is_stdout(json),
             every_check=every_check or plan.speed is not None,
         )
-        result = play_demo(plan, _observers(plan, stack, how))
+        with ExitStack() as shown:
+            result = play_demo(plan, _observers(plan, shown, how))
         write_json(json, as_json(result), identity)
         _write_report(result, report, quiet=is_stdout(json))
         if serve and not result.interrupted:

@@ -59,9 +59,8 @@ def notify(  # noqa: PLR0913 - one parameter per option
     log = _Lines(place.notify_log)
     if test:
         return asyncio.run(_tested(place, config, log))
-    with CompanionLock(place.notify), suppress(asyncio.CancelledError):
-        log.write(_begins(settings))
-        asyncio.run(_run(place, config, log))
+    with CompanionLock(place.notify):
+        asyncio.run(_run(place, config, settings, log))
         log.write("The companion ends.")
     return ExitCode.DONE
 
@@ -86,10 +85,16 @@ def _begins(settings: NotifySettings) -> str:
     return f"Alerts go to {', '.join(settings.targets)}; {who}"
 
 
-async def _run(place: Home, config: Path | None, log: _Lines) -> None:
+async def _run(place: Home, config: Path | None, settings: NotifySettings, log: _Lines) -> None:
+    """Run until a signal ends it; from its first line on a signal ends it in order."""
+    stopped = asyncio.Event()
+    on_stop_signals(stopped.set)
+    log.write(_begins(settings))
     async with companion_of(place, config=config, log=log.write, login=_login_of(place)) as parts:
-        running = asyncio.ensure_future(parts.run())
-        on_stop_signals(lambda: None if running.done() else _cancel(running))
+        running, stopping = asyncio.ensure_future(parts.run()), asyncio.ensure_future(stopped.wait())
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        running.cancel()
         with suppress(asyncio.CancelledError):
             await running
 
@@ -107,10 +112,6 @@ def _login_of(place: Home) -> Callable[[str], str | None]:
         return f"{address}/login/{make_link(place.folder, Role.OPERATOR, SystemClock())}"
 
     return login
-
-
-def _cancel(running: "asyncio.Future[None]") -> None:
-    running.cancel()
 
 
 async def _tested(place: Home, config: Path | None, log: _Lines) -> ExitCode:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.fault_kinds import ON_THE_WIRE
 from hedgerow.emulator.wire.rest.faults import MessageFaultKind
 
 pytestmark = pytest.mark.slow
@@ -168,4 +168,4 @@ def test_the_page_lists_every_fault_there_is() -> None:
     listed = {
         name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
     }
-    assert listed == {*FaultKind, *MessageFaultKind}
+    assert listed == {*ON_THE_WIRE, *MessageFaultKind}
