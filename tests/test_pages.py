@@ -33,3 +33,10 @@ def test_every_page_is_in_the_menu_of_the_site() -> None:
     docs = ROOT / "docs"
     pages = {str(path.relative_to(docs)) for path in docs.rglob("*.md") if path.parent.name != "decisions"}
     assert menu == pages
+
+
+def test_every_decision_has_a_number_of_its_own_and_names_it() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for number, page in enumerate(pages, start=1):
+        assert page.read_text(encoding="utf-8").startswith(f"# {number}. "), page.name
