@@ -63,7 +63,7 @@ class LiveCompanion:
 
     def start(self) -> None:
         with self.said.open("ab") as said:
-            self._said_before = said.tell()
+            self._said_before = self.said.stat().st_size
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 [COMMAND, "notify", "--paper", "--home", str(self._home.folder)],
                 env=self._variables,

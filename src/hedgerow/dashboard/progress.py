@@ -134,6 +134,6 @@ def _bar(console: Console) -> Progress:
         TextColumn("{task.fields[figures]}", markup=False),
         TimeElapsedColumn(),
         console=console,
-        redirect_stdout=False,  # it goes to standard error: what is printed meanwhile stays where it belongs
+        redirect_stdout=False,  # the bar is on standard error: what is printed beside it stays where it belongs
         redirect_stderr=False,
     )
