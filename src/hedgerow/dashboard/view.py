@@ -6,7 +6,7 @@ the view of it; from outside, ``view_of_bot`` makes the same view of what was re
 Money is in quote units, ratios are fractions, times are aware UTC; None = not known, never zero.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from math import inf
@@ -48,7 +48,7 @@ from hedgerow.dashboard.view_parts import (
 )
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.money import ZERO, plain
+from hedgerow.domain.money import ZERO, plain, sum_or_none
 from hedgerow.domain.position import ClosedHedge, HedgedPosition
 from hedgerow.domain.records.time_series import DecisionCount, MarkKind, PaymentMade
 from hedgerow.domain.run_identity import RunIdentity
@@ -381,7 +381,7 @@ def _danger(hedge: HedgeView) -> tuple[int, float, str]:
 def _together(hedges: Sequence[HedgeView]) -> Together:
     results = [hedge.result for hedge in hedges]
     notional = sum((hedge.entry_notional for hedge in hedges), ZERO)
-    net = _sum(result.net_if_closed if result else None for result in results)
+    net = sum_or_none(result.net_if_closed if result else None for result in results)
     payments = [hedge.funding.next for hedge in hedges if hedge.funding.next is not None]
     due_at = min((payment.at for payment in payments), default=None)
     paid_back = [result.break_even_at for result in results if result and (result.net_if_closed or ZERO) < 0]
@@ -395,35 +395,25 @@ def _together(hedges: Sequence[HedgeView]) -> Together:
     return Together(
         hedges=len(hedges),
         notional=notional,
-        difference_value=_sum(
+        difference_value=sum_or_none(
             abs(hedge.difference.value) if hedge.difference and hedge.difference.value is not None else None
             for hedge in hedges
         ),
         funding=sum((hedge.funding_received for hedge in hedges), ZERO),
         fees_paid=sum((hedge.fees_paid for hedge in hedges), ZERO),
-        basis=_sum(result.basis if result else None for result in results),
-        exit_cost=_sum(result.exit_cost if result else None for result in results),
-        net_so_far=_sum(result.net_so_far if result else None for result in results),
+        basis=sum_or_none(result.basis if result else None for result in results),
+        exit_cost=sum_or_none(result.exit_cost if result else None for result in results),
+        net_so_far=sum_or_none(result.net_so_far if result else None for result in results),
         net_if_closed=net,
         net_on_notional=None if net is None or notional <= 0 else float(net / notional),
         break_even_at=max((at for at in paid_back if at), default=None) if None not in paid_back else None,
         next_payment_at=due_at,
-        next_payment=_sum(payment.amount for payment in payments if payment.at == due_at) if payments else None,
+        next_payment=sum_or_none(payment.amount for payment in payments if payment.at == due_at) if payments else None,
         apr_on_leg=apr,
         apr_on_capital=None if apr is None else apr / LEGS,
         liquidation_distance=min(distances, default=None),
         level=max(levels, key=list(HealthLevel).index, default=None),
     )
-
-
-def _sum(parts: Iterable[Decimal | None]) -> Decimal | None:
-    """Return the sum; None where one part is not known."""
-    total = ZERO
-    for part in parts:
-        if part is None:
-            return None
-        total += part
-    return total
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -436,7 +426,7 @@ def _totals(bot: BotView, whole: StrategyResult, hedges: Sequence[HedgeView]) ->
         basis=ended.basis_pnl,
         fees=ended.fees,
         net_closed=ended.net_profit,
-        held=_sum(hedge.result.net_if_closed if hedge.result else None for hedge in hedges),
+        held=sum_or_none(hedge.result.net_if_closed if hedge.result else None for hedge in hedges),
         net_so_far=whole.net_so_far if _is_whole(whole, hedges) else None,
         net_if_closed=whole.net_if_closed if _is_whole(whole, hedges) else None,
         imported=ledger.imported.total_profit_loss,

@@ -1,5 +1,6 @@
 """Decimal money and quantities on a grid: exact steps, never floats."""
 
+from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from math import gcd
@@ -16,6 +17,7 @@ __all__ = [
     "nearest_step",
     "plain",
     "plain_or_none",
+    "sum_or_none",
 ]
 
 ZERO = Decimal(0)
@@ -80,6 +82,16 @@ def common_step(first: Decimal, second: Decimal) -> Decimal:
     scale = max(_decimals(first), _decimals(second))
     a, b = int(first.scaleb(scale)), int(second.scaleb(scale))
     return Decimal(a * b // gcd(a, b)).scaleb(-scale).normalize() + ZERO
+
+
+def sum_or_none(parts: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the sum; None where one part is not known."""
+    total = ZERO
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total
 
 
 def plain(value: Decimal) -> str:

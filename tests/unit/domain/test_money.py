@@ -2,7 +2,16 @@ from decimal import Decimal
 
 import pytest
 
-from hedgerow.domain.money import ceil_to_step, common_step, floor_to_step, is_on_grid, is_positive, nearest_step, plain
+from hedgerow.domain.money import (
+    ceil_to_step,
+    common_step,
+    floor_to_step,
+    is_on_grid,
+    is_positive,
+    nearest_step,
+    plain,
+    sum_or_none,
+)
 
 
 def test_c1_a_quantity_on_the_grid_is_not_cut_by_float_arithmetic() -> None:
@@ -84,3 +93,11 @@ def test_a_large_value_on_a_fine_grid_is_on_it() -> None:
 @pytest.mark.parametrize(("value", "positive"), [("1", 1), ("0", 0), ("-1", 0), ("NaN", 0), ("Infinity", 0)])
 def test_only_a_finite_value_above_zero_is_positive(value: str, positive: int) -> None:
     assert is_positive(Decimal(value)) is bool(positive)
+
+
+@pytest.mark.parametrize(
+    ("parts", "total"),
+    [((), Decimal(0)), ((Decimal("0.1"), Decimal("-0.3")), Decimal("-0.2")), ((Decimal(1), None, Decimal(2)), None)],
+)
+def test_a_sum_with_an_unknown_part_is_unknown(parts: tuple[Decimal | None, ...], total: Decimal | None) -> None:
+    assert sum_or_none(parts) == total

@@ -1,6 +1,6 @@
 """The books as one value: hedges, equity, wallets and the comparison with the venue; its JSON and its tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from hedgerow.dashboard.books.matching import AuditLine, MatchStatus, pending_ch
 from hedgerow.dashboard.books.statement import HedgeStatement, Statement
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.ledger.books import BookLine, held_of
-from hedgerow.domain.money import ZERO, plain_or_none
+from hedgerow.domain.money import ZERO, plain_or_none, sum_or_none
 from hedgerow.strategy.hedge_result import ExitPrices, StrategyResult, strategy_result
 
 __all__ = [
@@ -98,21 +98,12 @@ class BooksTotals(Struct, frozen=True, kw_only=True):
         results = [each.result for each in hedges]
         return BooksTotals(
             funding=sum((result.funding for result in results), ZERO),
-            basis=_sum(result.basis for result in results),
+            basis=sum_or_none(result.basis for result in results),
             fees=sum((result.fees_paid for result in results), ZERO),
             fees_estimated=sum((each.hedge.tally.fees_estimated for each in hedges), ZERO),
-            net=_sum(result.net_so_far for result in results),
-            net_if_closed=_sum(result.net_if_closed for result in results),
+            net=sum_or_none(result.net_so_far for result in results),
+            net_if_closed=sum_or_none(result.net_if_closed for result in results),
         )
-
-
-def _sum(parts: Iterable[Decimal | None]) -> Decimal | None:
-    total = ZERO
-    for part in parts:
-        if part is None:
-            return None
-        total += part
-    return total
 
 
 class BooksReport(Struct, frozen=True, kw_only=True):
