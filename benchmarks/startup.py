@@ -130,7 +130,7 @@ def main() -> int:
     ups = [emulator_start(asked.port, lambda: bots.append(bot_start(asked.port))) for _ in range(runs)]
     table.line(f"hedgerow emulator --pairs {PAIRS}, until it answers", ups, 2.0)
     table.line(f"hedgerow run, until its first check ({PAIRS} pairs)", [start for start, _ in bots], 1.5)
-    budgets.most("hedgerow run, most memory resident", round(max(memory for _, memory in bots)), 100, " MB")
+    budgets.most("hedgerow run, most memory resident", round(max(memory for _, memory in bots)), 60, " MB")
     return 0 if budgets.held else 1
 
 
