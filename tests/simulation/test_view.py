@@ -12,7 +12,9 @@ from hedgerow.app.simulation.run import play_seed
 from hedgerow.dashboard.bot_state import BotState, StateReport, bot_state
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.emulator.core.market_changes import BookDistortion, MarkDistortion
 from hedgerow.engine.notices import Recorded
 from hedgerow.simulation.checks.invariants import Exposure, Invariant
 from hedgerow.simulation.checks.legs import Naked
@@ -118,6 +120,21 @@ def test_values_that_are_off_by_more_than_the_spread_are_condemned() -> None:
     assert valued(harness, replace(shown, net_so_far=None)) == {Invariant.WORTH}
     assert valued(harness, replace(shown, file_symbol="XYZUSDT")) == {Invariant.WORTH}
     assert valued(harness, replace(shown, file_symbol=None)) == {Invariant.WORTH}
+
+
+def test_a_leg_whose_book_has_one_side_is_worth_what_its_mark_says_and_no_more() -> None:
+    harness, shown = true_values()
+    held = harness.hedge
+    harness.world.change_market(MarkDistortion(symbol=held.symbol, mark_bps=Decimal(200)))
+    prices = harness.world.prices(held.symbol)
+    assert prices is not None
+    assert shown.net_so_far is not None
+    apart = held.short * (prices.perp - prices.mark)
+    at_mark = replace(shown, net_so_far=shown.net_so_far + apart)
+    assert valued(harness, at_mark) == {Invariant.WORTH}, "both sides are there: the middle can be read"
+    harness.world.change_market(BookDistortion(symbol=held.symbol, market=Market.PERP, missing=Side.SELL))
+    assert valued(harness, at_mark) == set()
+    assert valued(harness, replace(shown, net_so_far=shown.net_so_far + 2 * apart)) == {Invariant.WORTH}
 
 
 def test_the_time_that_others_left_legs_apart_is_not_shown_shorter() -> None:

@@ -12,7 +12,6 @@ from msgspec import Struct
 from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.world import World
 from hedgerow.simulation.checks.invariants import Exposure, Invariant
 from hedgerow.simulation.checks.legs import Naked
@@ -91,8 +90,9 @@ def check_values(
         return
     tally = hedge.tally
     coins, short = tally.spot_quantity, -tally.perp_quantity
-    spot_room = _room(world, Market.SPOT, hedge.symbol, prices.spot) * coins
-    perp_room = _room(world, Market.PERP, hedge.symbol, prices.perp) * short
+    index = prices.spot if prices.index is None else prices.index
+    spot_room = _room(world, Market.SPOT, hedge.symbol, prices.spot, index) * coins
+    perp_room = _room(world, Market.PERP, hedge.symbol, prices.perp, prices.mark) * short
     value = coins * prices.spot
     if shown.file_value is None or abs(shown.file_value - value) > spot_room:
         yield Invariant.WORTH, f"the state file values {held} at {shown.file_value}, it is worth {value:.4f}"
@@ -102,9 +102,12 @@ def check_values(
         yield Invariant.WORTH, f"{held} is shown to have made {shown.net_so_far}, it made {net:.4f}"
 
 
-def _room(world: World, market: Market, symbol: str, price: Decimal) -> Decimal:
-    """Return by how much a reading of one price may be off: the spread of its book, and what prices move meanwhile."""
+def _room(world: World, market: Market, symbol: str, price: Decimal, instead: Decimal) -> Decimal:
+    """Return by how much a reading of one price may be off: the spread of its book, and what prices move meanwhile.
+
+    A book with one side alone shows no middle: the leg is then valued at ``instead``, the index or the mark.
+    """
     depth = world.depth(market, symbol)
     bid, ask = depth.touch(Side.SELL), depth.touch(Side.BUY)
-    spread = ask - bid if bid is not None and ask is not None else ZERO
+    spread = ask - bid if bid is not None and ask is not None else abs(instead - price)
     return spread + price * MOVED + ROUNDING
