@@ -8,9 +8,9 @@ from typing import TypeVar
 from aiohttp import web
 
 from hedgerow.clock import SystemClock
+from hedgerow.serving_thread import ServingThread
 from hedgerow.web.access import AccessState, Role, csrf_of, new_token
 from hedgerow.web.server import DashboardServer, ServerOptions, listen
-from hedgerow.web.serving import ServingThread
 from support.asked import Reply, ask
 
 __all__ = ["KeptAccess", "Served", "StoppedClock", "served_dashboard"]

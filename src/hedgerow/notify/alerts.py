@@ -242,7 +242,7 @@ KINDS: Final[Mapping[AlertKind, KindOfAlert]] = {
     ),
     AlertKind.REQUEST: KindOfAlert(
         level=AlertLevel.INFO,
-        when="a person's request that trades or allows openings was handled, whoever sent it",
+        when="a person's request that trades or allows openings was handled, from any sender",
         does="It is done, or refused, as the answer says.",
         can_do="If it was not one of you: /halt, and change the access.",
     ),

@@ -17,7 +17,7 @@ from hedgerow.emulator.wire.rest.call import WireRequest
 from hedgerow.emulator.wire.rest.router import RestReply
 from hedgerow.testing.accounts import AsterAccount
 from hedgerow.testing.records import SeenRequest, request_of
-from hedgerow.testing.server_thread import ServingThread
+from hedgerow.testing.server_thread import ExchangeThread
 
 __all__ = ["HOST", "AsterHandle", "MarketName", "Money", "as_text"]
 
@@ -39,7 +39,7 @@ class AsterHandle:
         self._requests: deque[SeenRequest] = deque(maxlen=KEPT_REQUESTS)
         self._venue.watchers.append(self._watch)
         self._chain_id = plan.chain_id
-        self._serving = ServingThread(self._venue, plan.host)
+        self._serving = ExchangeThread(self._venue, plan.host)
 
     def close(self) -> None:
         """Stop serving and give the ports back; may be called twice."""

@@ -16,10 +16,10 @@ from hedgerow.dashboard.view import View
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.formats import utc_second
 from hedgerow.ports import Clock
+from hedgerow.serving_thread import ServingThread
 from hedgerow.web.access import Role, new_link, new_token
 from hedgerow.web.routes import DashboardRoutes
 from hedgerow.web.server import DashboardServer, ServerOptions, listen
-from hedgerow.web.serving import ServingThread
 from hedgerow.web.sources import BotSource
 
 __all__ = [

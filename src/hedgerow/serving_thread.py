@@ -17,18 +17,29 @@ Serve = Callable[[asyncio.Event, Callable[[], None]], Awaitable[None]]
 class ServingThread:
     """Runs a server until it is closed, as a context."""
 
-    def __init__(self, serve: Serve) -> None:
-        """Begin; return once it listens.
+    def __init__(self, serve: Serve, *, name: str = "dashboard", seconds: float = PATIENCE_SECONDS) -> None:
+        """Begin; return once it listens. It may take ``seconds`` to begin, and as long to end.
 
         Raises:
             ConfigError: what the server raises because it cannot listen.
         """
         self._serve = serve
+        self._seconds = seconds
         self._listening: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._ended: Future[None] = Future()
-        self._thread = threading.Thread(target=self._main, name="dashboard", daemon=True)
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._thread.start()
-        self._loop, self._stop = self._listening.result(PATIENCE_SECONDS)
+        self._loop, self._stop = self._listening.result(seconds)
+
+    def call(self, act: Callable[[], None]) -> None:
+        """Have the thread do something soon.
+
+        Raises:
+            RuntimeError: the server has ended.
+        """
+        if self._ended.done():
+            raise RuntimeError(f"this {self._thread.name} has ended")
+        self._loop.call_soon_threadsafe(act)
 
     def close(self) -> None:
         """Stop; may be called twice.
@@ -37,8 +48,8 @@ class ServingThread:
             Exception: what ended the server before it was asked to.
         """
         if not self._ended.done():
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(PATIENCE_SECONDS)
+            self.call(self._stop.set)
+        self._thread.join(self._seconds)
         self._ended.result(0)
 
     def __enter__(self) -> Self:
