@@ -134,10 +134,10 @@ class Terminal:
         self.columns, self.rows = columns, rows
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def wait_for(self, text: str, seconds: float = PATIENCE_SECONDS) -> str:
-        """Read until ``text`` was written (escapes removed); returns everything written so far."""
+    def wait_for(self, text: str, seconds: float = PATIENCE_SECONDS, *, times: int = 1) -> str:
+        """Read until ``text`` was written so often (escapes removed); returns everything written so far."""
         until = CLOCK.monotonic() + seconds
-        while text not in ESCAPE.sub("", self.written):
+        while ESCAPE.sub("", self.written).count(text) < times:
             left = until - CLOCK.monotonic()
             if left <= 0 or not self._read(left):
                 raise AssertionError(f"{text!r} did not come within {seconds} s:\n{ESCAPE.sub('', self.written)}")

@@ -16,6 +16,7 @@ from hedgerow.config.presets import PRESETS, PresetName
 from hedgerow.domain.formats import signed_amount
 from support.command_runner import COMMAND, EAGER, process, write_config
 from support.local_aster import KEY, SIGNER, USER, LocalAster, local_aster
+from support.telegram_server import ADMIN, GROUP, TOKEN, TelegramServer
 from support.terminal import Terminal, TerminalOutput, on_terminal
 
 CONFIG = "config_volume_farming_strategy.json"
@@ -343,7 +344,9 @@ def test_init_asks_each_question_until_its_answer_can_be_used(tmp_path: Path, co
         terminal.wait_for("[taker]: ")
         assert not (tmp_path / CONFIG).exists()
         terminal.press("maker\r")
-        terminal.wait_for("[y/N]: ")
+        terminal.wait_for("Enter the keys now? [y/N]: ")
+        terminal.press("\r")
+        terminal.wait_for("Set up alerts now? [y/N]: ")
         terminal.press("\r")
         seen = fits(terminal.end())
 
@@ -373,6 +376,7 @@ def test_init_again_keeps_what_is_there_and_hides_what_is_secret(tmp_path: Path)
             ("optional 0x\nAPI_USER: ", USER),
             (f"{USER}\nAPI_SIGNER: ", SIGNER),
             (f"{SIGNER}\nAPI_PRIVATE_KEY: ", KEY),
+            ("Set up alerts now? [y/N]: ", ""),
         ):
             terminal.wait_for(asked)
             terminal.press(f"{answer}\r")
@@ -393,6 +397,56 @@ def test_init_again_keeps_what_is_there_and_hides_what_is_secret(tmp_path: Path)
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
     schema = json.loads((tmp_path / document["$schema"]).read_text())
     assert "max_positions" in schema["properties"]["position_management"]["properties"]
+
+
+def test_init_asks_for_alerts_until_a_test_message_arrives_and_hides_the_token(tmp_path: Path) -> None:
+    wrong = TOKEN.replace("nobody", "nobodY")
+    with TelegramServer() as server:
+        server.say("/help", now=1)
+        (tmp_path / ".env").write_text(f"HEDGEROW_TELEGRAM_API={server.address}\n")
+        with Terminal("init", home=tmp_path, columns=WIDE) as terminal:
+            for asked, times, answer in (
+                ("cautious): ", 1, "patient"),
+                ("[none]: ", 1, ""),
+                ("[taker]: ", 1, ""),
+                ("Enter the keys now? [y/N]: ", 1, ""),
+                ("Set up alerts now? [y/N]: ", 1, "y"),
+                ("TOKEN [none]: ", 1, "no token"),
+                ("TOKEN [none]: ", 2, wrong),
+                ("CHATS [none]: ", 1, "my group"),
+                ("CHATS [none]: ", 2, str(GROUP)),
+                ("USERS [none]: ", 1, str(ADMIN)),
+                ("URLS [none]: ", 1, "nonsense"),
+                ("URLS [none]: ", 2, ""),
+                ("QUIET [none]: ", 1, "22"),
+                ("QUIET [none]: ", 2, "22:00-07:00"),
+                ("ZONE [none]: ", 1, ""),
+                ("Enter them again? [Y/n]: ", 1, ""),
+                ("TOKEN [kept]: ", 1, TOKEN),
+                (f"CHATS [{GROUP}]: ", 1, ""),
+                (f"USERS [{ADMIN}]: ", 1, ""),
+                ("URLS [none]: ", 3, ""),
+                ("QUIET [22:00-07:00]: ", 1, "none"),
+            ):
+                terminal.wait_for(asked, times=times)
+                terminal.press(f"{answer}\r")
+            seen = fits(terminal.end())
+
+    assert seen.code == 0
+    assert "Telegram refused getMe: Unauthorized (code 401); the token is kept, and tried below" in seen.flat_text
+    assert f"Test message to telegram:{GROUP}: not sent (Telegram refused sendMessage: Unauthorized" in seen.flat_text
+    assert (
+        f"Telegram knows the bot @hedge_test_bot. Lately wrote to it: u7 is user {ADMIN} in chat {GROUP}." in seen.text
+    )
+    assert f"Test message to telegram:{GROUP}: sent" in seen.text
+    assert not any(secret in seen.text for secret in ("no token\n", "nonsense", wrong, TOKEN))
+    assert server.texts == [(GROUP, "Hedgerow: this is a test message. Alerts arrive here.")]
+    assert (tmp_path / ".env").read_text().splitlines() == [
+        f"HEDGEROW_TELEGRAM_API={server.address}",
+        *(f"HEDGEROW_TELEGRAM_CHATS={GROUP}", f"HEDGEROW_TELEGRAM_USERS={ADMIN}"),
+        *(f"HEDGEROW_TELEGRAM_TOKEN={TOKEN}", "HEDGEROW_ALERTS_QUIET="),
+    ]
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
 
 
 def test_an_interrupted_init_writes_nothing(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def init(
         ),
     ] = False,
 ) -> None:
-    """Write a preset as configuration; on a terminal, ask for goal, capital, style and keys.
+    """Write a preset as configuration; on a terminal, ask for goal, capital, style, keys and alerts.
 
     On a terminal it can be run again: what is there is the answer of an empty line. Elsewhere an existing file is kept
     unless --yes is given.
@@ -82,6 +82,9 @@ def _interview(option: str, target: Path, place: Home) -> None:
     if variables:
         write_variables(place.secrets, variables)
         say(f"Wrote {place.secrets}, readable by you alone")
+    from hedgerow.cli.alert_interview import ask_alerts  # noqa: PLC0415 - what only this part of init needs
+
+    ask_alerts(place, target)
 
 
 def _present(target: Path) -> Settings:

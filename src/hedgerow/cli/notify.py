@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.companion.parts import TEST_TEXT, companion_of, settings_of
+from hedgerow.app.companion.parts import companion_of, settings_of
+from hedgerow.app.companion.trial import send_tests
 from hedgerow.app.signals import on_stop_signals
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
@@ -25,7 +26,6 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.formats import utc_second
-from hedgerow.notify.delivery import Outcome
 from hedgerow.notify.settings import NotifySettings
 from hedgerow.store.account_lock import CompanionLock
 
@@ -56,9 +56,9 @@ def notify(  # noqa: PLR0913 - one parameter per option
     if not settings.targets:
         raise ConfigError(NO_TARGET)
     place.prepare()
-    log = _Lines(place.notify_log)
     if test:
-        return asyncio.run(_tested(place, config, log))
+        return asyncio.run(_tested(place, config))
+    log = _Lines(place.notify_log)
     with CompanionLock(place.notify):
         asyncio.run(_run(place, config, settings, log))
         log.write("The companion ends.")
@@ -114,12 +114,9 @@ def _login_of(place: Home) -> Callable[[str], str | None]:
     return login
 
 
-async def _tested(place: Home, config: Path | None, log: _Lines) -> ExitCode:
+async def _tested(place: Home, config: Path | None) -> ExitCode:
     """Send a test message to each target; the exit code is 1 where one did not take it."""
-    failed = False
-    async with companion_of(place, config=config, log=log.write) as parts:
-        for target in parts.targets:
-            attempt = await target.send(TEST_TEXT)
-            failed = failed or attempt.outcome is not Outcome.SENT
-            say(f"{target.name}: {attempt.outcome.value}{f' ({attempt.detail})' if attempt.detail else ''}")
-    return ExitCode.FAILED if failed else ExitCode.DONE
+    results = await send_tests(place, config)
+    for result in results:
+        say(result.line)
+    return ExitCode.DONE if all(result.arrived for result in results) else ExitCode.FAILED

@@ -31,7 +31,7 @@ from hedgerow.notify.telegram import TelegramClient
 from hedgerow.ports import Clock, Transport
 from hedgerow.store.files import read_small_file, replace_file
 
-__all__ = ["TEST_TEXT", "CompanionParts", "HomeLog", "StateKept", "companion_of", "settings_of"]
+__all__ = ["TEST_TEXT", "CompanionParts", "HomeLog", "StateKept", "companion_of", "settings_of", "telegram_client"]
 
 LOGGER = "hedgerow.notify"
 LARGEST_STATE = 32 * 2**20
@@ -166,7 +166,7 @@ async def companion_of(
     source = HomeLog(home, clock, identity)
     async with HttpTransport(environment.proxy()) as transport:
         telegram, apprise = settings.telegram, tuple(map(AppriseTarget, settings.apprise))
-        client = None if telegram is None else _client(transport, clock, telegram)
+        client = None if telegram is None else telegram_client(transport, clock, telegram)
         chats = () if telegram is None or client is None else tuple(TelegramTarget(client, c) for c in telegram.chats)
         targets: tuple[Target, ...] = (*chats, *apprise)
         who = f"{home.folder.absolute().name}{home.mode.value}"
@@ -192,7 +192,8 @@ async def companion_of(
                 each.close()
 
 
-def _client(transport: Transport, clock: Clock, settings: TelegramSettings) -> TelegramClient:
+def telegram_client(transport: Transport, clock: Clock, settings: TelegramSettings) -> TelegramClient:
+    """Return the client of a bot of Telegram."""
     # The pace is a limit of the public server; one of a user's own has none.
     pace = {} if settings.address == TELEGRAM else {"pace": 0.0}
     return TelegramClient(transport, clock, settings.token, settings.address, **pace)
