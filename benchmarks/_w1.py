@@ -22,7 +22,14 @@ from hedgerow.ports import Liquidity, MarketPrices
 from hedgerow.strategy.evaluation.exits import Exit
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.observation import Evaluation, Refusal, RefusalKind
-from hedgerow.strategy.parameters import CapitalManagement, FundingRateStrategy, PositionManagement, StrategyParameters
+from hedgerow.strategy.parameters import (
+    AfterEmergency,
+    CapitalManagement,
+    FundingRateStrategy,
+    PositionManagement,
+    RiskManagement,
+    StrategyParameters,
+)
 from hedgerow.strategy.policies import VolumeFarming
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -38,6 +45,7 @@ PARAMETERS = StrategyParameters(
     capital_management=CapitalManagement(max_capital_usd=2 * NOTIONAL),
     funding_rate_strategy=FundingRateStrategy(min_funding_apr=0.15, exit_funding_apr=-100.0),
     position_management=PositionManagement(max_exit_cost_bps=Decimal(10_000)),
+    risk_management=RiskManagement(after_emergency=AfterEmergency.REST),
     execution=ExecutionLimits(
         max_naked_equity_fraction=Decimal(1), slice_depth_fraction=Decimal(1), settlement_guard_seconds=0
     ),

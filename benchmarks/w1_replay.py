@@ -46,6 +46,10 @@ WORDS = {
 
 MA, ENTRY_APR, LOSS, MULTIPLIER, MAX_AGE, ROTATION_AGE, ROTATION_GAIN = 10, 0.15, -1000.0, 1.5, 288, 48, 0.10
 """W1's parameters: prints, fraction, USD, times all fees, steps, steps, fraction."""
+APART = 0.05
+"""Legs whose prices differ by more than this fraction are left for no profit."""
+CONFIRMING, REST, LONGEST_REST = 5.0 / 300.0, 48, 288
+"""Steps: how long after its step a stop is confirmed and traded, and how long its pair rests, at first and at most."""
 
 
 Rows = list[list[float]]
@@ -62,28 +66,36 @@ def lists(folder: Path, steps: int, pairs: int | None) -> tuple[Rows, Rows, Rows
 def oracle(spots: Rows, perps: Rows, rates: Rows) -> list[Trade]:
     """Return W1's trades by the plain definition."""
     steps, count = len(spots), len(spots[0])
-    held, t_in = -1, 0
-    q = d0 = fund = fee_in = 0.0
-    best, best_apr, apr = -1, -1e300, [-1e300] * count
+    held, t_in, late = -1, 0, 0.0
+    q = coins = d0 = fund = fee_in = 0.0
+    apr = [-1e300] * count
+    rests: dict[int, tuple[int, int]] = {}
     trades: list[Trade] = []
     for t in range(steps):
         if t % STEPS_PER_FUNDING == 0:
             k = t // STEPS_PER_FUNDING
             fund += q * perps[t][held] * rates[k][held] if held >= 0 else 0.0
             apr = _aprs(rates, k, count)
-            best_apr = max(apr)
-            best = apr.index(best_apr)
+        out = 0.0
         if held >= 0:
-            u = q * (spots[t][held] - perps[t][held] - d0) + fund - fee_in
-            why = _why(u, fund, fee_in, t - t_in, best_apr - apr[held]) or ("END" if t == steps - 1 else "")
+            s, p = spots[t][held], perps[t][held]
+            u = coins * s - q * p - d0 + fund - fee_in
+            better = max((apr[i] for i in range(count) if i != held and not _rests(rests, i, t)), default=-1e300)
+            why = _why(u, fund, fee_in, t - t_in - late, better - apr[held], is_apart=apart(s, p))
+            why = why or ("END" if t == steps - 1 else "")
             if why:
                 trades.append((t_in, t, held, why))
+                out = CONFIRMING if why == "STOP" else 0.0
+                _ended(rests, held, t, why)
                 held = -1
-        if held < 0 and t < steps - 1 and best_apr > ENTRY_APR:
-            held, t_in, fund = best, t, 0.0
-            s, p = spots[t][held], perps[t][held]
-            q, d0 = math.floor(10000.0 / s / 1e-4) * 1e-4, s - p
-            fee_in = q * (s * 0.001 + p * 0.0005)
+        if held < 0 and t < steps - 1:
+            best = max(range(count), key=lambda i: -1e300 if _rests(rests, i, t, out) else apr[i])
+            if apr[best] > ENTRY_APR and not _rests(rests, best, t, out):
+                held, t_in, late, fund = best, t, out, 0.0
+                s, p = spots[t][held], perps[t][held]
+                q = math.floor(10000.0 / s / 1e-4) * 1e-4
+                coins = math.ceil(q / (1.0 - 0.001) / 1e-4 - 1e-9) * 1e-4
+                d0, fee_in = coins * s - q * p, coins * s * 0.001 + q * p * 0.0005
     return trades
 
 
@@ -93,14 +105,37 @@ def _aprs(rates: list[list[float]], k: int, count: int) -> list[float]:
     return [sum(rates[j][s] for j in range(k - MA + 1, k + 1)) / MA * 1095.0 for s in range(count)]
 
 
-def _why(u: float, fund: float, fee_in: float, age: int, gain: float) -> str:
+def apart(spot: float, perp: float) -> bool:
+    """Return whether the prices of two legs may be those of different things."""
+    return abs(spot - perp) > APART * min(spot, perp)
+
+
+def _why(u: float, fund: float, fee_in: float, age: float, gain: float, *, is_apart: bool) -> str:
     if u < LOSS:
         return "STOP"
+    if is_apart:
+        return ""
     if fund >= MULTIPLIER * (2.0 * fee_in):
         return "TARGET"
     if age >= MAX_AGE:
         return "AGE"
     return "ROT" if age >= ROTATION_AGE and gain >= ROTATION_GAIN else ""
+
+
+def _ended(rests: dict[int, tuple[int, int]], pair: int, t: int, why: str) -> None:
+    """Remember when a pair was stopped and how often in a row; any other end is forgotten."""
+    if why == "STOP":
+        rests[pair] = t, rests[pair][1] + 1 if pair in rests else 1
+    else:
+        rests.pop(pair, None)
+
+
+def _rests(rests: dict[int, tuple[int, int]], pair: int, t: int, late: float = 0.0) -> bool:
+    """Return whether a pair may not be opened yet, ``late`` steps after step ``t``."""
+    if pair not in rests:
+        return False
+    since, count = rests[pair]
+    return t + late < since + CONFIRMING + min(LONGEST_REST, REST << (count - 1))
 
 
 def engine_trades(store: MemoryStore, market_data: W1MarketData) -> list[Trade]:

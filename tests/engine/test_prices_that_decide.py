@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.events import ExecutionStarted, Halted, HaltReason, Lifted
+from hedgerow.domain.events import ExecutionStarted, Halted, HaltReason, HedgeOpened, Lifted
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import CloseRequested
@@ -138,6 +138,29 @@ def test_a_halt_because_of_legs_that_differ_lifts_itself_when_they_follow_one_pr
     assert [event.reason for event in harness.logged(Halted)] == [HaltReason.LEGS_DIFFER]
     assert [event.detail for event in harness.logged(Lifted)] == ["the two legs follow one price again"]
     assert harness.ledger.halt is None
+
+
+def test_a_halt_because_of_legs_that_differ_ends_with_the_hedge_that_was_closed_when_they_agreed() -> None:
+    aged = PositionManagement(max_position_age_hours=0.5, fee_coverage_multiplier=1000)
+    harness = harness_of(parameters=StrategyParameters(position_management=aged))
+    harness.run(0.25)
+    harness.world.change_market(wick_of(Market.SPOT, -2000, 1200))
+    harness.run(1.0)
+    assert [event.reason for event in harness.logged(Halted)] == [HaltReason.LEGS_DIFFER]
+    assert harness.reasons[:1] == [Reason.MAX_AGE]
+    assert harness.ledger.halt is None
+    assert len(harness.logged(HedgeOpened)) > 1, "nothing keeps the next opening away"
+
+
+def test_a_halt_because_of_legs_that_differ_stays_when_a_person_closed_the_hedge() -> None:
+    harness = harness_of()
+    harness.run(0.5)
+    harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(30)))
+    harness.run(0.3)
+    assert harness.ask(CloseRequested()).done
+    harness.run(0.3)
+    assert harness.ledger.halt is not None
+    assert harness.logged(Lifted) == []
 
 
 def test_legs_that_differ_in_one_check_alone_halt_nothing() -> None:

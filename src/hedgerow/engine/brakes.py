@@ -1,6 +1,7 @@
 """Halts openings after incidents, while the legs of a hedge follow different prices, and when money is missing."""
 
 from decimal import Decimal
+from typing import Final
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
@@ -9,11 +10,14 @@ from hedgerow.domain.market import MarketView
 from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.journal import Journal
 from hedgerow.strategy.decisions.brakes import brake_of, is_halted_for, unexplained_loss
+from hedgerow.strategy.evaluation.exits import PROFIT_ORDER, REASONS
 from hedgerow.strategy.evidence.underlying import divergence, is_one_price
 from hedgerow.strategy.observation import HaltOpenings, Observation
 from hedgerow.strategy.parameters import RiskManagement
 
 __all__ = ["Brakes"]
+
+_FOR_PROFIT: Final = frozenset(REASONS[code] for code in PROFIT_ORDER)
 
 
 class Brakes:
@@ -72,10 +76,16 @@ class Brakes:
         return HaltOpenings(reason=ev.HaltReason.LEGS_DIFFER, detail=f"{'; '.join(twice)}; {advice}")
 
     def _legs_together(self, market: MarketView | None) -> bool:
-        """Return whether a halt because of legs that differ ends: two checks in a row saw one price again."""
+        """Return whether a halt because of legs that differ ends: two checks in a row saw one price again.
+
+        So does one check that closed the hedge for profit: it closes none while its legs differ.
+        """
         ledger = self._journal.ledger
-        hedges = ledger.open_hedges
-        halted = ledger.halt is not None and ledger.halt.reason is ev.HaltReason.LEGS_DIFFER
+        hedges, halt = ledger.open_hedges, ledger.halt
+        halted = halt is not None and halt.reason is ev.HaltReason.LEGS_DIFFER
         one = frozenset(each.hedge_id for each in hedges if halted and is_one_price(each.symbol, market))
         before, self._together = self._together, one
-        return bool(hedges) and all(hedge.hedge_id in before & one for hedge in hedges)
+        if hedges or halt is None or not halted:
+            return bool(hedges) and all(hedge.hedge_id in before & one for hedge in hedges)
+        ended = ledger.closed[-1] if ledger.closed else None
+        return ended is not None and ended.reason in _FOR_PROFIT and ended.closed_at >= halt.since
