@@ -11,6 +11,8 @@ from hedgerow.app.simulation.run import play
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import Answer, Claim, ResumeRequested
+from hedgerow.emulator.core.market_changes import Redenomination
+from hedgerow.emulator.core.world import World
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import SubmitFault
 from hedgerow.emulator.inprocess.readings import (
@@ -28,6 +30,7 @@ from hedgerow.engine.execution import order_resolution as evidence
 from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.faults.alterations import REDENOMINATED, RELABELLED, Alteration, AlterationKind, change_of
+from hedgerow.simulation.faults.incidents import Deleveraging, Delisting, HandCover, HandSale, apply_incident
 from hedgerow.simulation.faults.owner import OwnersMailbox
 from hedgerow.simulation.faults.wire import RequestFaultAct
 from hedgerow.simulation.generators.scenarios import LONG_PAIRS, draw_plan
@@ -77,6 +80,31 @@ def test_an_exchange_accepts_every_alteration_and_is_itself_again_after_it(
 def test_every_alteration_is_drawn() -> None:
     drawn = [t for seed in SEEDS for t in draw_plan(seed, 14).drawn_faults if isinstance(t, Alteration)]
     assert {alteration.kind for alteration in drawn} == set(AlterationKind)
+
+
+def redenominated() -> World:
+    """Return an exchange on which a short of 655 old coins is one of 0.655 new ones, beside as many coins."""
+    world = make_world(usdt=200_000, perp=200_000)
+    world.trade_by_hand(Market.SPOT, SYMBOL, Side.BUY, Decimal(655))
+    world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal(655))
+    world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(1000)))
+    assert world.account().short(SYMBOL) == Decimal("0.655")
+    return world
+
+
+def test_a_delisting_leaves_no_part_of_a_short_that_is_less_than_a_lot_of_before() -> None:
+    world = redenominated()
+    apply_incident(Delisting(at=world.now), world)
+    assert world.account().short(SYMBOL) == 0
+
+
+def test_an_owner_and_a_venue_take_parts_of_redenominated_legs_by_the_lots_of_now() -> None:
+    world = redenominated()
+    apply_incident(HandSale(at=world.now, fraction=Decimal("0.5")), world)
+    apply_incident(Deleveraging(at=world.now, fraction=Decimal("0.2")), world)
+    apply_incident(HandCover(at=world.now, fraction=Decimal("0.5")), world)
+    assert world.account().short(SYMBOL) == Decimal("0.262")
+    assert world.account().coin("AAA").total < Decimal("0.328")
 
 
 def drawn_readings() -> list[FalseReading]:

@@ -273,10 +273,11 @@ def test_dust_excuses_no_more_coins_than_were_swept() -> None:
     assert SYMBOL in harness.legs.exposed
 
 
-def kept(harness: LegHarness, quantity: str) -> LegHarness:
-    """Let the bot keep coins as dust of a hedge that has ended."""
+def kept(harness: LegHarness, quantity: str, *, beside: str = "0") -> LegHarness:
+    """Let the bot keep coins as dust of a hedge that has ended, ``beside`` those that it keeps already."""
     lot = DustLot(asset="AAA", quantity=Decimal(quantity), cost=Decimal(1))
-    harness.holds(Ledger(dust={"AAA": lot})).legs.logged(ev.DustKept(at=NOW, lot=lot))
+    whole = replace(lot, quantity=lot.quantity + Decimal(beside))
+    harness.holds(Ledger(dust={"AAA": whole})).legs.logged(ev.DustKept(at=NOW, lot=lot))
     return harness
 
 
@@ -309,6 +310,21 @@ def test_coins_bought_beside_dust_whose_price_rose_are_no_dust() -> None:
     harness.market_data.set_prices(harness.now, "900")
     harness.advance_time(60).buys("0.03").look()
     assert list(harness.legs.exposed) == [SYMBOL]
+
+
+def test_dust_that_one_job_after_the_other_left_is_no_part_of_what_a_later_one_makes_naked() -> None:
+    harness = LegHarness().buys("0.135")
+    for number in range(3):
+        kept(harness, "0.045", beside=str(Decimal("0.045") * number))
+    found = exposed(harness.advance_time(60).buys("0.12"))
+    assert found.quantity.quantize(Decimal("0.001")) == Decimal("0.120")
+
+
+def test_parts_worth_an_order_each_are_no_dust_by_being_kept_one_after_the_other() -> None:
+    harness = LegHarness().buys("0.36")
+    for number in range(4):
+        kept(harness, "0.09", beside=str(Decimal("0.09") * number))
+    assert exposed(harness.advance_time(60)).quantity > Decimal("0.1")
 
 
 def test_dust_that_was_swept_excuses_nothing_later() -> None:

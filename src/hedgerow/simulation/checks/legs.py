@@ -25,6 +25,7 @@ from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import DustLot
 from hedgerow.emulator.core.world import World
 from hedgerow.ports import MarketPrices
 from hedgerow.simulation.causes import AWAY, Cause, explained_until, obstacles, ways
@@ -78,7 +79,7 @@ class _Dust(Struct, kw_only=True):
     swept: dict[str, Decimal]
     """What became a hedge's again since its last job."""
     kept: dict[str, Decimal]
-    """What is kept: as many as were too few for an order when the newest of them were kept."""
+    """What is kept: of each part as many as were too few for an order when it was kept."""
 
 
 class LegWatch:
@@ -139,7 +140,7 @@ class LegWatch:
             self._dust.swept[asset] = self._dust.swept.get(asset, ZERO) + quantity
             self._dust.kept.pop(asset, None)
         elif isinstance(event, DustKept):
-            self._keep(event.lot.asset)
+            self._keep(event.lot)
         elif isinstance(event, HedgeOpened | HedgeClosed | HedgeAborted | HedgeRepaired):
             aside = [job for job in self.ledger.jobs if job.hedge_id != event.hedge_id]
             traded = {job.pair.base for job in aside}  # they go on later
@@ -160,12 +161,15 @@ class LegWatch:
         number = self._trade_of.get(symbol)
         return None if number is None else self.trades[number]
 
-    def _keep(self, asset: str) -> None:
-        """Take note of dust as it is kept: a rise of its price makes it worth an order later, and no exposure."""
-        pairs = [pair for pair in self._world.market_data.pairs if pair.base == asset]
-        few = max((self._least(pair) for pair in pairs), default=ZERO)
-        lot = self.ledger.dust.get(asset)
-        self._dust.kept[asset] = min(max(few, self._dust.kept.get(asset, ZERO)), lot.quantity if lot else ZERO)
+    def _keep(self, lot: DustLot) -> None:
+        """Take note of dust as it is kept: a rise of its price makes it worth an order later, and no exposure.
+
+        Nor does more dust: what one job after the other left was each time too little for an order.
+        """
+        pairs = [pair for pair in self._world.market_data.pairs if pair.base == lot.asset]
+        few, kept = max((self._least(pair) for pair in pairs), default=ZERO), self.ledger.dust.get(lot.asset)
+        parts = self._dust.kept.get(lot.asset, ZERO) + min(few / 2, lot.quantity)
+        self._dust.kept[lot.asset] = min(max(few, parts), kept.quantity if kept else ZERO)
 
     def _least(self, pair: BasisPair) -> Decimal:
         """Return the base units that no order can change, by the grids that a pair is listed with now."""

@@ -156,10 +156,12 @@ def apply_incident(incident: Incident, world: World) -> Reopening | None:
 
 
 def _pair_of(incident: Incident, world: World) -> BasisPair:
-    """Return the pair that an incident is about: the one that it names, else the held one."""
+    """Return the pair that an incident is about, as it is listed now: the one that it names, else the held one."""
     named = getattr(incident, "symbol", "")
-    pair = next((each for each in world.market_data.pairs if each.symbol == named), None)
-    return pair or held_pair(world, incident.at)
+    pair = next((each for each in world.market_data.pairs if each.symbol == named), None) or held_pair(
+        world, incident.at
+    )
+    return world.pair(pair.symbol) or pair
 
 
 def _apply_incident(incident: Incident, world: World, pair: BasisPair) -> Reopening | None:  # noqa: C901, PLR0912 - one case per fate
@@ -176,7 +178,7 @@ def _apply_incident(incident: Incident, world: World, pair: BasisPair) -> Reopen
         case Deleveraging():
             _deleverage(world, pair, incident.fraction)
         case Delisting():
-            _deleverage(world, pair, Decimal(1))
+            _settle(world, pair.symbol)
             world.set_status(pair.symbol, TradingStatus.CLOSED, (Market.PERP,))
         case HandSale():
             coins = pair.spot.floor_quantity(world.account().coin(pair.base).free * incident.fraction)
@@ -203,6 +205,13 @@ def _deleverage(world: World, pair: BasisPair, fraction: Decimal) -> None:
     quantity = pair.perp.floor_quantity(world.account().short(pair.symbol) * fraction)
     if quantity:
         world.deleverage(pair.symbol, quantity)
+
+
+def _settle(world: World, symbol: str) -> None:
+    """Close the whole short at the mark: no lot leaves a part of it in a market that is closed for good."""
+    short = world.account().short(symbol)
+    if short:
+        world.deleverage(symbol, short)
 
 
 def _by_hand(world: World, pair: BasisPair, market: Market, quantity: Decimal) -> None:
