@@ -287,7 +287,7 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     @property
     def symbol(self) -> str:
         """The pair's symbol."""
-        return self.pair.symbol
+        return self.pair.perp.symbol  # asked often: not by way of the pair's own property
 
     def in_present_coins(self, fill: Fill) -> Fill:
         """Return a trade as one of the coins that the hedge counts in: it may have been made in older ones."""

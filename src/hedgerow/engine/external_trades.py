@@ -75,7 +75,8 @@ class ExternalTrades:
 
     def _placeholders(self) -> Iterator[tuple[HedgedPosition, Market, Side, Decimal]]:
         ledger, since = self._journal.ledger, self._clock.now() - PATIENCE
-        for hedge in (*ledger.open_hedges, *(closed.hedge for closed in ledger.closed)):
+        lately = (closed.hedge for closed in ledger.closed if closed.closed_at > since)
+        for hedge in (*ledger.open_hedges, *lately):
             recent = [r for r in hedge.orders if r.issued_at > since and r.assumed]
             for market, side in ((Market.SPOT, Side.SELL), (Market.PERP, Side.BUY)) if recent else ():
                 assumed = [r for r in recent if r.request.market is market]

@@ -242,6 +242,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     @property
     def opening(self) -> HedgedPosition | None:
         """The hedge that a job opens: owns its fills already, is no hedge yet."""
+        if self.execution is None and not self.suspended:
+            return None  # at most checks; this is asked often
         opening = next((job for job in self.jobs if job.kind is ExecutionKind.OPEN), None)
         return self.hedges.get(opening.hedge_id) if opening is not None else None
 
@@ -264,14 +266,20 @@ class Ledger(Struct, frozen=True, kw_only=True):
     @property
     def judged_hedges(self) -> tuple[HedgedPosition, ...]:
         """The open hedges that are judged on their own, oldest first: no job that is set aside is about them."""
+        if not self.suspended:
+            return self.open_hedges
         return tuple(hedge for hedge in self.open_hedges if hedge.hedge_id not in self.suspended)
 
     @property
     def open_hedges(self) -> tuple[HedgedPosition, ...]:
         """The open hedges, those being closed too, oldest first."""
+        if not self.hedges:
+            return ()
         opening = self.opening
         hedges = [hedge for hedge in self.hedges.values() if hedge is not opening]
-        return tuple(sorted(hedges, key=lambda hedge: (hedge.opened_at, hedge.hedge_id)))
+        if len(hedges) > 1:
+            hedges.sort(key=lambda hedge: (hedge.opened_at, hedge.hedge_id))
+        return tuple(hedges)
 
     @property
     def live_hedges(self) -> tuple[HedgedPosition, ...]:

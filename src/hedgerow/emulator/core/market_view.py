@@ -15,7 +15,7 @@ __all__ = ["WorldView"]
 class WorldView:
     """A ``MarketView`` over a snapshot of the marketplace; ``books_at`` is older than ``at`` when books are stale."""
 
-    __slots__ = ("_at", "_books_at", "_marketplace", "_quotes", "_rates")
+    __slots__ = ("_at", "_books_at", "_marketplace", "_marks", "_quotes", "_rates")
 
     def __init__(
         self, marketplace: Marketplace, at: datetime, rates: RateBoard, *, books_at: datetime | None = None
@@ -26,6 +26,7 @@ class WorldView:
         self._books_at = at if books_at is None else books_at
         self._quotes: dict[tuple[Market, str], Quote | None] = {}
         """Those asked for before: a decision asks for the same ones again and again."""
+        self._marks: dict[str, MarkPrice | None] = {}
 
     @property
     def at(self) -> datetime:
@@ -55,7 +56,9 @@ class WorldView:
 
     def mark(self, symbol: str) -> MarkPrice | None:
         """Return the mark price, or None where the tape has none."""
-        return self._marketplace.mark(symbol, self._at)
+        if symbol not in self._marks:
+            self._marks[symbol] = self._marketplace.mark(symbol, self._at)
+        return self._marks[symbol]
 
     def predicted(self, symbol: str) -> FundingRate | None:
         """Return the running estimate for the next settlement, or None where it cannot be known."""

@@ -176,6 +176,8 @@ def _suspicious(verdicts: Sequence[Verdict], account: AccountView, ledger: Ledge
     if not ledger.books.opened or ledger.transfer is not None or account.unreadable_balances:
         return symbols
     surplus = {key for key, value in books_difference(ledger.books, account).items() if value > 0}
+    if not surplus:
+        return symbols
     known = {hedge.symbol: hedge.pair.base for hedge in _all(ledger) if not hedge.unsettled}
     return symbols | {symbol for symbol, base in known.items() if f"{Wallet.SPOT}:{base}" in surplus}
 

@@ -97,6 +97,8 @@ def evaluate(
     prices = exit_prices(hedge, seen, market, books)
     result = result_of(hedge, prices, signal, observation.at, listed=pair)
     pnl = result.net_so_far if hedge.valued else None
+    stop_pnl = pnl if stop_on is StopOn.PAIR or not hedge.valued else result.perp_pnl
+    sound = spot_price is not None and perp_price is not None and not unsupported(seen, bound)
     interval, age = _interval(hedge.symbol, signal, market), _hours(hedge.opened_at, observation.at)
     return Evaluation(
         at=observation.at,
@@ -107,7 +109,7 @@ def evaluate(
         entry_notional=hedge.entry_notional,
         unrealized_pnl=pnl,
         pnl_fraction=None if pnl is None else float(pnl / hedge.entry_notional),
-        stop_pnl=pnl if stop_on is StopOn.PAIR or not hedge.valued else result.perp_pnl,
+        stop_pnl=stop_pnl,
         age_hours=age,
         counted_hours=_hours(hedge.counted_from, observation.at),
         funding_periods=age / interval,
@@ -120,7 +122,7 @@ def evaluate(
         history_known=hedge.history_known and hedge.valued,
         signal=signal,
         unseen=unseen,
-        cautious_pnl=_cautious_pnl(hedge, seen, stop_on, bound, observation.at),
+        cautious_pnl=stop_pnl if sound else _cautious_pnl(hedge, seen, stop_on, bound, observation.at),
         unsupported=unsupported(seen, bound, short_alone=stop_on is StopOn.PERP_LEG),
         result=result,
     )
