@@ -18,7 +18,7 @@ GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_
 PARALLEL := -n $(WORKERS) --maxschedchunk=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test quick lint fast nightly check conformance pages screenshots site format bench kill-week cut-week planted matrix lock image-test clean
+.PHONY: help setup demo simulate test quick lint fast nightly check conformance pages screenshots site format bench kill-week cut-week planted matrix first-hour lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -96,6 +96,9 @@ planted: setup ## plant every bug of benchmarks/planted alone, print those that 
 
 matrix: setup ## every field of every reply with every mutation, against a live bot (ARGS="--sample 500 ...")
 	@$(BIN)/python benchmarks/reply_matrix.py --workers $(WORKERS) $(ARGS)
+
+first-hour: ## clone this, install it, do what docs/first_hour.md says; each step checked and timed
+	@$(PYTHON) scripts/first_hour.py $(ARGS)
 
 lock: setup ## resolve the dependencies anew and write requirements/ with hashes
 	@sh scripts/lock.sh $(BIN)/uv

@@ -101,6 +101,15 @@ def test_a_page_names_no_command_or_option_that_is_refused(page: Path) -> None:
     assert [(words, why) for words, why in found if why] == []
 
 
+def test_every_command_of_the_first_hour_is_one_that_its_script_runs() -> None:
+    script = (ROOT / "scripts" / "first_hour.py").read_text(encoding="utf-8")
+    runs = script.replace("{HOME}", "my-bot").replace("{REHEARSAL}", "rehearsal")
+    blocks = FENCE.findall((ROOT / "docs" / "first_hour.md").read_text(encoding="utf-8"))
+    lines = [line.partition(" #")[0].strip() for _, body in blocks for line in body.splitlines()]
+    assert len(lines) > 10
+    assert [line for line in lines if line not in runs] == []
+
+
 def test_the_options_in_the_readmes_table_are_those_of_their_command() -> None:
     rows = re.findall(
         r"^\| (`hedgerow .*?) \| (.*) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
