@@ -18,7 +18,7 @@ GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_
 PARALLEL := -n $(WORKERS) --maxschedchunk=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate test quick lint fast nightly check conformance pages screenshots site format bench kill-week cut-week planted matrix first-hour lock image-test clean
+.PHONY: help setup demo simulate test quick lint fast nightly check strict conformance pages screenshots site format bench kill-week cut-week planted matrix first-hour lock image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -58,12 +58,11 @@ nightly: setup ## the properties with ten times as many examples, other ones at 
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m hypothesis --hypothesis-profile=nightly
 
 check: setup ## format, lint, spelling, types and layers, changing nothing
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint strict
+
+strict: setup ## spelling, and types by a second checker (pyright)
 	$(BIN)/typos
-	$(BIN)/mypy
 	$(BIN)/pyright
-	$(BIN)/lint-imports
 
 conformance: setup ## point other people's clients (ccxt, typed-aster) at the emulator; needs node for one of them
 	@sh scripts/conformance.sh

@@ -6,6 +6,7 @@ those of one kind; ``--check`` only says whether everything that they change is 
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from msgspec import Struct
 from hedgerow.app.simulation.run import play_seed
 from hedgerow.clock import SystemClock
 from planted import PATCHED, PLAYED
+from planted.first_seeds import FIRST_SEEDS
 from planted.kinds import PACKAGE, ROOT, Patched, Played, SourceTree
 
 MISSED, FAILED = "SURVIVED", "FAILED"
@@ -44,20 +46,37 @@ class Line(Struct, frozen=True, kw_only=True):
         return f"| {self.name} | {self.where} | {self.caught} | {self.seconds:.0f} s |"
 
 
-def hunt(bug: Played, days: float, most: int, first: int = 0) -> str:
-    """Plant a bug in this process and play ``most`` seeds, beginning with ``first``; returns what noticed it."""
+def hunt(bug: Played, days: float, most: int) -> str:
+    """Plant a bug in this process and play ``most`` seeds, a known one first; returns what noticed it."""
     bug.plant()
-    for seed in sorted(range(most), key=lambda seed: seed != first):
+    first = FIRST_SEEDS.get(bug.name, 0)
+    for seed in sorted({*range(most), first}, key=lambda seed: (seed != first, seed)):
         found = play_seed(seed, bug.days or days, transport=bug.transport, hedges=bug.hedges).violation
         if found is not None:
             return f"seed {seed}: {found.rule.value}"
     return f"{MISSED} {most} seeds"
 
 
+def hunt_each(bugs: Sequence[Played], days: float, most: int) -> int:
+    """Plant each bug in a copy of this process, and print a line for each; returns how many copies failed."""
+    failed = 0
+    for bug in bugs:
+        sys.stdout.flush()
+        copy = os.fork()
+        if not copy:
+            print(f"{bug.name}: {hunt(bug, days, most)}", flush=True)
+            os._exit(0)
+        failed += os.waitpid(copy, 0)[1] != 0
+    return failed
+
+
 def _played(bug: Played, days: float, most: int) -> str:
     command = [sys.executable, __file__, "--hunt", bug.name, "--days", str(days), "--most", str(most)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this very script
-    return done.stdout.strip() or f"{FAILED}: {(done.stderr.strip().splitlines() or [''])[-1]}"
+    return (
+        done.stdout.strip().removeprefix(f"{bug.name}: ")
+        or f"{FAILED}: {(done.stderr.strip().splitlines() or [''])[-1]}"
+    )
 
 
 def _patched(bug: Patched, trees: "SimpleQueue[SourceTree]") -> str:
@@ -131,15 +150,13 @@ def main() -> int:
         "--kind", choices=("text", "played", "several"), help="bugs of one kind; several = played, of several hedges"
     )
     parser.add_argument("--check", action="store_true", help="only tell what is not there any more to be changed")
-    parser.add_argument("--hunt", choices=[bug.name for bug in PLAYED], help=argparse.SUPPRESS)
+    parser.add_argument("--hunt", choices=[bug.name for bug in PLAYED], nargs="+", help=argparse.SUPPRESS)
     parser.add_argument("--days", type=float, default=14.0, help="days of each run")
     parser.add_argument("--most", type=int, default=60, help="seeds after which a bug counts as missed")
-    parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--workers", type=int, default=2, help="processes")
     given = parser.parse_args()
     if given.hunt:
-        print(hunt(next(bug for bug in PLAYED if bug.name == given.hunt), given.days, given.most, given.first))
-        return 0
+        return hunt_each([bug for bug in PLAYED if bug.name in given.hunt], given.days, given.most)
     stale = [*_stale(), *(_without_place() if given.check else ())]
     print("\n".join(stale) if stale else f"{len(PATCHED)} texts and {len(PLAYED)} behaviours can be planted")
     if given.check:

@@ -67,8 +67,8 @@ def legs_taken_by_others_are_passed_over_for_a_quarter_of_an_hour() -> None:
     seen: dict[int, datetime] = {}
 
     async def late(real: Any, self: Any, observation: Any, **k: Any) -> Any:
-        found = self._verdict(observation)
-        if isinstance(found, verdict.HalfOpen | verdict.ClosedExternally):
+        found = self._verdicts(observation)
+        if any(isinstance(each, verdict.HalfOpen | verdict.ClosedExternally) for each in found):
             first = seen.setdefault(id(self), self._clock.now())
             if (self._clock.now() - first).total_seconds() < 840:  # noqa: PLR2004 - a quarter of an hour
                 return found

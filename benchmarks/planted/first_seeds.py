@@ -1,0 +1,25 @@
+"""Seeds that notice a planted behaviour soon: played first, so that a hunt does not search.
+
+A seed that has gone stale, because the bot or the faults changed, costs time and nothing else: the others follow it.
+``python benchmarks/planted_bugs.py --kind played`` shows in which seed each was noticed.
+"""
+
+from collections.abc import Mapping
+
+__all__ = ["FIRST_SEEDS"]
+
+FIRST_SEEDS: Mapping[str, int] = {
+    "legs taken by others are passed over for a quarter of an hour": 3,
+    "a naked closing takes every price for another coins": 15,
+    "rows of the statement are read and never booked": 3,
+    "the guard is deaf": 3,
+    "the capital range is ignored": 2,
+    "settlements are no obstacle": 4,
+    "there is no entry filter": 5,
+    "funding is no entry filter": 5,
+    "dust is never sold": 5,
+    "every hedge is closed at the next check": 5,
+    "every opening is undone": 4,
+    "margin is never topped up": 17,
+    "naked legs are logged and told to nobody": 3,
+}
