@@ -14,8 +14,8 @@ CAMPAIGNS := $(addprefix benchmarks/,backtest_parity.py crash_points.py cut_week
 WORKERS ?= 2
 # Tests that take every branch of domain and strategy; only they are watched for coverage.
 GATED := tests/unit/domain tests/unit/strategy tests/property tests/engine/test_execution_steps.py tests/engine/test_requests.py tests/engine/test_several_hedges.py tests/engine/test_waiting_trades.py
-# Each process gets one test at a time, the longest first (tests/conftest.py).
-PARALLEL := -n $(WORKERS) --maxschedchunk=1
+# The longest tests first; those that share a fixture of their module in one process (tests/conftest.py).
+PARALLEL := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo simulate test quick lint fast nightly check strict conformance pages screenshots site format bench kill-week cut-week planted matrix first-hour lock image-test clean
@@ -52,10 +52,10 @@ lint: setup ## format, lint, layers and types (mypy), changing nothing
 	$(BIN)/mypy
 
 fast: setup ## the fast tests alone (another Python: make fast PYTHON=python3.13 VENV=.venv-3.13)
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" --hypothesis-profile=quick
+	$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow" --hypothesis-profile=quick
 
 nightly: setup ## the properties with ten times as many examples, other ones at each run
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m hypothesis --hypothesis-profile=nightly
+	$(BIN)/python -m pytest -q $(PARALLEL) -m hypothesis --hypothesis-profile=nightly
 
 check: setup ## format, lint, spelling, types and layers, changing nothing
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint strict

@@ -20,6 +20,10 @@ FIRST_SEEDS: Mapping[str, int] = {
     "dust is never sold": 5,
     "every hedge is closed at the next check": 5,
     "every opening is undone": 4,
+    "a near liquidation is waited for": 17,
+    "the emergency stop never stops": 13,
+    "naked time is reported as none": 11,
+    "the alarm comes late": 12,
     "margin is never topped up": 17,
     "naked legs are logged and told to nobody": 3,
 }

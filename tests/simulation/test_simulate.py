@@ -92,8 +92,9 @@ def test_the_same_seed_gives_the_same_run_to_the_byte_here_and_in_another_proces
 
 def test_a_leg_that_is_left_naked_is_caught_and_its_plan_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hedging_moves, "give_up_following", hedging_moves.finish)
-    failed = next(result for result in play_seeds(range(20), DAYS, workers=1) if result.violation)
-    failure = explain(failed.seed, DAYS)
+    # Seed 4 is known to show it; should that change, the seeds after it are tried.
+    failed = next(result for result in play_seeds(range(4, 30), 1.0, workers=1) if result.violation)
+    failure = explain(failed.seed, 1.0)
     assert failure is not None
     assert failed.violation is not None
     assert failure.result.violation is not None
@@ -101,12 +102,12 @@ def test_a_leg_that_is_left_naked_is_caught_and_its_plan_made_small(monkeypatch:
     assert 0 < len(failure.plan.drawn_faults) < failure.drawn
     text = "\n".join(failure_lines(failure))
     assert f"Seed {failed.seed}: VIOLATION" in text
-    assert f"hedgerow simulate --seed {failed.seed} --days 3" in text
+    assert f"hedgerow simulate --seed {failed.seed} --days 1" in text
     assert 1 < len(failure.result.tail) <= 40
-    for trouble in failure.plan.drawn_faults:
-        others = tuple(other for other in failure.plan.drawn_faults if other is not trouble)
+    for fault in failure.plan.drawn_faults:
+        others = tuple(other for other in failure.plan.drawn_faults if other is not fault)
         without = play(replace(failure.plan, drawn_faults=others)).violation
-        assert without is None or without.rule is not failed.violation.rule, "every trouble that is left is needed"
+        assert without is None or without.rule is not failed.violation.rule, "every fault that is left is needed"
 
 
 def test_the_owners_coins_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +117,7 @@ def test_the_owners_coins_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(closing_plan(hedge, account, **facts), spot_quantity=coins)
 
     monkeypatch.setattr(decide, "closing_plan", greedy)
-    rules = {result.violation.rule for result in play_seeds(range(12), DAYS, workers=1) if result.violation}
+    rules = {result.violation.rule for result in play_seeds(range(6, 12), DAYS, workers=1) if result.violation}
     assert Invariant.OWNED in rules
     # Coins too many are sold first, so that the short may be seen left behind before the last coin is another's.
     assert rules <= {Invariant.OWNED, Invariant.SIZE, Invariant.LOUD}
@@ -248,7 +249,7 @@ def test_a_run_without_faults_counts_none_and_is_hardly_naked() -> None:
     assert result.max_naked_seconds < 5
 
 
-def test_a_crash_strikes_where_it_should_and_is_counted() -> None:
+def test_a_crash_happens_where_it_should_and_is_counted() -> None:
     begin = draw_plan(1, 1.0).begin
     result = play(quiet(1, Crash(at=begin, points=30, trading=True, down_seconds=600.0)))
     assert (result.violation, result.crash_points, result.restarts) == (None, 1, 3)
@@ -318,7 +319,7 @@ def test_one_seed_alone_is_reported_in_full(capsys: pytest.CaptureFixture[str]) 
     assert "all well" in reported
 
 
-def test_a_violation_is_an_exit_code_and_a_story(
+def test_a_violation_is_an_exit_code_and_is_printed_in_full(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(openings, "openings_blocked", lambda *_: None)
