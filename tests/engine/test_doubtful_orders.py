@@ -5,7 +5,15 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.events import ExecutionStarted, HedgeAborted, HedgeClosed, HedgeOpened, OrderEnded
+from hedgerow.domain.events import (
+    ExecutionStarted,
+    Halted,
+    HaltReason,
+    HedgeAborted,
+    HedgeClosed,
+    HedgeOpened,
+    OrderEnded,
+)
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import HaltRequested
@@ -109,3 +117,20 @@ def test_a_naked_closing_stops_when_its_short_is_gone_though_no_order_is_answere
     bot.run(0.4, at={0.1: cover})
     after = [command.order for command in bot.venue.orders[sent[0] :]]
     assert [order for order in after if order.reduce_only] == []
+
+
+def test_a_closing_whose_orders_are_all_lost_is_called_naked_and_halts_openings() -> None:
+    bot = harness(lost(PERP, BUY, 0, times=999, arrives=False))
+    bot.run(0.3)
+    bot.parameters = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
+    bot.run(0.3)
+    begun = next(event.at for event in bot.logged(ExecutionStarted) if event.execution.kind is ExecutionKind.CLOSE)
+    halts = [event for event in bot.logged(Halted) if event.reason is HaltReason.NAKED]
+    assert (halts[0].at - begun).total_seconds() < 3 * LIFE
+
+
+def test_an_opening_whose_second_leg_is_lost_again_and_again_is_taken_back() -> None:
+    bot = harness(lost(PERP, SELL, 0, times=999, arrives=False))
+    bot.run(0.2)
+    begun = next(event.at for event in bot.logged(ExecutionStarted) if event.execution.kind is ExecutionKind.OPEN)
+    assert (bot.logged(HedgeAborted)[0].at - begun).total_seconds() < 4 * LIFE

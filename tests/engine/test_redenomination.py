@@ -12,7 +12,7 @@ from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import PositionTreatment, Redenomination
-from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, LateReports, Read, ReadFault
 from hedgerow.emulator.inprocess.readings import FalseMarketView
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness
@@ -47,6 +47,21 @@ def test_the_hedge_is_kept_in_new_coins_and_nothing_is_traded(coins: str) -> Non
     assert [event.factor for event in harness.logged(HedgeRedenominated)] == [1000]
     assert (after.spot_quantity * 1000, after.short * 1000) == (before.spot_quantity, before.short)
     assert (len(harness.venue.orders), harness.logged(ExternalFills), harness.logged(Halted)) == (orders, [], [])
+    assert books_difference(harness.ledger.books, harness.world.account()) == {}
+
+
+def test_coins_exchanged_before_the_trades_of_the_opening_are_reported_are_not_called_sold() -> None:
+    late = LateReports(seconds=120.0, after=OPENED, until=OPENED + timedelta(minutes=1))
+    harness = BotHarness(
+        ScriptedMarketData([Listing(SYMBOL)]), parameters=PATIENT, faults=FaultPlan(late=(late,)), notifications=True
+    )
+    harness.run(30 / 3600)
+    assert harness.hedge.unsettled
+    harness.world.change_market(Redenomination(symbol=SYMBOL))
+    harness.run(1.0)
+    assert harness.logged(ExternalFills) == []
+    assert [event.factor for event in harness.logged(HedgeRedenominated)] == [1000]
+    assert harness.ledger.halt is None
     assert books_difference(harness.ledger.books, harness.world.account()) == {}
 
 

@@ -190,6 +190,8 @@ class Cycle:
         differences: dict[str, Decimal] = {}
         if not observation.account.doubts and not observation.account.unreadable_balances:
             differences = await self._bookkeeper.check(observation.account)
+        else:
+            await self._bookkeeper.book_fees()  # trades that are not reported yet may be what the doubt waits for
         await self._daily.check(observation)
         await self._brakes.check(observation, differences)
         self._events_seen = self._journal.ledger.events

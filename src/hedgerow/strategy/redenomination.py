@@ -36,7 +36,7 @@ def looks_redenominated(hedge: HedgedPosition, account: AccountView, booked: Dec
     those, as many new coins are left as the hedge had old ones.
     """
     base = hedge.pair.base
-    if base in account.unreadable_balances or hedge.spot_quantity <= 0 or hedge.unsettled:
+    if base in account.unreadable_balances or hedge.spot_quantity <= 0:
         return False
     return ZERO < account.coin(base).total * LEAST <= max(hedge.spot_quantity, booked)
 

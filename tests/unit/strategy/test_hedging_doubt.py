@@ -1,5 +1,6 @@
 """The two-leg machine with orders that nobody knows and that may land all the same."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -141,6 +142,33 @@ def test_an_order_that_fills_beside_its_replacement_is_taken_back(lands: bool) -
     assert harness.job.state is HEDGED
     assert abs(harness.job.exposure) < Decimal("0.02")
     assert harness.job.net_perp == 10, "opened to its planned size"
+
+
+def lost(harness: HedgingHarness) -> HedgingHarness:
+    """Lose the answers of both orders that one attempt sends, until the first of them is certain."""
+    doubt(doubt(harness)).after(66)
+    assert harness.job.state is IN_DOUBT
+    return settle(harness, lands=False)
+
+
+@pytest.mark.parametrize(("begin", "given_up"), [(following, UNWINDING), (lambda: closing().fills(), NAKED)])
+def test_a_leg_whose_orders_are_lost_in_two_attempts_is_given_up(
+    begin: Callable[[], HedgingHarness], given_up: ExecutionState
+) -> None:
+    harness = lost(begin())
+    settle(harness, lands=False)
+    assert (harness.job.state, harness.order.market) == (ExecutionState.FOLLOWING, Market.PERP), "one more attempt"
+    lost(harness)
+    assert given_up in {harness.job.state, harness.job.resume}
+
+
+def test_a_sale_that_is_lost_after_its_leg_was_given_up_is_no_reason_to_follow_again() -> None:
+    harness = lost(settle(lost(following()), lands=False))
+    settle(harness, lands=False)
+    assert (harness.job.state, harness.order.market, harness.order.side) == (UNWINDING, Market.SPOT, Side.SELL)
+    doubt(harness).after(66)
+    settle(harness, lands=False)
+    assert harness.job.state is NAKED
 
 
 def test_coins_that_follow_twice_are_sold_again() -> None:

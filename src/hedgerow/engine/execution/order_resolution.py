@@ -140,6 +140,8 @@ class AccountEvidence:
         exchanged = -sum((row.amount for row in found), ZERO)
         if exchanged <= 0:
             return hedge, ""
+        if hedge.unsettled:  # no later trade may be booked in coins that are none any more
+            return hedge, f"the exchange exchanged {plain(exchanged)} {base}, and not all own trades are reported yet"
         since = found[0].at
         bought = await self._external_trades.unknown(hedge, Market.PERP, Side.BUY) or []
         factor = redenomination(

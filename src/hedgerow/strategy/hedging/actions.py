@@ -445,7 +445,19 @@ def after_doubt(job: HedgeExecution, around: Surroundings) -> Step:
         return naked(replace(back, retry_at=None), around)
     if back.kind is ExecutionKind.TRIM:
         return trim(_staged(back, ExecutionState.REPAIRING, around.at), around)
-    return follow(_staged(back, ExecutionState.FOLLOWING, around.at), around)
+    if not _is_lost_again(back, around.at):
+        return follow(_staged(back, ExecutionState.FOLLOWING, around.at), around)
+    return unwind(back, around) if back.state is ExecutionState.UNWINDING else follow(back, around)
+
+
+def _is_lost_again(job: HedgeExecution, at: datetime) -> bool:
+    """Whether orders were lost in one attempt after the other, so that the present one may not begin anew.
+
+    Where every answer is lost, each look-up would else begin the time anew, and no leg would ever be given up.
+    """
+    since, patience = job.naked_since, timedelta(seconds=job.limits.flatten_after_seconds)
+    late = job.state is ExecutionState.UNWINDING or at - job.stage_since > patience
+    return since is not None and late and job.stage_since - since > patience
 
 
 def resolve(job: HedgeExecution) -> Step:
