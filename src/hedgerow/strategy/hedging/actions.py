@@ -451,9 +451,9 @@ def after_doubt(job: HedgeExecution, around: Surroundings) -> Step:
 
 
 def _is_lost_again(job: HedgeExecution, at: datetime) -> bool:
-    """Whether orders were lost in one attempt after the other, so that the present one may not begin anew.
+    """Whether orders were lost in one attempt after the other, so that the present one gets no time of its own.
 
-    Where every answer is lost, each look-up would else begin the time anew, and no leg would ever be given up.
+    Where every answer is lost, each look-up would else begin the time again, and no leg would ever be given up.
     """
     since, patience = job.naked_since, timedelta(seconds=job.limits.flatten_after_seconds)
     late = job.state is ExecutionState.UNWINDING or at - job.stage_since > patience
