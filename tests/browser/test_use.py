@@ -171,11 +171,11 @@ def test_settings_show_what_would_follow_before_they_are_written(hedged: Browser
     page.fill("[name='set.funding_rate_strategy.min_funding_apr']", "25")
     page.get_by_role("button", name="Show what would change").click()
     expect(page.locator("main")).to_contain_text("20 becomes 25")
-    expect(page.locator("main")).to_contain_text("in force after the bot is restarted")
+    expect(page.locator("main")).to_contain_text("in force at the next check, without a restart")
     assert violations(page) == []
     page.get_by_role("button", name="Write to the file").click()
     assert hedged.bots["ridge-1"].written == [{"funding_rate_strategy.min_funding_apr": "25"}]
-    expect(page.locator(".notice")).to_contain_text("in force after the bot is restarted")
+    expect(page.locator(".notice")).to_contain_text("in force at the next check")
 
 
 def test_openings_are_halted_from_a_phone(hedged: BrowserHarness) -> None:

@@ -27,6 +27,7 @@ from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.inprocess.faults import FaultPlan
 from hedgerow.emulator.latency import LatencyModel
+from hedgerow.engine.in_force import SettingsKeeper
 from hedgerow.engine.notices import Notice, Observer, Warned
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Mailbox, NotificationSource, Store
@@ -214,6 +215,7 @@ class BotHarness:
         options: RunOptions | None = None,
         observers: Sequence[Observer] = (),
         mailbox: Mailbox | None = None,
+        settings: SettingsKeeper | None = None,
         imported: StateImported | None = None,
         value_before: Decimal | None = None,
     ) -> Ledger:
@@ -223,7 +225,14 @@ class BotHarness:
         """
 
         async def life() -> None:
-            self._bot = self.wire(options, observers, mailbox=mailbox, imported=imported, value_before=value_before)
+            self._bot = self.wire(
+                options,
+                observers,
+                mailbox=mailbox,
+                settings=settings,
+                imported=imported,
+                value_before=value_before,
+            )
             for file in _state_files(observers):
                 file.report_to(self._warn)
             running = asyncio.ensure_future(self._bot.runner.run())
@@ -266,6 +275,7 @@ class BotHarness:
         *,
         store_of: Callable[[Store], WatchedStore] = WatchedStore,
         mailbox: Mailbox | None = None,
+        settings: SettingsKeeper | None = None,
         imported: StateImported | None = None,
         value_before: Decimal | None = None,
     ) -> Bot:
@@ -283,6 +293,7 @@ class BotHarness:
             observers=(self._ear, *observers),
             state=next(iter(_state_files(observers)), None),
             mailbox=mailbox,
+            settings=settings,
             imported=imported,
             value_before=value_before,
         )

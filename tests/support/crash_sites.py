@@ -196,6 +196,7 @@ class CrashSite:
         alarm.cancel()
         await asyncio.gather(alarm, return_exceptions=True)
         await running
+        assert bot.journal.listener_failures == {}, "a listener of the test failed"
 
     @property
     def log(self) -> tuple[Event, ...]:

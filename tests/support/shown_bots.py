@@ -27,6 +27,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.operator_requests import HedgeSeen, Request
 from hedgerow.engine.notices import CycleEnded, Notice, Recorded
+from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.strategy.policies import load_policy
 from hedgerow.web.sources import Asked, AskOutcome, Curve, CurveMark, CurvePoint, SettingShown, SettingsPreview
 
@@ -229,6 +230,8 @@ class ShownBot:
         self.asked: list[tuple[Request, HedgeSeen | None]] = []
         self.written: list[dict[str, str]] = []
         self.reads = 0
+        self.price: ClosingPrice | None = None
+        """What the bot says of closing."""
 
     def read(self) -> View:
         self.reads += 1
@@ -272,14 +275,20 @@ class ShownBot:
             ),
         )
 
-    def preview(self, changes: Mapping[str, str]) -> SettingsPreview:
+    async def preview(self, changes: Mapping[str, str], user: str) -> SettingsPreview:
+        del user
         found = tuple((name, "20", value) for name, value in changes.items() if value not in {"20", "close"})
         return SettingsPreview(changes=found, follows=("4 of 12 pairs would reach the entry limit of APR; 6 do now.",))
 
-    def write_settings(self, changes: Mapping[str, str], user: str) -> Asked:
+    async def change_settings(self, changes: Mapping[str, str], user: str) -> Asked:
         del user
         self.written.append(dict(changes))
-        return Asked(outcome=AskOutcome.DONE, text="Written: in force after the bot is restarted.")
+        return Asked(outcome=AskOutcome.DONE, text="Written to the file, in force at the next check.")
+
+    async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
+        del user
+        hedge = next(each for each in self.view.hedges if each.symbol == symbol)
+        return self.price and replace(self.price, hedge_id=hedge.hedge_id, symbol=symbol)
 
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
         del user

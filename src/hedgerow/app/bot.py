@@ -15,15 +15,17 @@ from hedgerow.engine.execution.order_resolution import AccountEvidence
 from hedgerow.engine.external_trades import ExternalTrades
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.ids import IdSource
+from hedgerow.engine.in_force import PolicyInForce, SettingsKeeper
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Observer
 from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.engine.operator import Service
+from hedgerow.engine.questions import Questions
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.engine.runner import Runner, RunOptions, StopSignal
 from hedgerow.engine.startup import StartContext, Startup
 from hedgerow.ports import Clock, Mailbox, NotificationSource, StateKeeper, Store, Venue
-from hedgerow.strategy.policy import Policy, settled_rates
+from hedgerow.strategy.policy import Policy
 
 __all__ = ["Bot", "build_bot"]
 
@@ -52,6 +54,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
     notifications: NotificationSource | None = None,
     mailbox: Mailbox | None = None,
     state: StateKeeper | None = None,
+    settings: SettingsKeeper | None = None,
     dry_run: bool = False,
     identity: RunIdentity | None = None,
     imported: StateImported | None = None,
@@ -61,10 +64,11 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
 
     ``randomness`` is for ids only; a seed makes a run repeatable. ``notifications`` is what the venue reports by
     itself (None = the guard polls, as ``options`` say), ``mailbox`` where requests come in while the bot runs,
-    ``state`` what saves the final state. ``identity``, ``imported`` and ``value_before`` (the position value of the
+    ``state`` what saves the final state, ``settings`` the configuration file that a person may change from a screen.
+    ``identity``, ``imported`` and ``value_before`` (the position value of the
     last state file, in USDT) are reported at the start.
     """
-    parameters, stop = policy.parameters, StopSignal()
+    in_force, stop = PolicyInForce(policy), StopSignal()
     journal, ids = Journal(store, observers), IdSource(clock, randomness, venue.rules)
     external_trades = ExternalTrades(venue=venue, clock=clock, journal=journal)
     reader = ObservationReader(
@@ -72,7 +76,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
         clock=clock,
         journal=journal,
         evidence=AccountEvidence(venue=venue, clock=clock, journal=journal, external_trades=external_trades),
-        periods=settled_rates(policy),
+        in_force=in_force,
     )
     bookkeeper = Bookkeeper(venue=venue, journal=journal, clock=clock)
     executor = Executor(
@@ -81,14 +85,14 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
         clock=clock,
         bookkeeper=bookkeeper,
         ids=ids,
-        limits=parameters.execution,
+        in_force=in_force,
         stopping=stop,
     )
     reconciler = Reconciler(
         venue=venue,
         clock=clock,
         journal=journal,
-        policy=policy,
+        in_force=in_force,
         ids=ids,
         executor=executor,
         reader=reader,
@@ -98,14 +102,24 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
         venue=venue,
         clock=clock,
         journal=journal,
-        policy=policy,
+        in_force=in_force,
         reader=reader,
         executor=executor,
         bookkeeper=bookkeeper,
         reconciler=reconciler,
     )
     executor.attend(cycle)
-    service = Service(clock=clock, journal=journal, reader=reader, reconciler=reconciler, cycle=cycle, mailbox=mailbox)
+    service = Service(
+        clock=clock,
+        journal=journal,
+        reader=reader,
+        reconciler=reconciler,
+        cycle=cycle,
+        questions=Questions(venue=venue, journal=journal, reader=reader, in_force=in_force, settings=settings),
+        in_force=in_force,
+        settings=settings,
+        mailbox=mailbox,
+    )
     if mailbox is not None:
         executor.answer_requests(service, options.mail_seconds)
     startup = Startup(
@@ -116,7 +130,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
         bookkeeper=bookkeeper,
         reconciler=reconciler,
         context=StartContext(
-            parameters=parameters,
+            parameters=policy.parameters,
             venue=venue.name,
             dry_run=dry_run,
             identity=identity,
@@ -140,6 +154,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
         cycle=cycle,
         service=service,
         guard=guard,
+        in_force=in_force,
         stop=stop,
         options=options,
         state=state,

@@ -17,6 +17,7 @@ from hedgerow.app.heartbeat import BeatingClock, BeatingMailbox, Heartbeat
 from hedgerow.app.identity import identity_of
 from hedgerow.app.series_file import published
 from hedgerow.app.state_file import StateFile
+from hedgerow.app.storage.configuration import keeper_of
 from hedgerow.app.storage.parts import OpenStorage
 from hedgerow.app.storage.select import open_log, open_storage
 from hedgerow.app.venues.connection import VenueAccess, VenueConnection
@@ -99,6 +100,7 @@ class Session(Struct, frozen=True, kw_only=True):
             notifications=self.connection.notifications,
             mailbox=mailbox,
             state=self.state_file,
+            settings=keeper_of(self.home, self.settings) if stay else None,
             dry_run=self.home.mode is HomeMode.DRY_RUN,
             identity=self.identity,
             imported=self.imported,

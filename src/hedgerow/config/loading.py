@@ -56,6 +56,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     """Allowed, but unwise."""
     notices: tuple[str, ...] = ()
+    ma_periods: int | None = None
+    """What the command line says instead of the file."""
 
 
 def load_settings(path: Path, *, named: bool) -> Settings:
@@ -108,7 +110,8 @@ def with_overrides(settings: Settings, *, ma_periods: int | None = None) -> Sett
         raise ConfigError(f"--ma-periods is {ma_periods}; allowed: {error}") from error
     funding = replace(settings.parameters.funding_rate_strategy, funding_ma_periods=ma_periods)
     parameters = replace(settings.parameters, funding_rate_strategy=funding)
-    return _settings(parameters, source=settings.source, notices=settings.notices)
+    changed = _settings(parameters, source=settings.source, notices=settings.notices)
+    return replace(changed, ma_periods=ma_periods)
 
 
 def _settings(parameters: StrategyParameters, *, source: Path | None, notices: tuple[str, ...]) -> Settings:

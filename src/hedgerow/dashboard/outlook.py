@@ -26,6 +26,7 @@ from hedgerow.strategy.decisions.consequences import ForeseenExit, foreseen_exit
 from hedgerow.strategy.decisions.distances import ExitDistance
 from hedgerow.strategy.decisions.foreign import foreign_longs
 from hedgerow.strategy.decisions.held import evaluation_of
+from hedgerow.strategy.decisions.review import DECISION_WORDS
 from hedgerow.strategy.decisions.scan import ScanRow, scan
 from hedgerow.strategy.evaluation.health import health_of, legs_of
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
@@ -36,20 +37,7 @@ from hedgerow.strategy.hedge_result import (
     coin_prices,
     strategy_result,
 )
-from hedgerow.strategy.observation import (
-    Close,
-    Decision,
-    HaltOpenings,
-    HealthReport,
-    Hold,
-    HoldReason,
-    Observation,
-    Open,
-    Reduce,
-    Roll,
-    TopUpMargin,
-    Trim,
-)
+from hedgerow.strategy.observation import HealthReport, Hold, HoldReason, Observation, Open, TopUpMargin
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policy import Policy
 
@@ -67,6 +55,7 @@ __all__ = [
     "advanced",
     "decision_of",
     "held_outlook",
+    "rules_after",
 ]
 
 TRADES = (*ev.HEDGE_CHANGES, ev.ExecutionStarted, ev.ExternalFills, ev.Halted, ev.Lifted)
@@ -77,16 +66,6 @@ RATES_SHOWN: Final = 30
 """Newest settled rates of a held pair that are kept."""
 DECISIONS_KEPT: Final = 40
 PAYMENTS_KEPT: Final = 60
-_WORDS: Final[dict[type[Decision], str]] = {
-    Hold: "hold",
-    Open: "open",
-    Close: "close",
-    Trim: "trim",
-    Reduce: "reduce",
-    Roll: "roll",
-    TopUpMargin: "top up margin",
-    HaltOpenings: "halt",
-}
 
 
 class PairPrices(Struct, frozen=True, kw_only=True):
@@ -244,7 +223,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
 
 
 class OutlookRules(Struct, frozen=True, kw_only=True):
-    """What an outlook is built with, constant for one process."""
+    """What an outlook is built with, constant until settings change."""
 
     policy: Policy
     identity: RunIdentity | None = None
@@ -252,6 +231,15 @@ class OutlookRules(Struct, frozen=True, kw_only=True):
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     with_pairs: bool = True
     """Whether every pair is looked at after each check; False where they are not read."""
+
+
+def rules_after(rules: OutlookRules, notice: mo.Notice) -> OutlookRules:
+    """Return the rules after one notice, the same object where it changes nothing. Pure."""
+    if isinstance(notice, mo.SettingsInForce):
+        return replace(rules, policy=notice.policy)
+    if isinstance(notice, mo.Recorded) and isinstance(notice.event, ev.SettingsChanged):
+        return replace(rules, settings={**rules.settings, **{each.name: each.after for each in notice.event.changes}})
+    return rules
 
 
 def advanced(  # noqa: C901, PLR0912 - one case per kind of notice
@@ -268,6 +256,8 @@ def advanced(  # noqa: C901, PLR0912 - one case per kind of notice
     match notice:
         case mo.Recorded():
             return _recorded(now, notice)
+        case mo.SettingsInForce():
+            changed = _in_force(rules, now)
         case mo.CycleBegan():
             changed = _began(now, notice)
         case mo.CycleEnded():
@@ -334,6 +324,7 @@ class OutlookBuilder:
     def on_notice(self, notice: mo.Notice, written_at: datetime) -> Outlook | None:
         """Apply one notice; return the outlook when it should be written now."""
         before = self._previous if isinstance(notice, mo.Started) else self._now
+        self._rules = rules_after(self._rules, notice)
         after = advanced(self._rules, before, notice)
         if after is None or after is before:
             return None
@@ -360,6 +351,17 @@ def _started(rules: OutlookRules, before: Outlook | None, notice: mo.Started) ->
         max_naked_seconds=parameters.execution.max_naked_seconds,
         decisions=before.decisions if before else (),
         payments=before.payments if before else (),
+    )
+
+
+def _in_force(rules: OutlookRules, now: Outlook) -> Outlook:
+    parameters = rules.policy.parameters
+    return replace(
+        now,
+        interval_seconds=parameters.position_management.loop_interval_seconds,
+        policy=parameters.policy,
+        settings=dict(rules.settings),
+        max_naked_seconds=parameters.execution.max_naked_seconds,
     )
 
 
@@ -487,7 +489,7 @@ def decision_of(notice: mo.Decided) -> DecisionCount:
     return DecisionCount(
         at=notice.at,
         until=notice.at,
-        action=_WORDS[type(decision)],
+        action=DECISION_WORDS[type(decision)],
         reason="" if isinstance(decision, TopUpMargin) else str(decision.reason),
         detail="" if isinstance(decision, Open) else decision.detail,
         symbol=symbol,

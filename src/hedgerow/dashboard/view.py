@@ -25,6 +25,7 @@ from hedgerow.dashboard.outlook import (
     OutlookRules,
     PairOutlook,
     advanced,
+    rules_after,
 )
 from hedgerow.dashboard.status_lines import BotView, since_the_start
 from hedgerow.dashboard.view_parts import (
@@ -142,15 +143,16 @@ class ViewState(Struct, frozen=True, kw_only=True):
 
 def update(state: ViewState, notice: Notice) -> ViewState:
     """Return the state after one notice, the same object where it changes nothing."""
-    outlook = advanced(state.rules, state.outlook, notice)
+    rules = rules_after(state.rules, notice)
+    outlook = advanced(rules, state.outlook, notice)
     ledger = state.ledger
     if isinstance(notice, Recorded):
         ledger = notice.after
     elif isinstance(notice, Started | Stopped):
         ledger = notice.ledger
-    if outlook is state.outlook and ledger is state.ledger:
+    if outlook is state.outlook and ledger is state.ledger and rules is state.rules:
         return state
-    return replace(state, outlook=outlook, ledger=ledger)
+    return replace(state, rules=rules, outlook=outlook, ledger=ledger)
 
 
 def view_of(state: ViewState, process: Process, now: datetime, series: Series | None = None) -> View:

@@ -58,6 +58,8 @@ __all__ = [
     "OrderOutcomeUnknown",
     "OrderProgressed",
     "RequestHandled",
+    "SettingChange",
+    "SettingsChanged",
     "StateImported",
     "TargetDecided",
     "TransferOutcomeUnknown",
@@ -441,6 +443,27 @@ class RequestHandled(Struct, frozen=True, kw_only=True, tag="request_handled"):
     """The answer."""
 
 
+class SettingChange(Struct, frozen=True, kw_only=True):
+    """One setting that changed, with its values as the configuration file spells them."""
+
+    name: str
+    """Section and key, ``position_management.max_position_age_hours``."""
+    before: str
+    after: str
+
+
+class SettingsChanged(Struct, frozen=True, kw_only=True, tag="settings_changed"):
+    """A person changed settings of the running bot: the configuration file has them, the next check begins with them.
+
+    What was in flight keeps those it began with. Settings that the file changed between two runs are no event.
+    """
+
+    at: datetime
+    user: str
+    """Name of the person, as the place where they asked knows them."""
+    changes: tuple[SettingChange, ...]
+
+
 class NakedAlarmed(Struct, frozen=True, kw_only=True, tag="naked_alarmed"):
     """The legs differed for longer than allowed; said once per job and again when unwinding ran out of time."""
 
@@ -525,6 +548,7 @@ Event: TypeAlias = (
     | Halted
     | Lifted
     | RequestHandled
+    | SettingsChanged
     | NakedAlarmed
     | CycleCompleted
     | DayOpened

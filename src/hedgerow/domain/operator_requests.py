@@ -9,6 +9,7 @@ from msgspec import Struct
 
 __all__ = [
     "LONGEST_VALID",
+    "QUESTIONS",
     "VALID_SECONDS",
     "AdoptRequested",
     "Answer",
@@ -16,6 +17,7 @@ __all__ = [
     "CloseAllRequested",
     "CloseOnExitRequested",
     "CloseRequested",
+    "ClosingPriced",
     "HaltRequested",
     "HandledRequest",
     "HedgeSeen",
@@ -24,6 +26,8 @@ __all__ = [
     "RequestOrigin",
     "RequestOutcome",
     "ResumeRequested",
+    "SettingsForeseen",
+    "SettingsRequested",
 ]
 
 VALID_SECONDS: Final = 60
@@ -70,8 +74,37 @@ class CloseOnExitRequested(Struct, frozen=True, kw_only=True, tag="close_on_exit
     on: bool
 
 
+class SettingsRequested(Struct, frozen=True, kw_only=True, tag="settings"):
+    """Change settings: in the configuration file now, in force at the next check; all of them, or none."""
+
+    changes: dict[str, str]
+    """New values by full name (section and key), spelled as in the file; every value that is to come in force."""
+
+
+class SettingsForeseen(Struct, frozen=True, kw_only=True, tag="foresee_settings"):
+    """Say what would follow from changed settings; a question, nothing is written."""
+
+    changes: dict[str, str]
+
+
+class ClosingPriced(Struct, frozen=True, kw_only=True, tag="price_closing"):
+    """Say what closing costs by the books as they are now; a question, nothing is traded."""
+
+    symbol: str
+
+
+QUESTIONS: Final = (SettingsForeseen, ClosingPriced)
+"""They change nothing, and are not logged."""
 Request: TypeAlias = (
-    CloseRequested | CloseAllRequested | AdoptRequested | HaltRequested | ResumeRequested | CloseOnExitRequested
+    CloseRequested
+    | CloseAllRequested
+    | AdoptRequested
+    | HaltRequested
+    | ResumeRequested
+    | CloseOnExitRequested
+    | SettingsRequested
+    | SettingsForeseen
+    | ClosingPriced
 )
 
 
@@ -121,6 +154,11 @@ class OperatorRequest(Struct, frozen=True, kw_only=True):
         action = self.action
         if isinstance(action, CloseOnExitRequested):
             return f"close on exit: {'yes' if action.on else 'no'}"
+        if isinstance(action, SettingsRequested | SettingsForeseen):
+            verb = "change" if isinstance(action, SettingsRequested) else "foresee"
+            return f"{verb} {', '.join(f'{name} to {value}' for name, value in action.changes.items())}"
+        if isinstance(action, ClosingPriced):
+            return f"price the closing of {action.symbol}"
         name = "close --all" if isinstance(action, CloseAllRequested) else str(action.__struct_config__.tag)
         symbol = action.symbol if isinstance(action, CloseRequested | AdoptRequested) else None
         symbol = symbol or (self.hedge.symbol if self.hedge else None)
@@ -162,3 +200,5 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     done: bool
     text: str
+    document: str = ""
+    """The answer to a question, as JSON; empty otherwise."""

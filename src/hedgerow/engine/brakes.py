@@ -8,12 +8,12 @@ from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.market import MarketView
 from hedgerow.engine.accounting.equity import equity_of
+from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.strategy.decisions.brakes import brake_of, is_halted_for, unexplained_loss
 from hedgerow.strategy.evaluation.exits import PROFIT_ORDER, REASONS
 from hedgerow.strategy.evidence.underlying import divergence, is_one_price
 from hedgerow.strategy.observation import HaltOpenings, Observation
-from hedgerow.strategy.parameters import RiskManagement
 
 __all__ = ["Brakes"]
 
@@ -23,9 +23,9 @@ _FOR_PROFIT: Final = frozenset(REASONS[code] for code in PROFIT_ORDER)
 class Brakes:
     """Records halts; what they follow from is in the log, but for the last reading of prices that differed."""
 
-    def __init__(self, journal: Journal, risk: RiskManagement) -> None:
+    def __init__(self, journal: Journal, in_force: PolicyInForce) -> None:
         self._journal = journal
-        self._risk = risk
+        self._in_force = in_force
         self._apart: frozenset[str] = frozenset()
         """The hedges whose legs followed different prices at the last check."""
         self._together: frozenset[str] = frozenset()
@@ -34,7 +34,7 @@ class Brakes:
     async def check(self, observation: Observation, differences: dict[str, Decimal]) -> None:
         """Halt openings where an incident, missing money or prices ask for it; ``differences`` are of the books."""
         halt = (
-            brake_of(self._journal.ledger, self._risk)
+            brake_of(self._journal.ledger, self._in_force.policy.parameters.risk_management)
             or self._missing_money(observation, differences)
             or self._legs_apart(observation.market)
         )

@@ -24,6 +24,7 @@ from hedgerow.engine.accounting.daily import DailyLoss
 from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.brakes import Brakes
 from hedgerow.engine.execution.executor import Executor
+from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import (
     BalancesRead,
@@ -96,7 +97,7 @@ class Cycle:
         venue: Venue,
         clock: Clock,
         journal: Journal,
-        policy: Policy,
+        in_force: PolicyInForce,
         reader: ObservationReader,
         executor: Executor,
         bookkeeper: Bookkeeper,
@@ -105,13 +106,13 @@ class Cycle:
         self._venue = venue
         self._clock = clock
         self._journal = journal
-        self._policy = policy
+        self._in_force = in_force
         self._reader = reader
         self._executor = executor
         self._bookkeeper = bookkeeper
         self._reconciler = reconciler
-        self._daily = DailyLoss(journal, policy.parameters.risk_management)
-        self._brakes = Brakes(journal, policy.parameters.risk_management)
+        self._daily = DailyLoss(journal, in_force)
+        self._brakes = Brakes(journal, in_force)
         self._evaluations: dict[str, Evaluation] = {}
         """By hedge id, since the last reading."""
         self._passed_over: set[str] = set()
@@ -129,6 +130,10 @@ class Cycle:
         """Whether neither market nor account could be read in the last cycle."""
         self.incomplete = False
         """Whether market or account could not be read in the last cycle, or it failed."""
+
+    @property
+    def _policy(self) -> Policy:
+        return self._in_force.policy
 
     def last_account(self) -> AccountView | None:
         """Return the account as it was read last; None when that failed."""

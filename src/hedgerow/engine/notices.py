@@ -19,6 +19,7 @@ from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.strategy.decisions.verdicts import Verdict
 from hedgerow.strategy.observation import Decision, Evaluation, HealthReport, Observation, Opportunity, Rebalance
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.policy import Policy
 
 __all__ = [
     "Adopted",
@@ -47,6 +48,7 @@ __all__ = [
     "Reconciled",
     "Recorded",
     "ScanStarted",
+    "SettingsInForce",
     "Started",
     "StopRequested",
     "Stopped",
@@ -66,6 +68,14 @@ class Started(Struct, frozen=True, kw_only=True):
     ledger: Ledger
     identity: RunIdentity | None = None
     """Whose money it is; None where a bot is built without a home."""
+
+
+class SettingsInForce(Struct, frozen=True, kw_only=True):
+    """The check that begins is the first one with settings that a person changed."""
+
+    at: datetime
+    policy: Policy
+    """Built from them."""
 
 
 class Warned(Struct, frozen=True, kw_only=True):
@@ -337,6 +347,7 @@ Notice: TypeAlias = (
     | Reconciled
     | Adopted
     | CycleBegan
+    | SettingsInForce
     | BalancesRead
     | HealthJudged
     | Observed

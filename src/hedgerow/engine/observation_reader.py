@@ -3,10 +3,12 @@
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.engine.execution.order_resolution import AccountEvidence, second_position
+from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.observation import observe, observe_settled
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.observation import Observation
+from hedgerow.strategy.policy import Policy, settled_rates
 
 __all__ = ["ObservationReader"]
 
@@ -15,18 +17,23 @@ class ObservationReader:
     """The one way in which the engine reads what it decides on."""
 
     def __init__(
-        self, *, venue: Venue, clock: Clock, journal: Journal, evidence: AccountEvidence, periods: int
+        self, *, venue: Venue, clock: Clock, journal: Journal, evidence: AccountEvidence, in_force: PolicyInForce
     ) -> None:
-        """``periods`` is how many settled funding rates of each pair are averaged."""
+        """The policy ``in_force`` says how many settled funding rates of each pair are read."""
         self._venue = venue
         self._clock = clock
         self._journal = journal
         self._evidence = evidence
-        self._periods = periods
+        self._in_force = in_force
 
-    async def read(self) -> Observation:
-        """Read once, without waiting for an account that lags."""
-        return await self._evidence.examined(await observe(self._venue, self._clock, self._periods))
+    @property
+    def _periods(self) -> int:
+        return settled_rates(self._in_force.policy)
+
+    async def read(self, policy: Policy | None = None) -> Observation:
+        """Read once, without waiting for an account that lags; as many rates as ``policy`` needs as well."""
+        periods = self._periods if policy is None else max(self._periods, settled_rates(policy))
+        return await self._evidence.examined(await observe(self._venue, self._clock, periods))
 
     async def read_settled(self) -> Observation:
         """Read until the account shows the bot's own last trades, or has had the time to."""

@@ -4,35 +4,42 @@ from collections.abc import Awaitable
 from typing import assert_never
 
 from hedgerow.domain import events as ev
-from hedgerow.domain.errors import HedgerowError, MailboxError, StoreError
+from hedgerow.domain.errors import ConfigError, HedgerowError, MailboxError, StoreError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.formats import log_funding
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.operator_requests import (
+    QUESTIONS,
     AdoptRequested,
     Answer,
     Claim,
     CloseAllRequested,
     CloseOnExitRequested,
     CloseRequested,
+    ClosingPriced,
     HaltRequested,
     HedgeSeen,
     OperatorRequest,
     Request,
     RequestOutcome,
     ResumeRequested,
+    SettingsForeseen,
+    SettingsRequested,
 )
 from hedgerow.domain.position import Reason
 from hedgerow.engine.cycle import Cycle
+from hedgerow.engine.in_force import PolicyInForce, SettingsKeeper
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Warned
 from hedgerow.engine.observation_reader import ObservationReader
+from hedgerow.engine.questions import NO_SETTINGS, Questions
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock, Mailbox
 from hedgerow.strategy.decisions.fitness import unfit
 from hedgerow.strategy.decisions.reconcile import candidate_of
 from hedgerow.strategy.hedge_result import result_of_ended
+from hedgerow.strategy.settings_changes import refusal_of_changes
 
 __all__ = ["Service"]
 
@@ -46,7 +53,7 @@ class Service:
     A closing that is asked for during a trade waits for its end, and later requests wait for the closing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, and each is one thing it needs
         self,
         *,
         clock: Clock,
@@ -54,14 +61,23 @@ class Service:
         reader: ObservationReader,
         reconciler: Reconciler,
         cycle: Cycle,
+        questions: Questions,
+        in_force: PolicyInForce,
+        settings: SettingsKeeper | None = None,
         mailbox: Mailbox | None = None,
     ) -> None:
-        """``mailbox`` is where requests come in while the bot runs; None = nowhere."""
+        """``mailbox`` is where requests come in while the bot runs; None = nowhere.
+
+        ``settings`` is the configuration file that a person may change; None = there is none.
+        """
         self._clock = clock
         self._journal = journal
         self._reader = reader
         self._reconciler = reconciler
         self._cycle = cycle
+        self._questions = questions
+        self._in_force = in_force
+        self._settings = settings
         self._mailbox = mailbox
         self._pending: OperatorRequest | None = None
         """A closing that waits for the end of the trade at work."""
@@ -160,6 +176,8 @@ class Service:
 
     def _refusal_in_trade(self, request: OperatorRequest, job: HedgeExecution) -> str | None:
         action = request.action
+        if isinstance(action, QUESTIONS):
+            return f"{job.symbol} is traded now: ask again after it."
         if isinstance(action, AdoptRequested):
             return f"{action.symbol} cannot be adopted while {job.symbol} is traded."
         ledger = self._journal.ledger
@@ -252,6 +270,8 @@ class Service:
             self._reply(mailbox, request.request_id, answer)
 
     async def _logged(self, request: OperatorRequest, outcome: RequestOutcome, answer: Answer) -> None:
+        if isinstance(request.action, QUESTIONS):
+            return
         now = self._clock.now()
         await self._journal.record(ev.RequestHandled(at=now, request=request, outcome=outcome, text=answer.text))
 
@@ -296,7 +316,7 @@ class Service:
 
     async def _obeyed(self, request: OperatorRequest) -> Answer:
         changed = self._changed(request)
-        return Answer(done=False, text=changed) if changed else await self.carry_out(request.action)
+        return Answer(done=False, text=changed) if changed else await self.carry_out(request.action, request.user)
 
     def _changed(self, request: OperatorRequest) -> str | None:
         """Return why a request is not about what is held now; None when it is, or says nothing of it."""
@@ -311,8 +331,8 @@ class Service:
             which = _which(self._journal.ledger, active.symbol)
         return f"The position on {seen.symbol} is not held any more; {which}. Nothing was done."
 
-    async def carry_out(self, request: Request) -> Answer:
-        """Carry out one request and say how it ended."""
+    async def carry_out(self, request: Request, user: str = "") -> Answer:  # noqa: C901 - one case each
+        """Carry out one request of ``user`` and say how it ended."""
         match request:
             case CloseRequested():
                 return await self._close(request)
@@ -326,12 +346,33 @@ class Service:
                 return await self._resume()
             case CloseOnExitRequested():
                 return self._set_close_on_exit(on=request.on)
+            case SettingsRequested():
+                return await self._change_settings(request, user)
+            case SettingsForeseen() | ClosingPriced():
+                return await self._questions.answer(request)
         assert_never(request)
 
     def _set_close_on_exit(self, *, on: bool) -> Answer:
         self._close_on_exit = on
         text = "closes its positions when it stops" if on else "keeps its positions when it stops"
         return Answer(done=True, text=f"This bot {text}; the next one does as it is started.")
+
+    async def _change_settings(self, request: SettingsRequested, user: str) -> Answer:
+        """Write changed settings to the file, then log them: the next check begins with them."""
+        if self._settings is None:
+            return Answer(done=False, text=NO_SETTINGS)
+        try:
+            new = self._settings.prepared(request.changes, self._in_force.coming)
+            refusal = refusal_of_changes(new.changes, self._journal.ledger)
+            if refusal or not new.changes:
+                return Answer(done=not refusal, text=f"Nothing was changed: {refusal or 'that is in force already.'}")
+            self._settings.write(new)
+        except ConfigError as error:
+            return Answer(done=False, text=f"Nothing was changed: {error}")
+        await self._journal.record(ev.SettingsChanged(at=self._clock.now(), user=user, changes=new.changes))
+        self._in_force.propose(new.policy)
+        changes = ", ".join(f"{each.name} is {each.after}" for each in new.changes)
+        return Answer(done=True, text=f"Written to the file, in force at the next check: {changes}.")
 
     async def _close(self, request: CloseRequested) -> Answer:
         self._closing = True

@@ -19,6 +19,7 @@ from hedgerow.engine.accounting.position_history import read_history
 from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.external_trades import ExternalTrades, newest
 from hedgerow.engine.ids import IdSource
+from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Adopted, Reconciled, Warned
 from hedgerow.engine.observation_reader import ObservationReader
@@ -61,7 +62,7 @@ class Reconciler:
         venue: Venue,
         clock: Clock,
         journal: Journal,
-        policy: Policy,
+        in_force: PolicyInForce,
         ids: IdSource,
         executor: Executor,
         reader: ObservationReader,
@@ -70,7 +71,7 @@ class Reconciler:
         self._venue = venue
         self._clock = clock
         self._journal = journal
-        self._policy = policy
+        self._in_force = in_force
         self._ids = ids
         self._executor = executor
         self._reader = reader
@@ -78,6 +79,10 @@ class Reconciler:
         self._late = LateFills(venue=venue, clock=clock, journal=journal, ids=ids)
         self._leverage_refused: set[str] = set()
         """Found positions whose leverage the venue did not set to 1: asked again by the next run only."""
+
+    @property
+    def _policy(self) -> Policy:
+        return self._in_force.policy
 
     @property
     def free_slots(self) -> int:

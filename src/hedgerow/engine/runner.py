@@ -12,8 +12,9 @@ from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.cycle import Cycle
 from hedgerow.engine.guard import Guard
+from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.notices import CycleFailed, NothingRead, Stopped, StoppedByUser
+from hedgerow.engine.notices import CycleFailed, NothingRead, SettingsInForce, Stopped, StoppedByUser
 from hedgerow.engine.operator import Service
 from hedgerow.engine.startup import Startup
 from hedgerow.ports import Clock, StateKeeper
@@ -94,6 +95,7 @@ class Runner:
         cycle: Cycle,
         service: Service,
         guard: Guard,
+        in_force: PolicyInForce,
         stop: StopSignal,
         options: RunOptions,
         state: StateKeeper | None = None,
@@ -105,8 +107,10 @@ class Runner:
         self._cycle = cycle
         self._service = service
         self._guard = guard
+        self._in_force = in_force
         self._stop = stop
         self._options = options
+        self._interval_seconds = options.interval_seconds
         self._cycles = 0
         self._failures = 0
 
@@ -131,12 +135,12 @@ class Runner:
             if self._options.once:
                 await self._guarded(self._service.answer_mail)
                 break
-            next_at += self._options.interval_seconds
+            next_at += self._interval_seconds
             due = max(0.0, next_at - self._clock.monotonic())
             woken = await self._rest(due if pause is None else pause)
             now = self._clock.monotonic()
             # A cycle out of turn restarts the rhythm: many of them must not put the next one hours away.
-            next_at = now if woken or pause is not None else max(next_at, now - self._options.interval_seconds)
+            next_at = now if woken or pause is not None else max(next_at, now - self._interval_seconds)
         await self._end()
 
     async def _rest(self, seconds: float) -> bool:
@@ -161,6 +165,7 @@ class Runner:
     async def _guarded_cycle(self) -> float | None:
         """Run one cycle; returns a pause other than the usual one, or None."""
         self._cycles += 1
+        self._renew_settings()
         pause = await self._guarded(lambda: self._cycle.run(self._cycles))
         if pause is not None:
             return pause
@@ -170,10 +175,19 @@ class Runner:
         self._failures = 0
         return naked
 
+    def _renew_settings(self) -> None:
+        """Let the check begin with the settings that were changed since the last one."""
+        before = self._in_force.policy.parameters.position_management.loop_interval_seconds
+        if not self._in_force.renew():
+            return
+        policy = self._in_force.policy
+        after = policy.parameters.position_management.loop_interval_seconds
+        if after != before:
+            self._interval_seconds = after
+        self._journal.say(SettingsInForce(at=self._clock.now(), policy=policy))
+
     def _after_nothing_read(self, naked: float | None) -> float:
-        pause = min(
-            self._next_pause(), self._options.interval_seconds, LAST_BACKOFF_SECONDS if naked is None else naked
-        )
+        pause = min(self._next_pause(), self._interval_seconds, LAST_BACKOFF_SECONDS if naked is None else naked)
         if not self._options.once:
             self._journal.say(NothingRead(at=self._clock.now(), retry_seconds=pause))
         return pause

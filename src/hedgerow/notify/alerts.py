@@ -236,9 +236,9 @@ KINDS: Final[Mapping[AlertKind, KindOfAlert]] = {
     ),
     AlertKind.SETTINGS_CHANGED: KindOfAlert(
         level=AlertLevel.INFO,
-        when="the bot runs with other settings than before",
-        does="It judges by the new ones from now on.",
-        can_do="If it was not one of you: restore the file, restart the bot, and see who can write to its home.",
+        when="a person changed settings of the running bot, or it was started with others than before",
+        does="It judges by the new ones from the next check on.",
+        can_do="If it was not one of you: set them back on the screen, and see who can sign in or write to its home.",
     ),
     AlertKind.REQUEST: KindOfAlert(
         level=AlertLevel.INFO,

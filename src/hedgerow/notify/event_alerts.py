@@ -251,6 +251,11 @@ def _handled(seq: int, event: ev.RequestHandled, _before: Ledger, _after: Ledger
     )
 
 
+def _settings_changed(seq: int, event: ev.SettingsChanged, _before: Ledger, _after: Ledger) -> _Alerts:
+    why = "; ".join(f"{each.name}: {each.before} -> {each.after}" for each in event.changes)
+    yield alert_of(AlertKind.SETTINGS_CHANGED, event.at, f"{event.user} changed settings of the bot", why, seq=seq)
+
+
 def _legs(hedge: HedgedPosition) -> str:
     coins, short = quantity(hedge.spot_quantity, hedge.pair.base), quantity(hedge.short, hedge.pair.base)
     return f"{coins} on spot, {short} short"
@@ -285,4 +290,5 @@ _ALERTS: Final[Mapping[type[Any], Callable[[int, Any, Ledger, Ledger], _Alerts]]
     ev.Lifted: _lifted,
     ev.FundsTransferred: _transferred,
     ev.RequestHandled: _handled,
+    ev.SettingsChanged: _settings_changed,
 }

@@ -163,6 +163,9 @@ def consumed(
     seq = (state.seq or 0) + 1
     alerts = event_alerts(seq, event, before, after)
     digest, due = _digested(state.digest, event, before, seq, rules)
+    if isinstance(event, ev.SettingsChanged):
+        announced = {**state.watch.announced, **{each.name: each.after for each in event.changes}}
+        state = replace(state, watch=replace(state.watch, announced=announced))
     return replace(state, seq=seq, digest=digest), (*alerts, *due)
 
 

@@ -49,6 +49,8 @@ class Watch(Struct, frozen=True, kw_only=True):
     """``wallet:asset`` of the books' differences that were reported, until they are explained."""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     """In force."""
+    announced: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Settings that an event of the log has reported as changed, until they are seen in force."""
     key_reported: str = ""
     """Expiry that was reported, and how near it was."""
 
@@ -282,8 +284,9 @@ def _settings(watch: Watch, view: View) -> _Step:
     now = view.settings
     if not now or now == watch.settings:
         return watch, []
-    seen = replace(watch, settings=dict(now))
-    changes = list(_changes(watch.settings, now)) if watch.settings else []
+    reported = {name: value for name, value in watch.announced.items() if now.get(name) == value}
+    seen = replace(watch, settings=dict(now), announced={n: v for n, v in watch.announced.items() if n not in reported})
+    changes = list(_changes({**watch.settings, **reported}, now)) if watch.settings else []
     if not changes:
         return seen, []
     more = len(changes) - SHOWN_CHANGES

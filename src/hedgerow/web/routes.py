@@ -1,6 +1,5 @@
 """The addresses of a dashboard: pages, streams, JSON, questions, and what an operator asks of a bot."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -20,6 +19,7 @@ from hedgerow.domain.operator_requests import (
     ResumeRequested,
 )
 from hedgerow.ports import Clock
+from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.web.access import Role, fingerprint
 from hedgerow.web.board import Board
 from hedgerow.web.html import Html
@@ -190,10 +190,22 @@ class DashboardRoutes:
         shown = await self._shown(request, self._slug(request))
         if not shown.may_act:
             raise web.HTTPForbidden
-        question = _question_of(shown, request)
+        question = await self._asked_back(shown, request)
         if FRAGMENT in request.headers:
             return _html(f"<!doctype html><title>?</title>{question}")
         return _html(question_page(shown, question))
+
+    async def _asked_back(self, shown: Shown, request: web.Request) -> Html:
+        hedge = shown.hedge
+        if not request.path.endswith("/close") or request.query.get("all") or hedge is None:
+            return _question_of(shown, request)
+        return controls.close_dialog(shown, *hedge, await self._closing_price(self._slug(request), hedge[1].symbol))
+
+    async def _closing_price(self, slug: str, symbol: str) -> ClosingPrice | None:
+        try:
+            return await self._board.bots[slug].closing_price(symbol, OPERATOR)
+        except HedgerowError:
+            return None
 
     async def _change(self, request: web.Request) -> web.Response:
         action, hedge = _asked_for(request.path.rpartition("/")[2], await _form(request))
@@ -209,13 +221,13 @@ class DashboardRoutes:
 
     async def _preview(self, request: web.Request) -> web.Response:
         shown, changes = await self._shown(request, self._slug(request)), _settings(await _form(request))
-        preview = await asyncio.to_thread(self._board.bots[self._slug(request)].preview, changes)
+        preview = await self._board.bots[self._slug(request)].preview(changes, OPERATOR)
         return _html(question_page(shown, preview_form(shown, preview)))
 
     async def _write_settings(self, request: web.Request) -> web.Response:
         changes = _settings(await _form(request))
         bot = self._board.bots[self._slug(request)]
-        return self._after(request, await asyncio.to_thread(bot.write_settings, changes, OPERATOR))
+        return self._after(request, await bot.change_settings(changes, OPERATOR))
 
     def _notice(self, who: str) -> str:
         """Return how the last request of a session ended, for a while."""
@@ -270,9 +282,6 @@ def _question_of(shown: Shown, request: web.Request) -> Html:
         return controls.on_exit_dialog(shown)
     if request.query.get("all"):
         return controls.close_all_dialog(shown)
-    hedge = shown.hedge
-    if hedge is not None:
-        return controls.close_dialog(shown, *hedge)
     if not shown.view.hedges:
         return controls.nothing_dialog(shown)
     return controls.which_dialog(shown)

@@ -1,6 +1,6 @@
 """What the server needs of a bot, whatever it is read from: a home in this or another process, or a database.
 
-Every method but ``ask`` may wait for a disk; the server calls them in a thread, never in its loop.
+The methods that are not coroutines may wait for a disk; the server calls them in a thread, never in its loop.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from hedgerow.dashboard.view import View
 from hedgerow.domain.operator_requests import HedgeSeen, Request
+from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = [
     "AskOutcome",
@@ -69,6 +70,8 @@ class SettingShown(Struct, frozen=True, kw_only=True):
     """Where only these are allowed."""
     editable: bool = True
     """False for what names code: that is written on the machine of the bot."""
+    not_while_held: str = ""
+    """Why it is not changed while a hedge is held; empty = it may be."""
 
 
 class SettingsPreview(Struct, frozen=True, kw_only=True):
@@ -79,6 +82,8 @@ class SettingsPreview(Struct, frozen=True, kw_only=True):
     follows: tuple[str, ...]
     """What would follow at once, one sentence each."""
     warnings: tuple[str, ...] = ()
+    at: datetime | None = None
+    """Of the reading that this is foreseen from; None = no bot runs."""
     refusal: str = ""
     """Why they are not allowed; empty = they are."""
 
@@ -97,6 +102,8 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     outcome: AskOutcome
     text: str
+    document: str = ""
+    """The answer to a question, as JSON."""
 
 
 class BotSource(Protocol):
@@ -131,12 +138,16 @@ class BotSource(Protocol):
         """
         ...
 
-    def preview(self, changes: Mapping[str, str]) -> SettingsPreview:
-        """Return what changed settings would do; nothing is written."""
+    async def preview(self, changes: Mapping[str, str], user: str) -> SettingsPreview:
+        """Return what changed settings would do, by a reading of now where the bot runs; nothing is written."""
         ...
 
-    def write_settings(self, changes: Mapping[str, str], user: str) -> Asked:
-        """Write changed settings to the configuration file, all or none of them."""
+    async def change_settings(self, changes: Mapping[str, str], user: str) -> Asked:
+        """Have changed settings written to the configuration file, all or none of them."""
+        ...
+
+    async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
+        """Return what closing a hedge costs by books that are read now; None when the bot does not say so in time."""
         ...
 
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:

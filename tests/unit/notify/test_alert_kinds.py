@@ -8,7 +8,10 @@ from msgspec.structs import replace
 
 from hedgerow.dashboard.bot_state import Process, ProcessState
 from hedgerow.dashboard.view import View
+from hedgerow.domain.events import SettingChange, SettingsChanged
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.notify.alerts import KINDS, Alert, AlertKind, AlertLevel
+from hedgerow.notify.state import NotifyState, Rules, consumed
 from hedgerow.notify.watch import Watch, watched
 from support.alert_scenarios import SCENARIOS, SEEN_FROM_OUTSIDE, alerts_of, played
 
@@ -111,3 +114,19 @@ def test_a_key_that_expires_soon_is_told_once(left: timedelta, levels: list[Aler
 
 def test_a_bot_that_was_started_before_the_companion_is_told_to_nobody(tmp_path: Path) -> None:
     assert kinds_of(Watch(), a_view(tmp_path)) == []
+
+
+def test_a_change_from_a_screen_is_told_once_with_who_made_it(tmp_path: Path) -> None:
+    view = a_view(tmp_path)
+    state = NotifyState(seq=0, watch=watched(Watch(), view)[0])
+    change = SettingChange(name="a", before="1", after="2")
+    event = SettingsChanged(at=view.times.now, user="dashboard operator", changes=(change,))
+    state, (alert,) = consumed(state, event, Ledger(), Ledger(), Rules())
+    assert (alert.what, alert.why) == ("dashboard operator changed settings of the bot", "a: 1 -> 2")
+    watch, alerts = watched(state.watch, view)  # not in force yet
+    assert alerts == ()
+    watch, alerts = watched(watch, replace(view, settings={"a": "2"}))
+    assert alerts == ()
+    assert watch.announced == {}
+    _, (other,) = watched(watch, replace(view, settings={"a": "3"}))
+    assert other.why == "a: 2 -> 3"

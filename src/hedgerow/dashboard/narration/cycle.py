@@ -40,6 +40,7 @@ DOING = {
 CycleNotice: TypeAlias = (
     mo.Adopted
     | mo.CycleBegan
+    | mo.SettingsInForce
     | mo.BalancesRead
     | mo.HealthJudged
     | mo.Observed
@@ -92,6 +93,8 @@ def cycle_lines(notice: CycleNotice) -> Lines:  # noqa: C901, PLR0911, PLR0912 -
             return _books_checked(notice)
         case mo.CycleFailed():
             return _cycle_failed(notice)
+        case mo.SettingsInForce():
+            return info("The changed settings are in force from this check on")
         case mo.CycleEnded() | mo.Observed():
             return ()
     assert_never(notice)

@@ -107,6 +107,8 @@ def recorded_lines(notice: Recorded) -> Lines:  # noqa: C901, PLR0911, PLR0912, 
             return _lifted(event)
         case ev.RequestHandled():
             return _request_handled(event)
+        case ev.SettingsChanged():
+            return _settings_changed(event)
         case ev.ExitDeferred():
             return _exit_deferred(event)
         case ev.ExitDeferralEnded():
@@ -302,6 +304,11 @@ def _request_handled(event: ev.RequestHandled) -> Lines:
     request = event.request
     text = f"Request of {request.user} ({request.origin}): {request.text}: {event.outcome}. {event.text}"
     return info(text) if event.outcome is RequestOutcome.DONE else warning(text)
+
+
+def _settings_changed(event: ev.SettingsChanged) -> Lines:
+    changes = (f"  {each.name}: {each.before} becomes {each.after}" for each in event.changes)
+    return warning(f"Settings changed by {event.user}, in force at the next check", *changes)
 
 
 def _exit_deferred(event: ev.ExitDeferred) -> Lines:

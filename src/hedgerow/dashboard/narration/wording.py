@@ -22,6 +22,7 @@ _ROUTINE = frozenset(
         mo.CycleBegan,
         mo.BalancesRead,
         mo.ScanStarted,
+        mo.SettingsInForce,
         mo.OpportunityFound,
         mo.NoOpportunity,
         mo.Observed,

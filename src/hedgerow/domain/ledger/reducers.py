@@ -133,6 +133,7 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
             | ev.ExitDeferred()
             | ev.ExitDeferralEnded()
             | ev.NakedAlarmed()
+            | ev.SettingsChanged()
         ):
             return ledger
     assert_never(event)

@@ -4,6 +4,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.formats import log_money
 from hedgerow.engine.accounting.equity import equity_of
+from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.strategy.evaluation.daily_loss import day_is_over, loss_limit, loss_of, result_of
 from hedgerow.strategy.observation import Observation
@@ -15,9 +16,13 @@ __all__ = ["DailyLoss"]
 class DailyLoss:
     """Holds nothing: where the day began is in the log, and so is the halt."""
 
-    def __init__(self, journal: Journal, risk: RiskManagement) -> None:
+    def __init__(self, journal: Journal, in_force: PolicyInForce) -> None:
         self._journal = journal
-        self._risk = risk
+        self._in_force = in_force
+
+    @property
+    def _risk(self) -> RiskManagement:
+        return self._in_force.policy.parameters.risk_management
 
     async def check(self, observation: Observation) -> None:
         """Begin a new day, or halt openings; what cannot be valued now is judged at the next check."""

@@ -36,6 +36,7 @@ from hedgerow.engine.execution.order_resolution import by_trades, look_up, secon
 from hedgerow.engine.execution.pair_listing import PairListing
 from hedgerow.engine.execution.steady import SteadyTime
 from hedgerow.engine.ids import IdSource
+from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import OrderRests, Warned
 from hedgerow.engine.observation import read_books
@@ -119,7 +120,7 @@ class Executor:
         clock: Clock,
         bookkeeper: Bookkeeper,
         ids: IdSource,
-        limits: ExecutionLimits,
+        in_force: PolicyInForce,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._venue = venue
@@ -127,7 +128,7 @@ class Executor:
         self._clock = clock
         self._bookkeeper = bookkeeper
         self._ids = ids
-        self._limits = limits
+        self._in_force = in_force
         self._stopping = stopping
         self._time = SteadyTime(clock)
         self._sent_at: float | None = None
@@ -147,6 +148,10 @@ class Executor:
         """When a job began, or others had their turn last; by the monotonic clock."""
         self._awaited_since: float | None = None
         """Since when the outcome of an order is looked up; by the monotonic clock."""
+
+    @property
+    def _limits(self) -> ExecutionLimits:
+        return self._in_force.policy.parameters.execution
 
     def answer_requests(self, requests: TradeRequests, look_seconds: float) -> None:
         """Answer the requests of users during a trade; a wait is interrupted so often to read them."""

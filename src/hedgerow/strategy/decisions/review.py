@@ -23,8 +23,19 @@ from hedgerow.strategy.observation import (
 )
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["Review", "is_safety", "reviews"]
+__all__ = ["DECISION_WORDS", "Review", "is_safety", "reviews"]
 
+DECISION_WORDS: Final[dict[type[Decision], str]] = {
+    Hold: "hold",
+    Open: "open",
+    Close: "close",
+    Trim: "trim",
+    Reduce: "reduce",
+    Roll: "roll",
+    TopUpMargin: "top up margin",
+    HaltOpenings: "halt",
+}
+"""What a decision does, in words."""
 EMERGENCY, URGENT, PROFIT = 0, 1, 6
 _DANGER: Final[dict[type[Decision], int]] = {
     Trim: 2,

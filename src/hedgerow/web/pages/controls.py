@@ -5,6 +5,7 @@ from typing import Final
 from hedgerow.dashboard import formats
 from hedgerow.dashboard.view import HedgeView
 from hedgerow.domain.money import ZERO
+from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.web.html import Html, element, join, void
 from hedgerow.web.pages.parts import facts, gain, remark
 from hedgerow.web.pages.state import Shown, as_of
@@ -22,16 +23,23 @@ __all__ = [
 AFTERWARDS: Final = "Openings are halted afterwards until you resume them. Prices are read again when the bot closes."
 
 
-def close_dialog(shown: Shown, index: int, hedge: HedgeView) -> Html:
-    """Return what closing one hedge would cost and bring, by the last reading; "Keep it" has the focus."""
-    view, key, result, due = shown.view, f"hedges.{index}", hedge.result, hedge.funding.next
-    read = formats.ago(hedge.read_at, view.times.now)
+def close_dialog(shown: Shown, index: int, hedge: HedgeView, price: ClosingPrice | None = None) -> Html:
+    """Return what closing one hedge would cost and bring; "Keep it" has the focus.
+
+    ``price`` is by books that the bot read for this question; without it the last reading is shown, and said to be old.
+    """
+    view, key, result = shown.view, f"hedges.{index}", hedge.result
+    due_at, due = (hedge.funding.next.at, hedge.funding.next.amount) if hedge.funding.next else (None, None)
+    by = f"The bot did not read the books for this: they are as it read them {_read(shown, hedge)}."
+    if price is not None and price.hedge_id == hedge.hedge_id:
+        key, result, due_at, due = "now", price.result, price.next_payment_at, price.next_payment
+        by = f"By the books as the bot read them for this question, at {formats.clock_time(price.at, view.times.now)}."
     sold = formats.quantity(hedge.spot.quantity, hedge.base, hedge.spot.step)
     bought = formats.quantity(abs(hedge.perp.quantity), hedge.base, hedge.perp.step)
     fees, spread = (result.exit_fees, result.exit_spread) if result else (None, None)
-    missed = (
-        f"Next payment, missed if closed now, in {formats.countdown(due.at, view.times.now)}" if due else "Next payment"
-    )
+    missed = "Next payment"
+    if due_at is not None:
+        missed += f", missed if closed now, in {formats.countdown(due_at, view.times.now)}"
     rows = facts(
         ("Fees, expected", gain(f"{key}.result.exit_fees", None if fees is None else -fees if fees else ZERO)),
         (
@@ -43,7 +51,7 @@ def close_dialog(shown: Shown, index: int, hedge: HedgeView) -> Html:
             gain(f"{key}.result.net_if_closed", result.net_if_closed if result else None),
             "tot",
         ),
-        (missed, gain(f"{key}.funding.next.amount", due.amount if due else None)),
+        (missed, gain(f"{key}.funding.next.amount", due)),
     )
     hidden = (
         void("input", type="hidden", name="hedge", value=hedge.hedge_id),
@@ -54,12 +62,16 @@ def close_dialog(shown: Shown, index: int, hedge: HedgeView) -> Html:
         f"Close {hedge.symbol} now?",
         element("p", f"Sells {sold} and buys {bought} back, in slices."),
         rows,
-        remark(f"By the books as they were read {read}{as_of(view)}. {AFTERWARDS}"),
+        remark(f"{by} {AFTERWARDS}"),
         action="close",
         button=f"Close {hedge.symbol}",
         keep="Keep it",
         hidden=hidden,
     )
+
+
+def _read(shown: Shown, hedge: HedgeView) -> str:
+    return f"{formats.ago(hedge.read_at, shown.view.times.now)}{as_of(shown.view)}"
 
 
 def close_all_dialog(shown: Shown) -> Html:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
+from hedgerow.dashboard import formats
 from hedgerow.web.html import Html, element, join, void
 from hedgerow.web.pages.parts import Cell, Panel, nothing, panel, remark, table
 from hedgerow.web.pages.state import Shown
@@ -14,8 +15,8 @@ __all__ = ["FIELD", "IN_FORCE", "preview_form", "settings"]
 FIELD: Final = "set."
 """What the name of a setting's field begins with."""
 IN_FORCE: Final = (
-    "A change is checked as a whole, written to the configuration file, and is in force after the bot is restarted: "
-    "a running bot keeps the settings that it started with."
+    "A change is checked as a whole, written to the configuration file and the bot's log, and is in force at the next "
+    "check, without a restart; a trade that is at work ends by the settings that it began with."
 )
 _HEADS: Final = (
     ("Setting", "l"),
@@ -53,6 +54,8 @@ def _row(shown: Shown, row: SettingShown) -> list[Html | str | Cell]:
     shown_force = element("b", force, class_="warnc") if differs and force else force or "?"
     unit = f" ({row.unit})" if row.unit else ""
     allowed = f"{row.meaning[:1].upper()}{row.meaning[1:]}; allowed: {row.allowed}{unit}"
+    if row.not_while_held:
+        allowed += f". Not changed while a hedge is held: {row.not_while_held}"
     return [name, value, shown_force, row.default, allowed]
 
 
@@ -90,7 +93,9 @@ def preview_form(shown: Shown, preview: SettingsPreview) -> Html:
         (
             element("h1", "Change these settings?"),
             changes,
-            *(element("p", text) for text in preview.follows),
+            element("h2", "What would follow at once"),
+            element("ul", *(element("li", text) for text in preview.follows), class_="plain"),
+            *(() if preview.at is None else (remark(f"By a reading of {formats.date_time(preview.at)} UTC."),)),
             *(element("p", text, class_="warnc") for text in preview.warnings),
             remark(IN_FORCE),
             form,

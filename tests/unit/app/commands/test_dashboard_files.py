@@ -1,5 +1,6 @@
 """The files of a dashboard: who may come in, and the settings that it writes."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,16 +10,15 @@ import pytest
 from hedgerow.app.commands.dashboard import DashboardLog, bots_of, home_sources, make_link, make_token
 from hedgerow.app.commands.web.access_file import AccessFile
 from hedgerow.app.commands.web.home_source import HomeSource
-from hedgerow.app.commands.web.settings_file import preview_of, shown_settings
+from hedgerow.app.commands.web.settings_file import file_preview, in_file, shown_settings
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, load_settings
-from hedgerow.dashboard.bot_state import BotState
 from hedgerow.domain.errors import ConfigError
 from hedgerow.web.access import AccessState, Role, new_token, redeemed
-from hedgerow.web.sources import AskOutcome
-from support.shown_bots import view_in
+from hedgerow.web.sources import Asked, AskOutcome
 
 CLOCK = SystemClock()
+AGE = "position_management.max_position_age_hours"
 APR = "funding_rate_strategy.min_funding_apr"
 
 
@@ -114,14 +114,16 @@ def source(home: Home, lines: list[str] | None = None) -> HomeSource:
     return HomeSource(home, "bot", CLOCK, log=(lines if lines is not None else []).append)
 
 
+def changed(bot: HomeSource, changes: dict[str, str]) -> Asked:
+    return asyncio.run(bot.change_settings(changes, "operator"))
+
+
 def test_a_changed_setting_is_written_and_everything_else_stays(home: Home) -> None:
     lines: list[str] = []
     home.config.chmod(0o640)
-    asked = source(home, lines).write_settings(
-        {APR: "22.5", "position_management.max_position_age_hours": "24"}, "operator"
-    )
+    asked = changed(source(home, lines), {APR: "22.5", "position_management.max_position_age_hours": "24"})
     assert asked.outcome is AskOutcome.DONE
-    assert "restarted" in asked.text
+    assert "in force when a bot is started" in asked.text
     assert load_settings(home.config, named=True).parameters.funding_rate_strategy.min_funding_apr == 0.225
     written = msgspec.json.decode(home.config.read_bytes())
     assert written["_about"] == "mine"
@@ -134,7 +136,7 @@ def test_a_changed_setting_is_written_and_everything_else_stays(home: Home) -> N
 @pytest.mark.parametrize("text", ["-1", "many", "NaN", "Infinity", "1e400", "99999999", "null"])
 def test_a_setting_out_of_its_range_is_refused_and_nothing_is_written(home: Home, text: str) -> None:
     before = home.config.read_bytes()
-    asked = source(home).write_settings({APR: text, "position_management.max_position_age_hours": "48"}, "operator")
+    asked = changed(source(home), {APR: text, "position_management.max_position_age_hours": "48"})
     assert asked.outcome is AskOutcome.REFUSED
     assert "min_funding_apr" in asked.text
     assert home.config.read_bytes() == before
@@ -142,36 +144,35 @@ def test_a_setting_out_of_its_range_is_refused_and_nothing_is_written(home: Home
 
 def test_a_setting_that_does_not_exist_is_refused(home: Home) -> None:
     before = home.config.read_bytes()
-    assert source(home).write_settings({"funding_rate_strategy.leverage": "5"}, "x").outcome is AskOutcome.REFUSED
+    assert changed(source(home), {"funding_rate_strategy.leverage": "5"}).outcome is AskOutcome.REFUSED
     assert home.config.read_bytes() == before
 
 
 def test_code_is_not_named_from_a_dashboard(home: Home) -> None:
-    asked = source(home).write_settings({"policy": "os.path.join"}, "operator")
+    asked = changed(source(home), {"policy": "os.path.join"})
     assert asked.outcome is AskOutcome.REFUSED
     assert "names code" in asked.text
-    assert not next(row for row in shown_settings(home.config, {}) if row.name == "policy").editable
+    assert not next(row for row in shown_settings(in_file(home.config), {}) if row.name == "policy").editable
 
 
-@pytest.mark.slow
-def test_what_would_follow_at_once_is_said_before_anything_is_written(home: Home) -> None:
-    view, before = view_in(BotState.HEDGED), home.config.read_bytes()
-    found = preview_of(home.config, {"position_management.max_position_age_hours": "1", APR: "95"}, view)
-    assert ("position_management.max_position_age_hours", "24", "1") in found.changes
-    symbol = view.hedges[0].symbol
-    assert any(text.startswith(f"{symbol}: age would hold at once") for text in found.follows)
-    assert any(text.startswith(f"1 of {len(view.pairs)} pairs would reach") for text in found.follows)
+def test_while_no_bot_runs_the_changes_are_shown_and_nothing_follows_at_once(home: Home) -> None:
+    before = home.config.read_bytes()
+    found = asyncio.run(source(home).preview({AGE: "1", APR: "20"}, "operator"))
+    assert found.changes == ((AGE, "24", "1"),)
+    assert found.at is None
+    assert found.follows[0].startswith("No bot runs")
+    assert file_preview(home.config, {AGE: "0"}).refusal.startswith(str(home.config))
     assert home.config.read_bytes() == before
 
 
 def test_a_file_that_is_broken_is_named_and_never_replaced(home: Home) -> None:
     home.config.write_text("{", encoding="utf-8")
     with pytest.raises(ConfigError, match="config_volume_farming_strategy"):
-        shown_settings(home.config, {})
-    assert source(home).write_settings({APR: "22"}, "x").outcome is AskOutcome.REFUSED
+        shown_settings(in_file(home.config), {})
+    assert changed(source(home), {APR: "22"}).outcome is AskOutcome.REFUSED
     assert home.config.read_text(encoding="utf-8") == "{"
 
 
 def test_the_settings_page_shows_what_is_in_the_file_and_what_is_in_force(home: Home) -> None:
-    row = next(row for row in shown_settings(home.config, {APR: "15"}) if row.name == APR)
+    row = next(row for row in shown_settings(in_file(home.config), {APR: "15"}) if row.name == APR)
     assert (row.in_file, row.in_force, row.default) == ("20", "15", "15")

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from hedgerow.app.commands.operator_request import new_request
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.dashboard.bot_state import ProcessState
@@ -14,9 +16,10 @@ from hedgerow.domain.errors import MailboxError
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.operator_requests import HedgeSeen, OperatorRequest, Request, RequestOrigin
 from hedgerow.ports import Clock
+from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.web.sources import Asked, AskOutcome, CurvePoint
 
-__all__ = ["curve_by_hedge", "left_and_awaited"]
+__all__ = ["closing_price", "curve_by_hedge", "left_and_awaited"]
 
 ANSWER_SECONDS: Final = 3.0
 """How long a page waits for the answer of a bot before it is shown without."""
@@ -52,13 +55,18 @@ async def _answered(box: Box, request: OperatorRequest, clock: Clock) -> Asked:
                 answer = mailbox.collect(request.request_id)
                 if answer is not None:
                     outcome = AskOutcome.DONE if answer.done else AskOutcome.REFUSED
-                    return Asked(outcome=outcome, text=answer.text)
+                    return Asked(outcome=outcome, text=answer.text, document=answer.document)
                 await clock.sleep(LOOK_SECONDS)
             begun = mailbox.begun(request.request_id)
     except MailboxError as error:
         return Asked(outcome=AskOutcome.REFUSED, text=f"The bot cannot be asked: {error}")
     bot = "is at it" if begun else "takes it between two steps, within a minute"
     return Asked(outcome=AskOutcome.WAITING, text=f"Asked to {request.text}. The bot {bot}; its log says how it ends.")
+
+
+def closing_price(asked: Asked) -> ClosingPrice | None:
+    """Return the price that a bot answered with; None when it has not, or could not read it."""
+    return msgspec.json.decode(asked.document, type=ClosingPrice) if asked.document else None
 
 
 def curve_by_hedge(view: View, since: datetime | None) -> Sequence[CurvePoint]:

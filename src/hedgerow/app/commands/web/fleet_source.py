@@ -1,25 +1,29 @@
 """The bots of one database, for the dashboard: imported where a database is named, because the driver is an extra."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-from hedgerow.app.commands.web.asking import curve_by_hedge, left_and_awaited
+from hedgerow.app.commands.web.asking import closing_price, curve_by_hedge, left_and_awaited
+from hedgerow.app.commands.web.settings_file import answered_preview, shown_settings, wanted_settings
 from hedgerow.app.fleet import FleetReader
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.config import Database
+from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.errors import ConfigError
-from hedgerow.domain.operator_requests import HedgeSeen, Request
+from hedgerow.domain.operator_requests import ClosingPriced, HedgeSeen, Request, SettingsForeseen, SettingsRequested
 from hedgerow.ports import Clock
 from hedgerow.store.postgres.log import BotRow
-from hedgerow.web.sources import Asked, AskOutcome, Curve, SettingShown, SettingsPreview
+from hedgerow.strategy.closing_price import ClosingPrice
+from hedgerow.web.sources import Asked, Curve, SettingShown, SettingsPreview
 
 __all__ = ["FleetSource", "sources_in"]
 
-NOT_HERE: Final = "The settings of this bot are in the file on its machine."
+NOT_HERE: Final = "The settings of this bot are in the file on its machine; they are shown here while it runs."
 
 
 class FleetSource:
@@ -74,22 +78,30 @@ class FleetSource:
         return ()
 
     def settings(self) -> Sequence[SettingShown]:
-        """Return nothing.
+        """Return every setting as it is in force; they are changed while the bot runs.
 
         Raises:
-            ConfigError: always; the file is on another machine.
+            ConfigError: no bot has said what is in force; its file is on another machine.
         """
-        raise ConfigError(NOT_HERE)
+        view = self._view or self.read()
+        if not view.settings or view.process.state is not ProcessState.RUNNING:
+            raise ConfigError(NOT_HERE)
+        return shown_settings(view.settings, view.settings)
 
-    def preview(self, changes: Mapping[str, str]) -> SettingsPreview:
-        """Return that they cannot be changed from here."""
-        del changes
-        return SettingsPreview(changes=(), follows=(), refusal=NOT_HERE)
+    async def preview(self, changes: Mapping[str, str], user: str) -> SettingsPreview:
+        """Return what the bot says would follow from changed settings."""
+        view = await asyncio.to_thread(self.read)
+        wanted = SettingsForeseen(changes=wanted_settings(changes, view.settings))
+        return answered_preview(await self.ask(wanted, None, user))
 
-    def write_settings(self, changes: Mapping[str, str], user: str) -> Asked:
-        """Write nothing."""
-        del changes, user
-        return Asked(outcome=AskOutcome.REFUSED, text=NOT_HERE)
+    async def change_settings(self, changes: Mapping[str, str], user: str) -> Asked:
+        """Have the bot write changed settings to its file."""
+        view = await asyncio.to_thread(self.read)
+        return await self.ask(SettingsRequested(changes=wanted_settings(changes, view.settings)), None, user)
+
+    async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
+        """Return what closing a hedge costs by books that are read now; None when the bot does not say so in time."""
+        return closing_price(await self.ask(ClosingPriced(symbol=symbol), None, user))
 
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
         """Leave a request for the bot in the database and wait a few seconds for its answer."""

@@ -10,22 +10,32 @@ from pathlib import Path
 from typing import Final
 
 from hedgerow.app.bot_view import look_at_bot
-from hedgerow.app.commands.web.asking import curve_by_hedge, left_and_awaited
-from hedgerow.app.commands.web.settings_file import changed_file, preview_of, shown_settings, write_file
+from hedgerow.app.commands.web.asking import closing_price, curve_by_hedge, left_and_awaited
+from hedgerow.app.commands.web.settings_file import (
+    answered_preview,
+    file_preview,
+    in_file,
+    shown_settings,
+    wanted_settings,
+    warnings_of,
+    write_settings,
+)
 from hedgerow.app.home_past import CASH_RATE, HomePast
 from hedgerow.app.identity import identity_of
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import open_log, request_box
 from hedgerow.config import Home, load_settings
+from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.operator_requests import HedgeSeen, Request
+from hedgerow.domain.operator_requests import ClosingPriced, HedgeSeen, Request, SettingsForeseen, SettingsRequested
 from hedgerow.domain.records.time_series import SeriesPoint
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.ports import Clock
-from hedgerow.web.sources import Asked, AskOutcome, Curve, CurveMark, CurvePoint, SettingShown, SettingsPreview
+from hedgerow.strategy.closing_price import ClosingPrice
+from hedgerow.web.sources import Asked, Curve, CurveMark, CurvePoint, SettingShown, SettingsPreview
 
 __all__ = ["HomeSource", "slug_of"]
 
@@ -141,24 +151,30 @@ class HomeSource:
         Raises:
             ConfigError: its file cannot be read.
         """
-        return shown_settings(self._config, self._view.settings if self._view else {})
+        return shown_settings(in_file(self._config), self._view.settings if self._view else {})
 
-    def preview(self, changes: Mapping[str, str]) -> SettingsPreview:
+    async def preview(self, changes: Mapping[str, str], user: str) -> SettingsPreview:
         """Return what changed settings would do; nothing is written."""
-        return preview_of(self._config, changes, self._view or self.read())
+        view = await asyncio.to_thread(self.read)
+        if view.process.state is not ProcessState.RUNNING:
+            return await asyncio.to_thread(file_preview, self._config, changes)
+        wanted = SettingsForeseen(changes=wanted_settings(changes, view.settings))
+        warnings = await asyncio.to_thread(warnings_of, self._config, changes)
+        return answered_preview(await self.ask(wanted, None, user), warnings)
 
-    def write_settings(self, changes: Mapping[str, str], user: str) -> Asked:
-        """Write changed settings to the configuration file, all or none of them."""
-        try:
-            content, _, _ = changed_file(self._config, changes)
-            write_file(self._config, content)
-        except ConfigError as error:
-            return Asked(outcome=AskOutcome.REFUSED, text=f"Nothing was written: {error}")
-        names = ", ".join(sorted(changes))
-        self._log(f"{self._slug}: {user} wrote {names} to {self._config}")
-        return Asked(
-            outcome=AskOutcome.DONE, text=f"Written to {self._config.name}: in force after the bot is restarted."
-        )
+    async def change_settings(self, changes: Mapping[str, str], user: str) -> Asked:
+        """Have the running bot write changed settings, or write them where none runs; all or none of them."""
+        view = await asyncio.to_thread(self.read)
+        if view.process.state is ProcessState.RUNNING:
+            wanted = SettingsRequested(changes=wanted_settings(changes, view.settings))
+            return await self.ask(wanted, None, user)
+        asked = await asyncio.to_thread(write_settings, self._config, changes)
+        self._log(f"{self._slug}: {user} asks to write {', '.join(sorted(changes))}: {asked.text}")
+        return asked
+
+    async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
+        """Return what closing a hedge costs by books that are read now; None when the bot does not say so in time."""
+        return closing_price(await self.ask(ClosingPriced(symbol=symbol), None, user))
 
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
         """Leave a request for the bot and wait a few seconds for its answer."""

@@ -1,0 +1,67 @@
+"""The policy and its settings in force: exchanged between two checks, never within one."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from hedgerow.domain.events import SettingChange
+from hedgerow.strategy.policy import Policy
+
+__all__ = ["NewSettings", "PolicyInForce", "SettingsKeeper"]
+
+
+class NewSettings(Struct, frozen=True, kw_only=True):
+    """Settings that were checked as a whole, and the policy built from them."""
+
+    policy: Policy
+    changes: tuple[SettingChange, ...]
+    """What differs from the settings that the next check would begin with; empty = nothing."""
+
+
+class SettingsKeeper(Protocol):
+    """What knows the configuration file of a running bot."""
+
+    def prepared(self, wanted: Mapping[str, str], present: Policy) -> NewSettings:
+        """Check the file with new values, by full name and spelled as in the file; writes nothing.
+
+        Raises:
+            ConfigError: one is not allowed, or the file says something else that is not in force yet.
+        """
+        ...
+
+    def write(self, new: NewSettings) -> None:
+        """Write what ``prepared`` returned last to the file.
+
+        Raises:
+            ConfigError: it cannot be written, or was changed since.
+        """
+        ...
+
+
+class PolicyInForce:
+    """The one place that every part of a bot takes its policy from."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._next = policy
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of the present check, and of the wait after it."""
+        return self._policy
+
+    @property
+    def coming(self) -> Policy:
+        """The policy that the next check begins with."""
+        return self._next
+
+    def propose(self, policy: Policy) -> None:
+        """Let the next check begin with another policy."""
+        self._next = policy
+
+    def renew(self) -> bool:
+        """Put what was proposed in force, at the beginning of a check; returns whether that changed anything."""
+        changed = self._policy is not self._next
+        self._policy = self._next
+        return changed

@@ -1,0 +1,89 @@
+"""Answers questions about a running bot from what it reads now: nothing is traded, written or logged."""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.operator_requests import Answer, ClosingPriced, SettingsForeseen
+from hedgerow.engine.in_force import PolicyInForce, SettingsKeeper
+from hedgerow.engine.journal import Journal
+from hedgerow.engine.observation import read_books
+from hedgerow.engine.observation_reader import ObservationReader
+from hedgerow.ports import Venue
+from hedgerow.strategy.closing_price import ClosingPrice
+from hedgerow.strategy.decisions.held import evaluation_of
+from hedgerow.strategy.settings_changes import foresee_settings, refusal_of_changes
+
+__all__ = ["NO_SETTINGS", "Questions"]
+
+NO_SETTINGS = "The settings of this bot cannot be changed while it runs: it was not started with a configuration file."
+
+
+class Questions:
+    """Answers one question at a time, between two checks."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        journal: Journal,
+        reader: ObservationReader,
+        in_force: PolicyInForce,
+        settings: SettingsKeeper | None = None,
+    ) -> None:
+        self._venue = venue
+        self._journal = journal
+        self._reader = reader
+        self._in_force = in_force
+        self._settings = settings
+
+    async def answer(self, question: SettingsForeseen | ClosingPriced) -> Answer:
+        """Return the answer; what cannot be read is said."""
+        try:
+            if isinstance(question, ClosingPriced):
+                return await self._price(question.symbol)
+            return await self._foresee(question.changes)
+        except Exception as error:  # noqa: BLE001 - a question interrupts nothing, whatever a policy makes of it
+            return Answer(done=False, text=f"That cannot be said now: {error}")
+
+    async def _price(self, symbol: str) -> Answer:
+        held = self._journal.ledger.held(symbol)
+        if held is None:
+            return Answer(done=False, text=f"{symbol} is not held.")
+        seen = await self._reader.read()
+        books = await read_books(self._venue, symbol)
+        unread = [name for name, book in zip(("spot", "perpetual"), books, strict=True) if book is None]
+        if unread or seen.market is None:
+            return Answer(done=False, text=f"The book of {symbol} could not be read: {', '.join(unread) or 'market'}.")
+        hedge = seen.as_listed(held)
+        predicted, mark = seen.market.predicted(symbol), seen.market.mark(symbol)
+        price = ClosingPrice(
+            hedge_id=hedge.hedge_id,
+            symbol=symbol,
+            at=min(book.at for book in books if book is not None),
+            result=evaluation_of(hedge, seen, self._in_force.policy, books).result,
+            next_payment_at=predicted.at if predicted else None,
+            next_payment=hedge.short * mark.mark * predicted.rate if predicted and mark else None,
+        )
+        return Answer(done=True, text="By the books as they are now.", document=_json(price))
+
+    async def _foresee(self, changes: Mapping[str, str]) -> Answer:
+        if self._settings is None:
+            return Answer(done=False, text=NO_SETTINGS)
+        try:
+            new = self._settings.prepared(changes, self._in_force.coming)
+        except ConfigError as error:
+            return Answer(done=False, text=str(error))
+        ledger = self._journal.ledger
+        refusal = refusal_of_changes(new.changes, ledger)
+        if refusal:
+            return Answer(done=False, text=refusal)
+        seen = await self._reader.read(new.policy)
+        foreseen = foresee_settings(new.changes, self._in_force.policy, new.policy, seen, ledger)
+        return Answer(done=True, text="By a reading of now.", document=_json(foreseen))
+
+
+def _json(value: Struct) -> str:
+    return msgspec.json.encode(value).decode()

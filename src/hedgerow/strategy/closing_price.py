@@ -1,0 +1,23 @@
+"""What closing a hedge costs by books that were read for the question."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hedgerow.strategy.hedge_result import HedgeResult
+
+__all__ = ["ClosingPrice"]
+
+
+class ClosingPrice(Struct, frozen=True, kw_only=True):
+    """What closing a hedge costs and leaves by the books as they were read for the question."""
+
+    hedge_id: str
+    symbol: str
+    at: datetime
+    """Of the older one of the two books."""
+    result: HedgeResult
+    next_payment_at: datetime | None = None
+    next_payment: Decimal | None = None
+    """Announced, quote units at the present mark; missed if it is closed before."""
