@@ -39,6 +39,10 @@ FILE = """{
 """
 
 
+def pairs(changes: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(changes.items())
+
+
 class _FileBot:
     """A bot on a configuration file, and what a person asks of it at some minute."""
 
@@ -77,7 +81,7 @@ def bot(tmp_path: Path) -> _FileBot:
 def test_a_change_is_written_logged_and_in_force_at_the_next_check_without_a_restart(
     bot: _FileBot,
 ) -> None:
-    answer = bot.ask(SettingsRequested(changes={AGE: "0.5", INTERVAL: "60"}), hours=0.8)
+    answer = bot.ask(SettingsRequested(changes=pairs({AGE: "0.5", INTERVAL: "60"})), hours=0.8)
     assert (answer.done, answer.text) == (
         True,
         f"Written to the file, in force at the next check: {AGE} is 0.5, {INTERVAL} is 60.",
@@ -109,7 +113,7 @@ def test_a_change_is_written_logged_and_in_force_at_the_next_check_without_a_res
 
 def test_a_check_is_never_judged_by_two_sets_of_settings(bot: _FileBot) -> None:
     """Until the next check begins, what is asked for in between goes by the settings of the last one."""
-    bot.ask(SettingsRequested(changes={"position_management.max_positions": "3"}), hours=0.46)
+    bot.ask(SettingsRequested(changes=pairs({"position_management.max_positions": "3"})), hours=0.46)
     assert bot.harness.logged(SettingsChanged)
     assert not bot.harness.notices_of(SettingsInForce)
     assert len(bot.harness.logged(HedgeOpened)) == 1
@@ -128,7 +132,7 @@ def test_a_check_is_never_judged_by_two_sets_of_settings(bot: _FileBot) -> None:
     ],
 )
 def test_what_is_not_allowed_is_refused_as_a_whole(bot: _FileBot, changes: dict[str, str], why: str) -> None:
-    answer = bot.ask(SettingsRequested(changes={INTERVAL: "300", **changes}), hours=0.47)
+    answer = bot.ask(SettingsRequested(changes=pairs({INTERVAL: "300", **changes})), hours=0.47)
     assert answer.text.startswith("Nothing was changed: ")
     assert why in answer.text
     assert answer.done is ("already" in why)
@@ -138,14 +142,14 @@ def test_what_is_not_allowed_is_refused_as_a_whole(bot: _FileBot, changes: dict[
 
 def test_what_was_changed_in_the_file_by_hand_is_not_put_in_force_beside(bot: _FileBot) -> None:
     bot.path.write_text(FILE.replace('"pair"', '"pair", "daily_loss_limit_usd": 5'), encoding="utf-8")
-    answer = bot.ask(SettingsRequested(changes={AGE: "12"}), hours=0.47)
+    answer = bot.ask(SettingsRequested(changes=pairs({AGE: "12"})), hours=0.47)
     assert "risk_management.daily_loss_limit_usd (5)" in answer.text
     assert "24.0" in bot.path.read_text(encoding="utf-8")
 
 
 def test_a_file_that_cannot_be_written_changes_nothing(bot: _FileBot) -> None:
     bot.path.with_name(".config.json.tmp").mkdir()
-    answer = bot.ask(SettingsRequested(changes={AGE: "12"}), hours=0.47)
+    answer = bot.ask(SettingsRequested(changes=pairs({AGE: "12"})), hours=0.47)
     assert not answer.done
     assert "cannot be written" in answer.text
     assert not bot.harness.logged(SettingsChanged)
@@ -161,7 +165,7 @@ def test_a_file_that_changed_between_check_and_write_is_kept(bot: _FileBot) -> N
 
 def test_the_command_line_still_decides_what_it_decided(tmp_path: Path) -> None:
     bot = _FileBot(tmp_path, ma_periods=3)
-    answer = bot.ask(SettingsRequested(changes={AGE: "12", PERIODS: "7"}))
+    answer = bot.ask(SettingsRequested(changes=pairs({AGE: "12", PERIODS: "7"})))
     assert answer.text.endswith(f"{AGE} is 12.")
     assert bot.harness.notices_of(SettingsInForce)[0].policy.parameters.funding_rate_strategy.funding_ma_periods == 3
     with pytest.raises(ConfigError, match="--ma-periods"):
@@ -172,7 +176,7 @@ def test_the_command_line_still_decides_what_it_decided(tmp_path: Path) -> None:
 
 
 def test_a_question_is_answered_from_a_reading_of_now_and_leaves_no_trace(bot: _FileBot) -> None:
-    answer = bot.ask(SettingsForeseen(changes={AGE: "0.25"}), hours=0.5)
+    answer = bot.ask(SettingsForeseen(changes=pairs({AGE: "0.25"})), hours=0.5)
     found = msgspec.json.decode(answer.document, type=ForeseenSettings)
     assert found.changes == (SettingChange(name=AGE, before="24", after="0.25"),)
     (held,) = found.hedges
@@ -184,7 +188,10 @@ def test_a_question_is_answered_from_a_reading_of_now_and_leaves_no_trace(bot: _
 
 def test_a_question_leaves_the_log_as_it_is_to_the_byte(tmp_path: Path) -> None:
     logs: list[list[bytes]] = []
-    for name, requests in (("with", (SettingsForeseen(changes={AGE: "1"}), ClosingPriced(symbol=SYMBOL))), ("out", ())):
+    for name, requests in (
+        ("with", (SettingsForeseen(changes=pairs({AGE: "1"})), ClosingPriced(symbol=SYMBOL))),
+        ("out", ()),
+    ):
         (tmp_path / name).mkdir()
         bot = _FileBot(tmp_path / name)
         if requests:
@@ -224,8 +231,8 @@ def test_a_bot_without_a_file_says_that_it_has_none(tmp_path: Path) -> None:
     harness, mailbox = BotHarness(), mailbox_in(tmp_path)
 
     def post(_: object) -> None:
-        mailbox.post(asked("0", SettingsRequested(changes={AGE: "1"})))
-        mailbox.post(asked("1", SettingsForeseen(changes={AGE: "1"})))
+        mailbox.post(asked("0", SettingsRequested(changes=pairs({AGE: "1"}))))
+        mailbox.post(asked("1", SettingsForeseen(changes=pairs({AGE: "1"}))))
 
     harness.run(0.5, mailbox=mailbox, at={0.45: post})
     for number in ("0", "1"):

@@ -77,14 +77,14 @@ class CloseOnExitRequested(Struct, frozen=True, kw_only=True, tag="close_on_exit
 class SettingsRequested(Struct, frozen=True, kw_only=True, tag="settings"):
     """Change settings: in the configuration file now, in force at the next check; all of them, or none."""
 
-    changes: dict[str, str]
+    changes: tuple[tuple[str, str], ...]
     """New values by full name (section and key), spelled as in the file; every value that is to come in force."""
 
 
 class SettingsForeseen(Struct, frozen=True, kw_only=True, tag="foresee_settings"):
     """Say what would follow from changed settings; a question, nothing is written."""
 
-    changes: dict[str, str]
+    changes: tuple[tuple[str, str], ...]
 
 
 class ClosingPriced(Struct, frozen=True, kw_only=True, tag="price_closing"):
@@ -156,7 +156,7 @@ class OperatorRequest(Struct, frozen=True, kw_only=True):
             return f"close on exit: {'yes' if action.on else 'no'}"
         if isinstance(action, SettingsRequested | SettingsForeseen):
             verb = "change" if isinstance(action, SettingsRequested) else "foresee"
-            return f"{verb} {', '.join(f'{name} to {value}' for name, value in action.changes.items())}"
+            return f"{verb} {', '.join(f'{name} to {value}' for name, value in action.changes)}"
         if isinstance(action, ClosingPriced):
             return f"price the closing of {action.symbol}"
         name = "close --all" if isinstance(action, CloseAllRequested) else str(action.__struct_config__.tag)

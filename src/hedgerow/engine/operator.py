@@ -362,7 +362,7 @@ class Service:
         if self._settings is None:
             return Answer(done=False, text=NO_SETTINGS)
         try:
-            new = self._settings.prepared(request.changes, self._in_force.coming)
+            new = self._settings.prepared(dict(request.changes), self._in_force.coming)
             refusal = refusal_of_changes(new.changes, self._journal.ledger)
             if refusal or not new.changes:
                 return Answer(done=not refusal, text=f"Nothing was changed: {refusal or 'that is in force already.'}")

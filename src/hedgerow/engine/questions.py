@@ -44,7 +44,7 @@ class Questions:
         try:
             if isinstance(question, ClosingPriced):
                 return await self._price(question.symbol)
-            return await self._foresee(question.changes)
+            return await self._foresee(dict(question.changes))
         except Exception as error:  # noqa: BLE001 - a question interrupts nothing, whatever a policy makes of it
             return Answer(done=False, text=f"That cannot be said now: {error}")
 

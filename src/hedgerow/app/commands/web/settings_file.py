@@ -64,9 +64,9 @@ def _choices(row: SettingRow) -> tuple[str, ...]:
     return (*row.choices, *(("none",) if row.optional else ())) if row.kind is Kind.CHOICE else ()
 
 
-def wanted_settings(given: Mapping[str, str], in_force: Mapping[str, str]) -> dict[str, str]:
+def wanted_settings(given: Mapping[str, str], in_force: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return those of a form's values that are not in force: they are what a bot is asked to change."""
-    return {name: words.strip() for name, words in given.items() if words.strip() != in_force.get(name)}
+    return tuple((name, words.strip()) for name, words in given.items() if words.strip() != in_force.get(name))
 
 
 def answered_preview(asked: Asked, warnings: tuple[str, ...] = ()) -> SettingsPreview:
