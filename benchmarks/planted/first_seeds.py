@@ -26,4 +26,6 @@ FIRST_SEEDS: Mapping[str, int] = {
     "the alarm comes late": 12,
     "margin is never topped up": 17,
     "naked legs are logged and told to nobody": 3,
+    "no trade gives way": 340093,
+    "what is held open limits nothing": 340002,
 }

@@ -32,7 +32,7 @@ class Patched(Struct, frozen=True, kw_only=True):
     old: str
     new: str
     tests: tuple[str, ...]
-    """Test files that mirror the module, below ``tests``."""
+    """Test files that mirror the module, below ``tests``; ``file::test`` is one test of a slow file."""
 
     def applied(self, text: str) -> str:
         """Return the module's text with the bug.
@@ -53,7 +53,7 @@ class Played(Struct, frozen=True, kw_only=True):
     plant: Callable[[], None]
     """Changes this process for good."""
     days: float | None = None
-    """Of each run, where the usual ones are too short."""
+    """Of each run, where the usual ones are too short, or where less is enough."""
     transport: Transport = Transport.PROCESS
     hedges: int = 1
     """How many positions the bot of a run may hold at most."""

@@ -13,7 +13,7 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.ledger.suspension import set_aside
@@ -52,6 +52,17 @@ def test_half_of_the_runs_for_several_hedges_have_trades_that_are_interrupted() 
     assert {each.kind for each in every} == {None, ExecutionKind.OPEN, ExecutionKind.CLOSE}
     assert {len(each.closed) for each in every} == {0, 1, 2}
     assert not any(interruptions(seed, 1) for seed in range(50))
+
+
+def test_some_runs_for_several_hedges_have_margin_tiers_and_a_limit_of_open_interest() -> None:
+    plans = [draw_plan(seed, DAYS, hedges=5) for seed in range(100)]
+    several = [plan for plan in plans if plan.parameters.position_management.max_positions > 1]
+    tiered = [plan.maintenance_tiers for plan in several if plan.maintenance_tiers]
+    assert len(several) / 3 < len(tiered) < len(several) * 2 / 3
+    assert len({tiers[-1].floor for tiers in tiered}) > 3
+    shares = {plan.parameters.capital_management.max_position_open_interest for plan in several}
+    assert shares == {None, Decimal("0.00002"), Decimal("0.0005")}
+    assert not any(draw_plan(seed, DAYS).maintenance_tiers for seed in range(20))
 
 
 @pytest.mark.slow
@@ -204,6 +215,49 @@ def test_legs_that_differ_wait_for_the_trade_of_another_pair_for_a_minute_and_no
     assert harness.advance_time(10).look() == [Invariant.EXPLAINED]
     harness.legs.logged(ev.ExecutionTakenUp(at=harness.now, hedge_id="h9"))
     assert harness.look() == [], "the trade has just been taken up again"
+
+
+def kept(harness: LegHarness, seconds: float) -> list[Invariant]:
+    """Return what is broken so many seconds later, by the judge of turns alone."""
+    harness.advance_time(seconds).look()
+    return [rule for rule, _ in harness.turns.look(harness.legs)]
+
+
+def test_a_trade_that_does_not_give_way_to_legs_that_others_took_apart_is_found() -> None:
+    harness = matched()
+    aside = harness.holds(at_work(harness)).legs.ledger
+    harness.owner_covers("4")
+    assert kept(harness, 0) == []
+    assert kept(harness, BUSY_SECONDS) == []
+    assert kept(harness, 1) == [Invariant.DUTIES]
+    taken_up = ev.ExecutionTakenUp(at=harness.now, hedge_id="h9")
+    assert list(harness.turns.note(set_aside(aside), taken_up, aside)) == []
+    assert kept(harness, 1) == [], "the other one has had its turn"
+    assert kept(harness, BUSY_SECONDS) == []
+    harness.turns.revived()
+    assert kept(harness, 1) == [], "no bot was there to give way"
+    harness.holds(replace(aside, execution=None))
+    assert kept(harness, BUSY_SECONDS + 1) == [], "no trade is at work"
+
+
+@pytest.mark.parametrize("what", ["closed", "out of order", "refused", "set aside"])
+def test_a_trade_gives_way_only_to_legs_that_orders_would_match(what: str) -> None:
+    harness = matched()
+    job = at_work(harness)
+    harness.holds(job).owner_covers("4")
+    if what == "closed":
+        harness.world.set_status(A, TradingStatus.CLOSED, (Market.SPOT,))
+    elif what == "out of order":
+        end = harness.now + timedelta(seconds=BUSY_SECONDS + 9)
+        harness.exchange.spans.append(CauseSpan(begin=harness.now, end=end, cause=Cause.OUTAGE))
+    elif what == "set aside":
+        other = replace(new_job(ExecutionKind.CLOSE, at=harness.now), hedge_id="h1", state=ExecutionState.NAKED)
+        harness.holds(replace(job, suspended={"h1": other}))
+    assert kept(harness, 0) == []
+    if what == "refused":
+        harness.advance_time(BUSY_SECONDS).legs.note(Cause.REFUSED)
+        assert kept(harness, 0) == []
+    assert kept(harness, BUSY_SECONDS + 1 if what != "refused" else 30) == []
 
 
 def test_an_opening_that_gave_way_was_not_given_up_for_nothing() -> None:

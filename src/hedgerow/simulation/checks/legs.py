@@ -249,6 +249,14 @@ class LegWatch:
         found = self._apart.get(symbol)
         return found[0] if found else None
 
+    def only_waits(self, symbol: str) -> bool:
+        """Return whether others have made the legs of a pair differ, and nothing but another trade keeps them apart."""
+        exposure, now = self.exposed.get(symbol), self._world.now
+        if exposure is None or not exposure.taken or self._blocked.get(symbol, frozenset()) - {Cause.BUSY}:
+            return False
+        faulty = any(span.begin <= now <= span.end for span in self._harness.spans)
+        return not faulty and all(until <= now for until in self._last_active.values())
+
     # --- looking -----------------------------------------------------------------------------------------------------
 
     def look(self, *, being_logged: bool = False) -> Iterator[tuple[Invariant, str]]:

@@ -240,7 +240,9 @@ class Monitor:
     def look(self, *, being_logged: bool = False) -> None:
         """Compare both legs of every pair on the exchange, and judge what differs."""
         before = set(self.legs.exposed)
-        self._all(self.legs.look(being_logged=being_logged))
+        apart = tuple(self.legs.look(being_logged=being_logged))
+        self._all(self._turns.look(self.legs))  # it says more of why than that legs stay apart
+        self._all(apart)
         if set(self.legs.exposed) - before:
             self.noticed()
         for symbol in before | set(self.legs.exposed):

@@ -1,4 +1,4 @@
-"""Checks trades that are set aside: for a hedge that is in danger, with nothing that rests, and not for long."""
+"""Checks whose turn it is: trades are set aside for a hedge in danger and nothing else, in time, and not for long."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,6 +8,7 @@ from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.simulation.checks.conduct import Conduct
 from hedgerow.simulation.checks.invariants import Invariant
+from hedgerow.simulation.checks.legs import BUSY_SECONDS, LegWatch
 from hedgerow.simulation.harness import ExchangeHarness
 
 __all__ = ["Turns"]
@@ -29,12 +30,16 @@ class Turns:
         self._conduct = conduct
         self._since: dict[str, datetime] = {}
         """By hedge id."""
+        self._kept: dict[tuple[str, str], datetime] = {}
+        """Since when a job at work keeps a bot from the legs of another pair: by its hedge id, and by their symbol."""
 
     def note(self, before: Ledger, event: ev.Event, after: Ledger) -> Found:
         """Judge an event."""
         job = before.execution
         if isinstance(event, ev.ExecutionSuspended) and job is not None:
             yield from self._suspended(job, event, before)
+        if isinstance(event, ev.ExecutionTakenUp):
+            self._kept.clear()
         now = self._harness.now
         self._since = {hedge_id: self._since.get(hedge_id, now) for hedge_id in after.suspended}
         others = max(1, len(after.hedges) - 1)
@@ -47,6 +52,26 @@ class Turns:
     def revived(self) -> None:
         """Take note that a bot is at work again: the time without one does not count."""
         self._since = dict.fromkeys(self._since, self._harness.now)
+        self._kept.clear()
+
+    def look(self, legs: LegWatch) -> Found:
+        """Judge whether the trade at work gives way to legs that others have taken apart, and that orders would match.
+
+        It has to within as long as a bot takes to end or leave what it is doing. The count begins again with the turn
+        of another trade, and with everything else that would keep a bot from these legs.
+        """
+        job, now = legs.ledger.execution, self._harness.world.now
+        if job is None or legs.dead:
+            self._kept.clear()
+            return
+        others = (hedge.symbol for hedge in legs.ledger.judged_hedges if legs.ledger.job_of(hedge.symbol) is None)
+        waiting = [symbol for symbol in others if legs.only_waits(symbol)]
+        self._kept = {(job.hedge_id, each): self._kept.get((job.hedge_id, each), now) for each in waiting}
+        for (_, symbol), since in self._kept.items():
+            seconds = (now - since).total_seconds()
+            if seconds > BUSY_SECONDS + self._harness.patience_seconds:
+                what = f"the trade of {job.symbol} ({job.state}) has not given way for {seconds:.0f} s"
+                yield Invariant.DUTIES, f"{what}, and others have taken a part of {symbol}"
 
     def _suspended(self, job: HedgeExecution, event: ev.ExecutionSuspended, before: Ledger) -> Found:
         if job.state not in AWAITING and not job.doubtful and self._harness.world.open_orders(job.symbol):
