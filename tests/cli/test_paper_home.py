@@ -15,7 +15,10 @@ from hedgerow.dashboard.outlook import Outlook
 from support.command_runner import EAGER, CommandResult, Shell, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
-PARTS = ("data download", "data list", "data check", "store upgrade", "store copy", "store fence")
+PARTS = (
+    *("data download", "data list", "data check", "metrics rules", "metrics grafana"),
+    *("store upgrade", "store copy", "store fence"),
+)
 """The commands of the groups."""
 NOTHING_FITS = {"funding_rate_strategy": {"min_volume_usd": 1_000_000_000_000}}
 DECIMAL = re.compile(r"-?\d+(\.\d+)?")

@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "reconcile": "Bring the log in line with the exchange, once.",
     "watchdog": "Cancel the resting spot orders of a crashed bot.",
     "notify": "Alerts to phones, commands from Telegram.",
+    "metrics": "Alert rules for Prometheus, a dashboard for Grafana.",
     "halt": "Block openings.",
     "resume": "Allow openings again.",
     "store": "Many bots in one database: set up, copy a log.",
@@ -47,7 +48,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "record": "Keep premium index and order books as they go by.",
 }
 """Each command and its line in the overview; its function has its name, in the module of its name."""
-GROUPS: Final = frozenset({"data", "store"})
+GROUPS: Final = frozenset({"data", "metrics", "store"})
 """Commands that have commands of their own: in place of a function stands their ``typer.Typer``."""
 HOMES: Final[Mapping[str, str]] = {"resume": "halt"}
 """Modules of commands that share one with another."""

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
+from hedgerow.cli import main
 from hedgerow.dashboard.bot_state import BotState, Process, ProcessState
 from hedgerow.dashboard.view import View
 from hedgerow.notify.alert_rules import RULES, rules_text
@@ -145,6 +146,15 @@ def promtool(*arguments: str, text: str = "") -> str:
     return done.stdout + done.stderr
 
 
+def test_the_command_prints_the_files_as_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["metrics", "grafana"]) == 0
+    assert capsys.readouterr().out == grafana_text()
+    assert main(["metrics", "rules"]) == 0
+    assert capsys.readouterr().out == rules_text()
+    assert main(["metrics", "rules", "--output", str(tmp_path / "none" / "x")]) == 2
+    assert capsys.readouterr().err.startswith(f"hedgerow: --output {tmp_path / 'none' / 'x'} cannot be written: ")
+
+
 def test_promtool_has_nothing_to_say_about_the_metrics(tmp_path: Path) -> None:
     text = metrics_text(views_of(AlertKind.OPENED, tmp_path)[-1:]).decode()
     assert promtool("check", "metrics", text=text).strip() == ""
@@ -169,7 +179,7 @@ FIRING = {
 def test_each_rule_fires_on_what_it_is_for_and_on_nothing_else(tmp_path: Path) -> None:
     assert {rule.name for rule in RULES} == set(FIRING)
     rules, cases = tmp_path / "hedgerow.rules.yml", tmp_path / "cases.yml"
-    rules.write_text(rules_text(), encoding="utf-8")
+    assert main(["metrics", "rules", "--output", str(rules)]) == 0
     promtool("check", "rules", str(rules))
     found = [case(rule.name, fires=fires) for rule in RULES for fires in (True, False)]
     cases.write_text(
