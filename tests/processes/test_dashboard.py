@@ -19,14 +19,15 @@ from hedgerow.app.commands.demo import DemoPlan, demo_market_data, play_demo
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import Halted, HaltReason, RequestHandled
-from hedgerow.domain.operator_requests import HaltRequested, RequestOrigin
+from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, RequestOrigin, ResumeRequested
 from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.web.access import Role, csrf_of
 from hedgerow.web.server import ServerOptions
 from support.asked import Reply, ask
 from support.command_runner import COMMAND, process
+from support.telegram_server import ADMIN, GROUP, STRANGER, TOKEN, TelegramServer
 
-PATIENCE = 120.0
+PATIENCE = 40.0
 DAYS = 0.6
 READERS = 10
 
@@ -130,6 +131,76 @@ def test_a_running_bot_is_shown_and_halted_from_the_dashboard_and_outlived_by_a_
         assert browser.get("/readyz").status == 503
         browser.act(f"/bots/{slug}/halt")
         assert "No bot runs" in browser.get("/").text
+
+
+class Phone:
+    """A user of the group, who waits for each answer."""
+
+    def __init__(self, server: TelegramServer) -> None:
+        self.server = server
+
+    def say(self, text: str, user: int = ADMIN, seconds_ago: int = 0) -> None:
+        self.server.say(text, user=user, at=int(SystemClock().now().timestamp()) - seconds_ago)
+
+    def read(self, *parts: str) -> None:
+        until(lambda: any(all(part in text for part in parts) for _, text in list(self.server.texts)))
+
+    def ask(self, text: str, *parts: str) -> None:
+        self.say(text)
+        self.read(*parts)
+
+    def ask_for_button(self, text: str, *parts: str) -> tuple[str, str]:
+        known = len(self.server.buttons)
+        self.ask(text, *parts)
+        until(lambda: len(self.server.buttons) > known)
+        return self.server.buttons[-1]
+
+
+def commanded(phone: Phone) -> None:
+    """Command a bot that holds a hedge, as one may and as one may not."""
+    server, void = phone.server, "This button is no longer valid: nothing was done."
+    phone.say("/halt", user=STRANGER)
+    phone.say("/halt", seconds_ago=90)
+    phone.read("/halt came more than 60 s late: nothing was done")
+    phone.ask("/status", "Hedged on")
+    phone.ask("/why", "what would make it act, nearest first")
+    phone.ask("/halt too wild", "Done: Openings are halted")
+    label, resume = phone.ask_for_button("/resume", "too wild")
+    assert label == "Allow openings"
+    server.press(resume)
+    server.press(resume)
+    phone.read("Done: Openings are allowed")
+    until(lambda: server.presses_answered.count(void) == 1)
+    label, close = phone.ask_for_button("/close", "60 s")
+    assert label.startswith("Close ")
+    server.press(close, user=STRANGER)
+    server.press(close)
+    server.press(close)
+    phone.read("Done: Closed ", ": net ")
+    until(lambda: server.presses_answered.count(void) == 2)
+
+
+def test_telegram_commands_a_running_bot_through_the_companion_in_the_dashboard_each_once(tmp_path: Path) -> None:
+    with TelegramServer() as server, serving(tmp_path, "run", "--paper", "--dashboard", "--port", 0) as (_, _, log):
+        targets = f"HEDGEROW_TELEGRAM_CHATS={GROUP}\nHEDGEROW_TELEGRAM_USERS={ADMIN}\n"
+        secrets = f"HEDGEROW_TELEGRAM_TOKEN={TOKEN}\nHEDGEROW_TELEGRAM_API={server.address}\n"
+        (tmp_path / ".env").write_text(targets + secrets, encoding="utf-8")
+        (tmp_path / ".env").chmod(0o600)
+        until(lambda: any("Position opened successfully" in line for line in list(log)))
+        words = ("dashboard", "--home", tmp_path, "--notify", "--port", 0)
+        with serving(tmp_path, *words) as (companion, port, lines):
+            commanded(Phone(server))
+            server.stop()
+            assert ask(port, "GET", "/healthz", {"Host": f"127.0.0.1:{port}"}).status == 200
+            companion.send_signal(signal.SIGTERM)
+            assert companion.wait(PATIENCE) == 0
+    assert any(f"Alerts go to telegram:{GROUP}; 1 user may command" in line for line in lines)
+    assert not any(TOKEN in line for line in lines)
+    handled = [
+        each for each in events_of(Home(folder=tmp_path, mode=HomeMode.PAPER)) if isinstance(each, RequestHandled)
+    ]
+    assert {each.request.origin for each in handled} == {RequestOrigin.TELEGRAM}
+    assert [type(each.request.action) for each in handled] == [HaltRequested, ResumeRequested, CloseRequested]
 
 
 def test_the_demo_is_served_while_it_runs_and_after_it_until_it_is_interrupted(tmp_path: Path) -> None:

@@ -31,8 +31,9 @@ def settings(path: Path) -> Unit:
     return parser
 
 
-def test_there_is_a_unit_for_the_bot_for_its_companion_and_for_its_watchdog() -> None:
-    names = ["hedgerow-notify@.service", "hedgerow-watchdog@.service", "hedgerow@.service"]
+def test_there_is_a_unit_for_the_bot_for_its_companions_and_for_its_watchdog() -> None:
+    names = ["hedgerow-dashboard@.service", "hedgerow-notify@.service", "hedgerow-watchdog@.service"]
+    names += ["hedgerow@.service"]
     assert [path.name for path in UNITS] == names
 
 
@@ -79,13 +80,14 @@ def test_compose_starts_the_bot_alone_and_the_others_by_their_profile() -> None:
     assert found == {
         "bot": [],
         "notify": ["alerts"],
+        "companion": ["companion"],
         "dashboard": ["metrics, fleet"],
         "prometheus": ["metrics"],
         "postgres": ["fleet"],
     }
 
 
-@pytest.mark.parametrize("profile", ["alerts", "metrics", "fleet"])
+@pytest.mark.parametrize("profile", ["alerts", "companion", "metrics", "fleet"])
 def test_compose_accepts_the_file_with_each_profile(profile: str) -> None:
     compose = shutil.which("docker-compose")
     if compose is None:

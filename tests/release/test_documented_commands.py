@@ -25,7 +25,7 @@ FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
 CALL = re.compile(r"(?:^|&& |; )(?:\$ )?(?:[A-Z_]+=\S+ )*(?:sudo -u \S+ )?(?:\S*/)?hedgerow (.*)$")
 OPTION = re.compile(r"--[a-z][a-z-]*")
-PLACEHOLDER = re.compile(r"\.\.\.|[A-Z][A-Z_]*|<\w+>")
+PLACEHOLDER = re.compile(r"\.\.\.|[A-Z][A-Z_]*|<\w+>|\$\{\w+\}")
 SHELL = re.compile(r"^(?:[|&;]{1,2}|\d?>.*)$")
 MESSAGE = re.compile(r"\bhedgerow ([a-z]+)((?: (?:--[a-z][a-z-]*|[A-Z]+)\b)*)")
 OF_THE_PROGRAM = {"--version", "--help", "--install-completion", "--show-completion"}

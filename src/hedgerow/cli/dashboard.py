@@ -1,12 +1,14 @@
 """``hedgerow dashboard``: the screen of one bot or many, in a browser; a process of its own without any key."""
 
 import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hedgerow.app.commands.dashboard import make_link, make_token, serve_dashboard
+from hedgerow.app.commands.dashboard import bots_of, make_link, make_token, serve_dashboard
 from hedgerow.app.home_past import CASH_RATE
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import echo
@@ -49,6 +51,12 @@ def dashboard(  # noqa: PLR0913 - one parameter per option
     read_only: Annotated[
         bool, typer.Option("--read-only", help="No operator; with token or link: of a viewer, who only looks.")
     ] = False,
+    notify: Annotated[
+        bool,
+        typer.Option(
+            "--notify", help="Also send the alerts of these bots and carry out commands from Telegram, as notify does."
+        ),
+    ] = False,
     cash_apr: Annotated[
         float,
         typer.Option("--cash-apr", metavar="PERCENT", min=0, max=100, help="What cash is compared at, percent a year."),
@@ -67,8 +75,28 @@ def dashboard(  # noqa: PLR0913 - one parameter per option
     def started(server: DashboardServer) -> None:
         show_address(server, folders[0], role)
 
-    serve_dashboard(folders, options, SystemClock(), database=store, started=started, cash_rate=cash_apr / 100)
+    with _alerts(folders, store) if notify else nullcontext():
+        serve_dashboard(folders, options, SystemClock(), database=store, started=started, cash_rate=cash_apr / 100)
     return ExitCode.DONE
+
+
+def _alerts(folders: Sequence[Path], store: str | None) -> AbstractContextManager[None]:
+    """Return the companions of the bots in these folders, beside the server.
+
+    Raises:
+        ConfigError: the bots are named by a database, or their alerts are not set up.
+    """
+    from hedgerow.app.companion.hosting import HostedCompanion, companions_beside  # noqa: PLC0415 - only where asked
+    from hedgerow.cli.companion import CompanionLines, login_of  # noqa: PLC0415 - as above
+
+    if store is not None:
+        raise ConfigError("--notify needs the homes of the bots: --home DIR instead of --store")
+    homes = bots_of(folders)
+    names = [f"{home.folder.absolute().name}{home.mode.value}" if len(homes) > 1 else "" for home in homes]
+    logs = [CompanionLines(home.notify_log, name) for home, name in zip(homes, names, strict=True)]
+    return companions_beside(
+        [HostedCompanion(home=home, log=log.write, login=login_of(home)) for home, log in zip(homes, logs, strict=True)]
+    )
 
 
 def show_address(
