@@ -5,7 +5,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,7 @@ from hedgerow.app.heartbeat import Publish, unpublished
 from hedgerow.app.outlook_file import OutlookFile, read_outlook
 from hedgerow.config import Home
 from hedgerow.config.table import settings_in_words
-from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
+from hedgerow.dashboard.outlook import Outlook, OutlookBuilder, ProcessHealth
 from hedgerow.dashboard.series import SeriesRecorder
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.records.time_series import SeriesBatch
@@ -100,20 +99,21 @@ def published(
     policy: Policy,
     identity: RunIdentity | None,
     *,
-    key_expires_at: Callable[[], datetime | None] = lambda: None,
+    process: Callable[[], ProcessHealth] = ProcessHealth,
     publish: Publish = unpublished,
     open_series: Callable[[Path], TimeSeriesStore] = SqliteTimeSeries,
 ) -> tuple[tuple[Observer, ...], Background]:
     """Return what keeps the files that screens read, and the thread that writes them.
 
-    ``publish`` gets the outlook as well; ``open_series`` opens the time series on that thread.
+    ``process`` is asked how the connection is; ``publish`` gets the outlook as well; ``open_series`` opens the time
+    series on that thread.
     """
     builder = OutlookBuilder(
         policy,
         identity,
         settings=settings_in_words(policy.parameters),
         previous=read_outlook(home.outlook),
-        key_expires_at=key_expires_at,
+        process=process,
     )
     outlook = OutlookFile(home.outlook, builder, publish=publish)
     series = SeriesFile(home.series, outlook.latest, open_store=open_series)

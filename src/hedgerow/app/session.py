@@ -83,7 +83,9 @@ class Session(Struct, frozen=True, kw_only=True):
                 self.home,
                 policy,
                 self.identity,
-                key_expires_at=self.connection.key_expires_at,
+                process=lambda: replace(
+                    self.connection.health(), listener_failures=dict(bot.journal.listener_failures)
+                ),
                 publish=storage.outlook,
                 open_series=storage.open_series,
             )

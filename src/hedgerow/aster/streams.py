@@ -35,6 +35,11 @@ class AsterStreams:
         )
         self._has_account = client.signer is not None
 
+    @property
+    def open_streams(self) -> tuple[bool, ...]:
+        """Whether each stream has a connection now; those of the account only where there is one."""
+        return (*self._market.open_streams, *(self._user.open_streams if self._has_account else ()))
+
     async def run(self) -> None:
         """Listen until cancelled."""
         async with asyncio.TaskGroup() as group:

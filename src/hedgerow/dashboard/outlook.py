@@ -51,6 +51,7 @@ __all__ = [
     "PairOutlook",
     "PairPrices",
     "PaymentMade",
+    "ProcessHealth",
     "SettledRate",
     "advanced",
     "decision_of",
@@ -62,6 +63,8 @@ TRADES = (*ev.HEDGE_CHANGES, ev.ExecutionStarted, ev.ExternalFills, ev.Halted, e
 """After these the file is written at once."""
 CHECKS = (mo.CycleBegan, mo.CycleEnded, mo.CycleFailed, mo.NothingRead, mo.Stopped)
 """After these too."""
+SAMPLED = (mo.Started, mo.CycleEnded, mo.CycleFailed, mo.NothingRead)
+"""At these the process is asked how it is."""
 RATES_SHOWN: Final = 30
 """Newest settled rates of a held pair that are kept."""
 DECISIONS_KEPT: Final = 40
@@ -220,6 +223,25 @@ class Outlook(Struct, frozen=True, kw_only=True):
     """Legs that differ for longer are an alarm."""
     key_expires_at: datetime | None = None
     """When the key that the process trades with expires; None = not known, or never."""
+    request_budget: float | None = None
+    """Part of the exchange's request limits that was left at the end of the last check; None = not known."""
+    streams_up: int | None = None
+    streams: int | None = None
+    listener_failures: dict[str, int] = field(default_factory=dict[str, int])
+    """How often observers of the process failed, by the name of their class."""
+
+
+class ProcessHealth(Struct, frozen=True, kw_only=True):
+    """What a process knows of its connection and its observers; None = not known, or there is no such thing."""
+
+    request_budget: float | None = None
+    """Part of the exchange's request limits that is left, of the one that is nearest."""
+    streams_up: int | None = None
+    streams: int | None = None
+    key_expires_at: datetime | None = None
+    """When the key that the process trades with expires."""
+    listener_failures: dict[str, int] = field(default_factory=dict[str, int])
+    """How often observers failed, by the name of their class."""
 
 
 class OutlookRules(Struct, frozen=True, kw_only=True):
@@ -298,17 +320,17 @@ class OutlookBuilder:
         settings: Mapping[str, str] | None = None,
         with_pairs: bool = True,
         previous: Outlook | None = None,
-        key_expires_at: Callable[[], datetime | None] = lambda: None,
+        process: Callable[[], ProcessHealth] = ProcessHealth,
     ) -> None:
         """``previous`` is the last outlook of the process before: its decisions and payments are kept.
 
-        ``key_expires_at`` is asked once, when the bot starts.
+        ``process`` is asked at the start and at the end of each check.
         """
         self._rules = OutlookRules(
             policy=policy, identity=identity, pid=os.getpid(), settings=settings or {}, with_pairs=with_pairs
         )
         self._previous = previous
-        self._key_expires_at = key_expires_at
+        self._process = process
         self._now: Outlook | None = None
 
     @property
@@ -328,12 +350,23 @@ class OutlookBuilder:
         after = advanced(self._rules, before, notice)
         if after is None or after is before:
             return None
-        if isinstance(notice, mo.Started):
-            after = replace(after, key_expires_at=self._key_expires_at())
+        if isinstance(notice, SAMPLED):
+            after = _with_process(after, self._process())
         self._now = replace(after, written_at=written_at)
         if isinstance(notice, mo.Recorded):
             return self._now if isinstance(notice.event, TRADES) else None
         return self._now if isinstance(notice, (mo.Started, *CHECKS)) else None
+
+
+def _with_process(now: Outlook, process: ProcessHealth) -> Outlook:
+    return replace(
+        now,
+        key_expires_at=process.key_expires_at,
+        request_budget=process.request_budget,
+        streams_up=process.streams_up,
+        streams=process.streams,
+        listener_failures=process.listener_failures,
+    )
 
 
 def _started(rules: OutlookRules, before: Outlook | None, notice: mo.Started) -> Outlook:

@@ -496,6 +496,10 @@ def _health(outlook: Outlook | None, ledger: Ledger) -> HealthView:
         doubts=outlook.doubts if outlook else (),
         clock_skew_seconds=outlook.clock_skew_seconds if outlook else None,
         doubtful_orders=len(ledger.doubtful_orders),
+        request_budget=outlook.request_budget if outlook else None,
+        streams_up=outlook.streams_up if outlook else None,
+        streams=outlook.streams if outlook else None,
+        listener_failures=outlook.listener_failures if outlook else {},
         key_expires_at=outlook.key_expires_at if outlook else None,
     )
 

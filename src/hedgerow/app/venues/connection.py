@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
 from typing import TypeAlias
 
 from msgspec import Struct
 
+from hedgerow.dashboard.outlook import ProcessHealth
 from hedgerow.engine.notices import Observer
 from hedgerow.ports import Clock, NotificationSource, Store, Venue
 
@@ -39,8 +39,8 @@ class VenueConnection(Struct, frozen=True, kw_only=True):
     """Source of the venue's notifications."""
     report_to: Callable[[Callable[[str], None]], None] = lambda _: None
     """Sets the function that shows the user lines about the open connection."""
-    key_expires_at: Callable[[], datetime | None] = lambda: None
-    """When the key expires, once the connection is open; None = not known, or never."""
+    health: Callable[[], ProcessHealth] = ProcessHealth
+    """How the connection is once it is open: request budget, streams, expiry of the key."""
     poll_seconds: float = 0.0
     """How often the guard reads the account without a notification, on this clock; 0 = never."""
 

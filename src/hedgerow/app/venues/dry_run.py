@@ -63,6 +63,7 @@ def dry_run_venue_access(
             notifications=venue,
             poll_seconds=live.poll_seconds,
             report_to=live.report_to,
+            health=live.health,
         )
 
     return VenueAccess(account=f"dry-run:{home.exchange.resolve()}", connect=connect)

@@ -21,6 +21,7 @@ from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.aster.streams import AsterStreams
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
+from hedgerow.dashboard.outlook import ProcessHealth
 from hedgerow.domain.errors import ConfigError, Unauthorized, VenueError
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger.state import Ledger
@@ -58,7 +59,7 @@ def live_venue_access(home: Home, environment: Environment, *, lockstep: bool = 
             notifications=exchange.venue,
             poll_seconds=exchange.poll_seconds,
             report_to=exchange.report_to,
-            key_expires_at=lambda: exchange.key_expires_at,
+            health=exchange.health,
         )
 
     return VenueAccess(account=account_name(hosts, credentials), connect=connect)
@@ -128,6 +129,8 @@ class LiveExchange:
         self._chance = chance
         self.key_expires_at: datetime | None = None
         """When the key expires, once its rights were read; None = not known, or never."""
+        self._streams: AsterStreams | None = None
+        """Of a long run."""
         self._held: frozenset[str] = frozenset()
         self._notifications = asyncio.Event()
 
@@ -140,6 +143,18 @@ class LiveExchange:
             if held != self._held:
                 self._held = held
                 self._notifications.set()
+
+    def health(self) -> ProcessHealth:
+        """Return how the connection is now."""
+        left = [limiter.left() for limiter in self.client.rest.limiters.values()]
+        known = [part for part in left if part is not None]
+        streams = self._streams.open_streams if self._streams else None
+        return ProcessHealth(
+            request_budget=min(known, default=None),
+            streams_up=None if streams is None else sum(streams),
+            streams=None if streams is None else len(streams),
+            key_expires_at=self.key_expires_at,
+        )
 
     def report_to(self, show: Callable[[str], None]) -> None:
         """Report failures of the streams and the background work through ``show`` from now on."""
@@ -221,7 +236,9 @@ class LiveExchange:
 
     def _background(self) -> tuple[Coroutine[Any, Any, NoReturn], ...]:
         """Return what runs while a session lasts; a part that fails is reported and restarted (reconnect)."""
-        streams = AsterStreams(self.venue, transport=self.sockets, clock=self.clock, random=self._chance)
+        self._streams = streams = AsterStreams(
+            self.venue, transport=self.sockets, clock=self.clock, random=self._chance
+        )
         work: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
             ("listening to the exchange's streams", streams.run),
             ("following the books of the held pair", lambda: self._follow(streams)),

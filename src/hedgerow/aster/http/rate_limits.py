@@ -92,10 +92,13 @@ class Limiter:
         self._windows: list[_Window] = []
         self._blocked_until = 0.0
         self._orders_blocked_until = 0.0
+        self._are_known = False
+        """Whether the venue has said what its limits are."""
         self.configure(limits)
 
     def configure(self, limits: Sequence[Limit]) -> None:
         """Take over the venue's limits; what was used so far stays counted."""
+        self._are_known = limits is not DEFAULT_LIMITS
         known = {(w.limit.kind, w.limit.window_seconds): w for w in self._windows}
         self._windows = []
         for limit in limits:
@@ -155,6 +158,13 @@ class Limiter:
         return sum(
             w.used(now) for w in self._windows if (w.limit.kind, w.limit.window_seconds) == (kind, window_seconds)
         )
+
+    def left(self) -> float | None:
+        """Return the part of the venue's limits that is left now, of the one that is nearest; None = not known."""
+        now = self._clock.monotonic()
+        if not self._are_known:
+            return None
+        return max(0.0, min((1 - w.used(now) / w.limit.amount for w in self._windows), default=1.0))
 
     def _wait_seconds(self, weight: int, orders: int, priority: Priority) -> float:
         now = self._clock.monotonic()

@@ -61,6 +61,8 @@ class ReconnectingStream:
         self._name = name
         self._report = report
         self._reported = ""
+        self.is_open = False
+        """Whether there is a connection now."""
 
     async def run(self) -> NoReturn:
         """Keep the stream open until cancelled."""
@@ -95,8 +97,10 @@ class ReconnectingStream:
         async with self._transport.connect(address) as connection:
             try:
                 await self._listener.opened(connection)
+                self.is_open = True
                 await self._listen(connection)
             finally:
+                self.is_open = False
                 self._listener.closed()
 
     async def _listen(self, connection: StreamConnection) -> None:

@@ -118,6 +118,11 @@ class MarketStreams:
             for market, listener in self._listeners.items()
         ]
 
+    @property
+    def open_streams(self) -> tuple[bool, ...]:
+        """Whether each of its streams has a connection now."""
+        return tuple(link.is_open for link in self._links)
+
     async def run(self) -> None:
         """Listen until cancelled."""
         async with asyncio.TaskGroup() as group:

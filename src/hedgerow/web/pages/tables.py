@@ -187,6 +187,7 @@ def health(shown: Shown) -> Panel:
     right = facts(
         ("Streams up", streams),
         ("Request budget left", figure("health.request_budget", formats.percent(found.request_budget, 0))),
+        ("Key expires", time_of(found.key_expires_at, f"{formats.date_time(found.key_expires_at)} UTC")),
         ("Exchange's clock ahead by", figure("health.clock_skew_seconds", formats.seconds(found.clock_skew_seconds))),
         ("Exchange less books", differences or "no difference is known"),
         ("Orders of unknown outcome", figure("health.doubtful_orders", formats.count(found.doubtful_orders))),

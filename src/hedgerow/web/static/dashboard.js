@@ -6,6 +6,7 @@
   const dialog = document.getElementById("dialog");
   let plot = null;
   let stream = null;
+  let sockets = true;
   let range = null;
 
   // --- tabs and parts of the page -------------------------------------------------------------------------------
@@ -96,29 +97,49 @@
 
   function setLive(live) { body.classList.toggle("lost", !live); }
 
+  // By WebSocket, of which a browser may have many to a host; where something between refuses it, as an event stream.
   function open() {
     if (stream || document.hidden || !body.dataset.stream) return;
+    if (!sockets) { openEvents(); return; }
+    const address = new URL(body.dataset.stream, location.href);
+    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    let socket;
+    try { socket = new WebSocket(address); } catch { sockets = false; openEvents(); return; }
+    let opened = false;
+    stream = socket;
+    socket.addEventListener("open", () => { opened = true; setLive(true); });
+    socket.addEventListener("message", (event) => { setLive(true); receive(JSON.parse(event.data)); });
+    socket.addEventListener("close", () => {
+      if (stream !== socket) return;
+      stream = null;
+      setLive(false);
+      setTimeout(() => again(!opened), 1000);
+    });
+  }
+
+  function openEvents() {
     stream = new EventSource(body.dataset.stream);
     stream.addEventListener("panels", (event) => { setLive(true); receive(JSON.parse(event.data)); });
     stream.addEventListener("open", () => setLive(true));
     stream.addEventListener("error", () => {
       setLive(false);
       // A stream that was refused is not tried again by the browser: the session may have ended.
-      if (stream && stream.readyState === EventSource.CLOSED) { close(); setTimeout(again, 2000); }
+      if (stream && stream.readyState === EventSource.CLOSED) { close(); setTimeout(() => again(false), 2000); }
     });
   }
 
-  async function again() {
+  async function again(refused) {
     try {
       const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" } });
       if (answer.status === 401) { location.reload(); return; }
+      if (answer.ok && refused) sockets = false;
     } catch { /* The server is not there yet. */ }
     open();
   }
 
   function close() { if (stream) { stream.close(); stream = null; } }
 
-  // Closed while nobody looks: a browser has six connections to a host, so a seventh page would not load.
+  // Closed while nobody looks: it costs the server a page a second.
   document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });
   window.addEventListener("pagehide", close);
   window.addEventListener("pageshow", open);
