@@ -14,7 +14,7 @@ from hedgerow.aster import AsterClient, Credentials
 from hedgerow.aster.endpoints import MAINNET
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.dashboard.bot_state import Process, ProcessState
-from hedgerow.dashboard.outlook import Outlook, OutlookBuilder, ProcessHealth
+from hedgerow.dashboard.outlook import Outlook, OutlookBuilder, OutlookRules, ProcessHealth
 from hedgerow.dashboard.view import HealthView, ViewState, view_of
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.memory_transport import MemoryTransport
@@ -51,7 +51,7 @@ class _Screen:
 
     def health(self, at: datetime) -> HealthView:
         outlook: Outlook | None = self._builder.latest
-        state = ViewState(rules=self._builder._rules, outlook=outlook)
+        state = ViewState(rules=OutlookRules(policy=POLICY), outlook=outlook)
         return view_of(state, Process(state=ProcessState.RUNNING), at).health
 
 
