@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from socket import gethostname
@@ -29,7 +30,7 @@ from hedgerow.config.home import Home, HomeMode
 from hedgerow.dashboard import formats, terminal_cards
 from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.outlook import OutlookBuilder
-from hedgerow.dashboard.view import HaltView, View
+from hedgerow.dashboard.view import HaltView, View, Worth
 from hedgerow.domain.errors import ConfigError, StoreError
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.operator_requests import (
@@ -97,10 +98,12 @@ def drawn(part: RenderableType, width: int = 80) -> str:
     return capture.get()
 
 
-def piloted(source: FakeSource, act: Callable[[Top, Any], Coroutine[Any, Any, None]], width: int = 80) -> None:
+def piloted(
+    source: FakeSource, act: Callable[[Top, Any], Coroutine[Any, Any, None]], width: int = 80, height: int = 24
+) -> None:
     async def run_it() -> None:
         app = Top(source)
-        async with app.run_test(size=(width, 24)) as pilot:
+        async with app.run_test(size=(width, height)) as pilot:
             await pilot.pause()
             await act(app, pilot)
 
@@ -218,6 +221,36 @@ def test_the_tables_have_every_pair_and_why_not(hedged: View) -> None:
     assert "No decision is known" in drawn(terminal_cards.decisions_table(empty))
 
 
+@pytest.fixture(scope="module")
+def compared(hedged: View) -> View:
+    assert hedged.series is not None
+    worth = Worth(
+        since=hedged.times.now - timedelta(days=9),
+        until=hedged.times.now,
+        capital=Decimal(2000),
+        bot=Decimal("12.34"),
+        same_pair="AAAUSDT",
+        same_pair_held=Decimal("20.50"),
+        btc_held=Decimal("-4.10"),
+        cash=Decimal("1.97"),
+        cash_rate=0.04,
+        hindsight=None,
+    )
+    return replace(hedged, series=replace(hedged.series, worth=worth))
+
+
+def test_what_the_money_would_have_made_otherwise_has_a_bar_each(compared: View) -> None:
+    lines = drawn(terminal_cards.worth_card(compared)).splitlines()
+    bars = {line.split()[1]: line.count("\N{BOX DRAWINGS HEAVY HORIZONTAL}") for line in lines[1:6]}
+    values = [line.split()[-2] for line in lines[1:6]]
+    assert values == ["+$12.34", "+$20.50", f"{formats.MINUS}$4.10", "+$1.97", "?"]
+    assert bars["AAAUSDT,"] > bars["This"] > bars["BTC"] > bars["Cash"] > bars["Best"] == 0
+    assert round(bars["AAAUSDT,"] * 12.34 / 20.5) == bars["This"]
+    assert "9 d: no forecast), after fees, on $2,000.00" in lines[6]
+    assert "Nothing is recorded" in drawn(terminal_cards.worth_card(replace(compared, series=None)))
+    assert all(len(line) <= 80 for line in lines)
+
+
 # --- the program -----------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +266,21 @@ def test_everything_fits_80_by_24(hedged: View) -> None:
             assert part.region.height > 1
 
     piloted(FakeSource(hedged), act)
+
+
+def test_was_it_worth_it_is_below_the_cards_where_there_is_room_and_behind_a_key_elsewhere(compared: View) -> None:
+    async def small(app: Top, pilot: Any) -> None:
+        assert app.screen_stack[0].query_one("#worth", Static).region.height == 0
+        await pilot.press("w")
+        assert "+$12.34" in text_of(app, "#rows")
+
+    async def tall(app: Top, _pilot: Any) -> None:
+        part = app.screen_stack[0].query_one("#worth", Static).region
+        assert (part.height, part.bottom <= 35) == (8, True)
+        assert "+$12.34" in text_of(app, "#worth")
+
+    piloted(FakeSource(compared), small)
+    piloted(FakeSource(compared), tall, height=36)
 
 
 def test_close_asks_first_and_is_bound_to_the_hedge_that_was_shown(hedged: View) -> None:

@@ -25,8 +25,8 @@ def top(
 ) -> int:
     """Show a bot live: hedged or not, result, what would make it act, the last 24 hours.
 
-    Keys: h halt, c close (both ask first), p pairs, d decisions, l log, Tab next hedge, q quit. Reads the home as
-    status does, without lock or key; needs the extra `terminal`.
+    Keys: h halt, c close (both ask first), p pairs, d decisions, l log, w was it worth it, Tab next hedge, q quit.
+    Reads the home as status does, without lock or key; needs the extra `terminal`.
     """
     place = home_of(home, paper=paper, dry_run=dry_run, demo=demo, store=store)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

@@ -6,6 +6,7 @@ old are dim, and say as of when they are; nothing of them is green.
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from rich.align import Align
@@ -31,6 +32,7 @@ __all__ = [
     "pairs_table",
     "state_lines",
     "trading_cards",
+    "worth_card",
 ]
 
 STYLES: Final = {
@@ -53,6 +55,8 @@ UNWATCHED: Final = frozenset({BotState.STOPPED, BotState.DOWN})
 METER_CELLS: Final = 18
 EXITS_SHOWN: Final = 4
 ROWS_SHOWN: Final = 200
+WORTH_TEXT_CELLS: Final = 54
+"""Of a line of *Was it worth it?* for everything but the bar."""
 DOT: Final = " \N{MIDDLE DOT} "
 NEAR: Final = 0.9
 """From this share of the way on a rule is marked."""
@@ -184,6 +188,34 @@ def day_card(view: View, width: int = 80) -> RenderableType:
     return Panel(Align.center(strip), title=title, title_align="left")
 
 
+def worth_card(view: View, width: int = 80) -> RenderableType:
+    """Return *Was it worth it?*: what the same money would have made otherwise, a bar each, those of losses red."""
+    found, title = view.series.worth if view.series else None, "Was it worth it?"
+    if found is None:
+        return Panel(Text("Nothing is recorded to compare with yet.", "dim"), title=title, title_align="left")
+    rows = (
+        ("This bot", found.bot),
+        (f"{found.same_pair or 'First pair'}, opened once and held", found.same_pair_held),
+        ("BTC held hedged", found.btc_held),
+        (f"Cash at {formats.percent(found.cash_rate, 1)} a year", found.cash),
+        ("Best possible, in hindsight", found.hindsight),
+    )
+    old = view.times.is_old
+    longest = max((abs(value) for _, value in rows if value is not None), default=Decimal(0)) or Decimal(1)
+    most = max(METER_CELLS, width - WORTH_TEXT_CELLS)
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid.add_column(width=most, no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    for label, value in rows:
+        shown = formats.signed_money(value)
+        grid.add_row(label, _bar(value, longest, most, old=old), Text(shown, _tint(shown, old=old)))
+    days = formats.count(max(0, (found.until - found.since).days))
+    since = f"Since {formats.date_time(found.since)} UTC ({days} d: no forecast), after fees"
+    said = Text(f"{since}, on {formats.money(found.capital)}", "dim")
+    return Panel(Group(grid, said), title=title, title_align="left", style="dim" if old else "")
+
+
 def pairs_table(view: View) -> RenderableType:
     """Return every pair: APR, announced rate, interval, basis, volume, and whether it may be entered or why not."""
     table = _table("Pair", "APR", "Announced", "Every", "Basis", "24 h volume", "Entry", "Why not")
@@ -241,6 +273,14 @@ def _meter(found: ForeseenExit, *, old: bool) -> Text:
     style = "" if old else "gold3" if done >= NEAR else "steel_blue"
     line = "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
     return Text.assemble((line * filled, style), (line * (METER_CELLS - filled), "grey30"))
+
+
+def _bar(value: Decimal | None, longest: Decimal, most: int, *, old: bool) -> Text:
+    if value is None:
+        return Text("?", "dim")
+    cells = max(1, round(abs(value) / longest * most))
+    style = "" if old else "red3" if value < 0 else "steel_blue"
+    return Text("\N{BOX DRAWINGS HEAVY HORIZONTAL}" * cells, style)
 
 
 def _way(found: ForeseenExit, view: View) -> str:

@@ -1,4 +1,4 @@
-"""``hedgerow top``: the cards of one bot in a terminal, with keys to halt, close, and look at pairs, decisions, log.
+"""``hedgerow top``: the cards of one bot in a terminal, with keys to halt, close, and look at more.
 
 A program of its own beside the bot: it reads the home as other screens do, and leaves requests there. Textual draws it.
 """
@@ -27,6 +27,8 @@ READ_SECONDS: Final = 2.0
 DRAWN_SECONDS: Final = 1.0
 """Countdowns go on between two readings."""
 LOG_LINES: Final = 200
+TALL_ROWS: Final = 34
+"""From this height on *Was it worth it?* has room below the other cards."""
 NO_LOG: Final = "The bot has not run here yet."
 
 
@@ -81,7 +83,9 @@ class Top(App[None]):
 
     CSS = """
     Screen { layers: base; }
-    #state, #exits, #day, #message { height: auto; }
+    #state, #exits, #day, #worth, #message { height: auto; }
+    #worth { display: none; }
+    .tall #worth { display: block; }
     #pair { height: auto; }
     #pair > Static { width: 1fr; height: auto; }
     #message { color: $warning; }
@@ -98,6 +102,7 @@ class Top(App[None]):
         Binding("p", "show('pairs')", "pairs"),
         Binding("d", "show('decisions')", "decisions"),
         Binding("l", "show('log')", "log"),
+        Binding("w", "show('worth')", "worth it?"),
         Binding("q", "quit", "quit"),
         Binding("escape", "show('')", "back", show=False),
         Binding("tab", "next_hedge", "next hedge", show=False, priority=True),
@@ -120,6 +125,7 @@ class Top(App[None]):
                 yield Static(id="second")
             yield Static(id="exits")
             yield Static(id="day")
+            yield Static(id="worth")
         with VerticalScroll(id="list"):
             yield Static(id="rows")
         yield Static(id="message")
@@ -216,12 +222,16 @@ class Top(App[None]):
         base.query_one("#second", Static).update(second)
         base.query_one("#exits", Static).update(cards.exits_card(view, self._which))
         base.query_one("#day", Static).update(cards.day_card(view, self.size.width))
+        base.set_class(self.size.height >= TALL_ROWS, "tall")
+        base.query_one("#worth", Static).update(cards.worth_card(view, self.size.width))
 
     def _rows(self, view: View) -> RenderableType:
         if self._listed == "pairs":
             return cards.pairs_table(view)
         if self._listed == "decisions":
             return cards.decisions_table(view)
+        if self._listed == "worth":
+            return cards.worth_card(view, self.size.width)
         lines = self._source.log_lines(LOG_LINES)
         return Text("\n".join(reversed(lines)) or "No log file can be read.")
 
