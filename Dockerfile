@@ -3,9 +3,9 @@
 # Without credentials it says how to get them; without any key: docker run ... hedgerow run --paper --home /data
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY requirements/core.txt requirements/build.txt requirements/
+COPY requirements/image.txt requirements/build.txt requirements/
 RUN python -m venv /opt/hedgerow \
- && /opt/hedgerow/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/core.txt \
+ && /opt/hedgerow/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/image.txt \
  && python -m venv /opt/build \
  && /opt/build/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./

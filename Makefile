@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-LOCKS := requirements/core.txt requirements/build.txt requirements/dev.txt
+LOCKS := requirements/core.txt requirements/image.txt requirements/build.txt requirements/dev.txt
 # Arguments for `make demo`, for example: make demo ARGS="--days 7 --seed 3"
 ARGS ?=
 # Long proofs of reliability, each run by itself; docs/reliability.md has their commands and results.

@@ -13,9 +13,10 @@ compile() {
     echo "make lock: $output"
 }
 
-# dev.txt holds everything; the two small ones, for the container image, follow its pins.
+# dev.txt holds everything; the small ones follow its pins: what the bot needs, the same with the image's extras, the build.
 compile requirements/dev.txt pyproject.toml --all-extras --group dev ${LOCK_FLAGS:-}
 compile requirements/core.txt pyproject.toml --constraints requirements/dev.txt
+compile requirements/image.txt pyproject.toml --extra postgres --constraints requirements/dev.txt
 compile requirements/build.txt --group build --constraints requirements/dev.txt
 
 # The clients of `make conformance`, each by itself: what one of them pins would hold the others back.

@@ -37,7 +37,10 @@ _NUMBERS = count(1)
 
 @functools.cache
 def postgres_programs() -> Path | None:
-    """Return the folder of the newest server that is installed; None where there is none."""
+    """Return the folder of ``POSTGRES_PROGRAMS``, else of the newest server that is installed; None = there is none."""
+    named = os.environ.get("POSTGRES_PROGRAMS")
+    if named:
+        return Path(named)
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
