@@ -13,11 +13,14 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
 from hedgerow.emulator.core.market_changes import TickerCollision
+from hedgerow.simulation.checks.duties import Duties
 from hedgerow.simulation.checks.invariants import Invariant
+from hedgerow.simulation.harness import ExchangeHarness
+from hedgerow.strategy.parameters import StrategyParameters
 from support.golden_cases import job
-from support.judging import LegHarness
-from support.views import fill, hedge, ledger_of
-from support.worlds import SYMBOL, make_pair
+from support.judging import JudgedExchange, LegHarness
+from support.views import fill, hedge, ledger_of, several_of
+from support.worlds import SYMBOL, Listing, ScriptedMarketData, make_pair, make_world
 
 PAIR = make_pair()
 OLD = f"{SYMBOL} is "
@@ -116,3 +119,37 @@ def test_a_fault_counts_from_its_own_time_though_the_exchange_was_asked_long_bef
     opening = job(pair=PAIR, started_at=begun + timedelta(seconds=started_after))
     given_up = HedgeAborted(at=harness.now, hedge_id=opening.hedge_id, reason=Reason.REFUSED, detail="")
     assert bool(list(harness.duties.ends(opening, given_up, ()))) is guilty
+
+
+def rotations() -> tuple[Duties, Ledger]:
+    """Return two hedges old enough to make room, of which AAA pays half as much as BBB."""
+    other = make_pair("BBBUSDT")
+    market_data = ScriptedMarketData([Listing(PAIR), Listing(other)])
+    for symbol, rate in ((SYMBOL, "0.0001"), (other.symbol, "0.0002")):
+        market_data.set_prices(market_data.start, "100", symbol=symbol)
+        market_data.set_rate(market_data.start, rate, symbol=symbol)
+    exchange = JudgedExchange(make_world(market_data))
+    door: ExchangeHarness = exchange  # type: ignore[assignment] # the judge reads no more of it
+    exchange.world.advance(exchange.world.now + timedelta(hours=50, minutes=30))
+    begun = exchange.world.now - timedelta(hours=40)
+    held = [
+        replace(hedge("10", pair=pair), hedge_id=name, opened_at=begun, counted_from=begun)
+        for name, pair in (("h1", PAIR), ("h2", other))
+    ]
+    return Duties(door, StrategyParameters), several_of(*held)
+
+
+def test_a_rotation_that_closes_a_hedge_that_pays_more_is_found() -> None:
+    duties, ledger = rotations()
+    better = job(hedge_id="h2", pair=make_pair("BBBUSDT"), reason=Reason.BETTER_PAIR)
+    assert [rule for rule, _ in duties.rotates(better, ledger)] == [Invariant.SETTINGS]
+    assert not list(duties.rotates(job(hedge_id="h1", pair=PAIR, reason=Reason.BETTER_PAIR), ledger))
+
+
+def test_a_hedge_that_could_not_be_closed_lets_the_next_one_make_room_until_the_check_ends() -> None:
+    duties, ledger = rotations()
+    better = job(hedge_id="h2", pair=make_pair("BBBUSDT"), reason=Reason.BETTER_PAIR)
+    duties.put_back("h1")
+    assert not list(duties.rotates(better, ledger))
+    list(duties.checked(ledger))
+    assert [rule for rule, _ in duties.rotates(better, ledger)] == [Invariant.SETTINGS]
