@@ -63,6 +63,10 @@ def test_every_command_works_on_a_bot_in_a_database(
     assert shell("books", "--paper", "--store", address).code == 1
     assert shell("run", "--paper", "--once", "--store", address).code == 0
     assert not (place / "hedgerow-paper.db").exists()
+    reader = FleetReader(Database(address), SystemClock())
+    lines = reader.log_lines(reader.bots()[0])
+    reader.close()
+    assert (place / "volume_farming-paper.log").read_text(encoding="utf-8").splitlines()[-40:] == list(lines[-40:])
     monkeypatch.setenv("HEDGEROW_DATABASE", address)
     status = shell("status", "--paper", "--json", "-")
     assert status.code == 1, "no bot runs"

@@ -1,7 +1,7 @@
 """The bots of one database, for a reader without keys: which there are, and the view of each."""
 
 from hedgerow.app.bot_view import Look, look_of
-from hedgerow.app.storage.database import connection_to, shown_in
+from hedgerow.app.storage.database import connection_to, log_in, shown_in
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.config import Database
 from hedgerow.domain.ledger.reducers import fold
@@ -53,6 +53,14 @@ class FleetReader:
         if ledger is not None:
             self._ledgers[bot.account] = ledger
         return look_of(shown, ledger, now)
+
+    def log_lines(self, bot: BotRow) -> tuple[str, ...]:
+        """Return the newest lines of the log file of one bot, oldest first.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        return log_in(self._connection, bot)
 
     def series(self, bot: BotRow) -> TimeSeriesStore:
         """Return the past of one bot for reading; it uses the connection of this reader, and is not to be closed."""

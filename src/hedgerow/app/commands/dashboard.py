@@ -101,8 +101,10 @@ def home_sources(
     return tuple(found)
 
 
-def database_sources(address: str, clock: Clock, log: Callable[[str], None]) -> tuple[BotSource, ...]:
-    """Return the bots of a database.
+def database_sources(
+    address: str, clock: Clock, log: Callable[[str], None], cash_rate: float = CASH_RATE
+) -> tuple[BotSource, ...]:
+    """Return the bots of a database; ``cash_rate`` is what cash is compared at, a fraction a year.
 
     Raises:
         ConfigError: the driver is not installed, the address cannot be read, or no bot has run there.
@@ -114,7 +116,7 @@ def database_sources(address: str, clock: Clock, log: Callable[[str], None]) -> 
         if not str(error.name).startswith("psycopg"):
             raise
         raise ConfigError("--store needs the PostgreSQL driver: pip install '.[postgres]' in the checkout") from None
-    return sources_in(address, clock, named=slug_of, log=log)
+    return sources_in(address, clock, named=slug_of, log=log, cash_rate=cash_rate)
 
 
 def _server(folder: Path, sources: Sequence[BotSource], options: ServerOptions, clock: Clock) -> DashboardServer:
@@ -179,7 +181,7 @@ def serve_dashboard(
     sources = (
         home_sources(bots_of(folders), clock, log, cash_rate)
         if database is None
-        else database_sources(database, clock, log)
+        else database_sources(database, clock, log, cash_rate)
     )
     server = _server(folders[0], sources, options, clock)
 

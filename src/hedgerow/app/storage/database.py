@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from hedgerow.app.heartbeat import beat_of, process_of_beat
+from hedgerow.app.log_tail import LogTail
 from hedgerow.app.outlook_file import outlook_of
 from hedgerow.app.storage.parts import LogReader, OpenStorage, RequestBox, Shown
 from hedgerow.app.venues.environment import BOT_NAME
@@ -27,10 +28,10 @@ from hedgerow.store.postgres.publisher import Publisher, published
 from hedgerow.store.postgres.timeseries import PostgresTimeSeries
 from hedgerow.store.sqlite_reader import SqliteReader
 
-__all__ = ["BEAT", "OUTLOOK", "DatabaseStorage", "bot_row", "connection_to", "shown_in"]
+__all__ = ["BEAT", "LOG", "OUTLOOK", "DatabaseStorage", "bot_row", "connection_to", "log_in", "shown_in"]
 
 MODES = {HomeMode.LIVE: RunMode.LIVE, HomeMode.PAPER: RunMode.PAPER, HomeMode.DRY_RUN: RunMode.DRY_RUN}
-BEAT, OUTLOOK = "beat", "outlook"
+BEAT, OUTLOOK, LOG = "beat", "outlook", "log"
 """Kinds of what is published."""
 
 
@@ -76,6 +77,8 @@ class DatabaseStorage:
         mailbox = PostgresMailbox(
             connection_to(database, writes=True), bot.account, epoch=store.epoch, publisher=publisher
         )
+
+        publisher.follow(LOG, LogTail(self._home.log).changed)
 
         def open_series(_file: Path) -> TimeSeriesStore:
             return PostgresTimeSeries(connection_to(database, writes=True), bot.account, epoch=store.epoch)
@@ -219,7 +222,7 @@ def shown_in(connection: Connection, bot: BotRow, now: datetime) -> Shown:
     Raises:
         StoreError: the database cannot be read.
     """
-    found = published(connection, bot.account)
+    found = published(connection, bot.account, (BEAT, OUTLOOK))
     outlook = outlook_of(found[OUTLOOK].payload) if OUTLOOK in found else None
     beat = found.get(BEAT)
     if beat is None:
@@ -227,6 +230,16 @@ def shown_in(connection: Connection, bot: BotRow, now: datetime) -> Shown:
         return Shown(process=Process(state=ProcessState.STOPPED if ran else ProcessState.NEVER), outlook=outlook)
     last_beat = now - timedelta(seconds=max(beat.age_seconds, 0.0))
     return Shown(process=process_of_beat(beat_of(beat.payload), last_beat, now), outlook=outlook)
+
+
+def log_in(connection: Connection, bot: BotRow) -> tuple[str, ...]:
+    """Return the newest lines of the log file of a bot of a database, oldest first, as far as it published them.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    found = published(connection, bot.account, (LOG,)).get(LOG)
+    return () if found is None else tuple(found.payload.decode("utf-8", "replace").splitlines())
 
 
 def bot_row(home: Home, database: Database) -> BotRow:

@@ -5,7 +5,7 @@ nothing, a trade that is late does.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -52,14 +52,14 @@ class Published(Struct, frozen=True, kw_only=True):
     """By the clock of the database."""
 
 
-def published(connection: Connection, account: str) -> dict[str, Published]:
-    """Return what a bot shows, by kind; nothing where the database has no tables yet."""
+def published(connection: Connection, account: str, kinds: Sequence[str]) -> dict[str, Published]:
+    """Return what a bot shows of these kinds; nothing where the database has no tables yet."""
     if not usable(connection):
         return {}
     rows = connection.rows(
         "SELECT kind, payload, extract(epoch FROM clock_timestamp() - published_at)::float8"
-        " FROM hedgerow.published WHERE account = %s",
-        (account,),
+        " FROM hedgerow.published WHERE account = %s AND kind = ANY(%s)",
+        (account, list(kinds)),
     )
     return {row[0]: Published(payload=row[1], age_seconds=row[2]) for row in rows}
 
@@ -84,6 +84,7 @@ class Publisher:
         self._epoch = epoch
         self._clock = clock
         self._values: dict[str, bytes | None] = {}
+        self._sources: dict[str, Callable[[], bytes | None]] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -110,6 +111,10 @@ class Publisher:
                 self._values[kind] = payload
 
         return put
+
+    def follow(self, kind: str, read: Callable[[], bytes | None]) -> None:
+        """Publish what ``read`` returns on this object's thread, once a round; None = nothing new."""
+        self._sources[kind] = read
 
     def close(self) -> None:
         """Write what is left, end the thread, close the connection; may be called twice."""
@@ -143,6 +148,9 @@ class Publisher:
         self._read_at = self._clock.monotonic()
 
     def _publish(self) -> None:
+        for kind, read in self._sources.items():
+            if (payload := read()) is not None:
+                self.sink(kind)(payload)
         with self._lock:
             values, self._values = self._values, {}
         terms = {"account": self._account, "epoch": self._epoch}

@@ -15,15 +15,17 @@ from hedgerow.dashboard.view import View
 from hedgerow.domain.errors import MailboxError
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.operator_requests import HedgeSeen, OperatorRequest, Request, RequestOrigin
+from hedgerow.domain.records.time_series import SeriesPoint
 from hedgerow.ports import Clock
 from hedgerow.strategy.closing_price import ClosingPrice
-from hedgerow.web.sources import Asked, AskOutcome, CurvePoint
+from hedgerow.web.sources import Asked, AskOutcome, Curve, CurveMark, CurvePoint
 
-__all__ = ["closing_price", "curve_by_hedge", "left_and_awaited"]
+__all__ = ["closing_price", "curve_of", "first_shown", "left_and_awaited"]
 
 ANSWER_SECONDS: Final = 3.0
 """How long a page waits for the answer of a bot before it is shown without."""
 LOOK_SECONDS: Final = 0.1
+MOST_POINTS: Final = 800
 NO_BOT: Final = "No bot runs, so nothing can be asked of it; on its machine hedgerow close closes a position."
 Box = Callable[[], AbstractContextManager[RequestBox]]
 
@@ -69,7 +71,36 @@ def closing_price(asked: Asked) -> ClosingPrice | None:
     return msgspec.json.decode(asked.document, type=ClosingPrice) if asked.document else None
 
 
-def curve_by_hedge(view: View, since: datetime | None) -> Sequence[CurvePoint]:
+def first_shown(view: View, since: datetime | None) -> datetime:
+    """Return where a curve begins."""
+    return since or view.times.log_began_at or view.times.now
+
+
+def curve_of(view: View, since: datetime | None, points: Sequence[SeriesPoint]) -> Curve:
+    """Return what a bot made, by the points of its time series or, without one, hedge by hedge; openings marked."""
+    first = first_shown(view, since)
+    shown = _thinned([_point(each) for each in points]) or _by_hedge(view, since)
+    marks = [CurveMark(at=row.opened_at, kind="opened", text=f"opened {row.symbol}") for row in view.closed]
+    marks += [CurveMark(at=each.opened_at, kind="opened", text=f"opened {each.symbol}") for each in view.hedges]
+    marks += [CurveMark(at=halt.since, kind="halted", text=f"halted: {halt.reason}") for halt in view.halts]
+    return Curve(
+        points=tuple(shown), marks=tuple(sorted((m for m in marks if m.at >= first), key=lambda mark: mark.at))
+    )
+
+
+def _point(found: SeriesPoint) -> CurvePoint:
+    return CurvePoint(at=found.at, net=found.net, funding=found.funding, fees=-found.fees, basis=found.basis)
+
+
+def _thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
+    """Return at most so many points as a curve can show, evenly, with the last one."""
+    if len(points) <= MOST_POINTS:
+        return list(points)
+    step = (len(points) - 1) / (MOST_POINTS - 1)
+    return [points[round(index * step)] for index in range(MOST_POINTS)]
+
+
+def _by_hedge(view: View, since: datetime | None) -> Sequence[CurvePoint]:
     """Return one point for each hedge that ended, by the log alone."""
     net = funding = fees = basis = ZERO
     points: list[CurvePoint] = []

@@ -3,18 +3,19 @@
 import asyncio
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Final
 
-from hedgerow.app.commands.web.asking import closing_price, curve_by_hedge, left_and_awaited
+from hedgerow.app.commands.web.asking import closing_price, curve_of, first_shown, left_and_awaited
 from hedgerow.app.commands.web.settings_file import answered_preview, shown_settings, wanted_settings
 from hedgerow.app.fleet import FleetReader
+from hedgerow.app.home_past import CASH_RATE, SeriesPast
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.config import Database
 from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View, view_of_bot
-from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.errors import ConfigError, StoreError
 from hedgerow.domain.operator_requests import ClosingPriced, HedgeSeen, Request, SettingsForeseen, SettingsRequested
 from hedgerow.ports import Clock
 from hedgerow.store.postgres.log import BotRow
@@ -29,7 +30,7 @@ NOT_HERE: Final = "The settings of this bot are in the file on its machine; they
 class FleetSource:
     """One bot of a database."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one parameter per part
         self,
         reader: FleetReader,
         bot: BotRow,
@@ -38,14 +39,19 @@ class FleetSource:
         *,
         lock: threading.Lock,
         log: Callable[[str], None],
+        cash_rate: float = CASH_RATE,
     ) -> None:
-        """``lock`` is held while ``reader`` is used: it has one connection for all bots."""
+        """``lock`` is held while ``reader`` is used: it has one connection for all bots.
+
+        ``cash_rate`` is what cash is compared at, a fraction a year.
+        """
         self._reader = reader
         self._bot = bot
         self._slug = slug
         self._clock = clock
         self._lock = lock
         self._log = log
+        self._past = SeriesPast(lambda: nullcontext(reader.series(bot)), clock, cash_rate=cash_rate)
         self._view: View | None = None
 
     @property
@@ -61,7 +67,8 @@ class FleetSource:
         """
         with self._lock:
             look = self._reader.look(self._bot)
-        self._view = view_of_bot(look.view)
+            past = self._past.of(look.view)
+        self._view = view_of_bot(look.view, past)
         return self._view
 
     def close(self) -> None:
@@ -69,13 +76,18 @@ class FleetSource:
         self._reader.close()
 
     def curve(self, view: View, since: datetime | None) -> Curve:
-        """Return what its ended hedges made: time series are kept in homes, not in the database."""
-        return Curve(points=tuple(curve_by_hedge(view, since)))
+        """Return what it made, check by check where its time series is there, else hedge by hedge; openings marked."""
+        with self._lock:
+            points = self._past.points(first_shown(view, since))
+        return curve_of(view, since, points)
 
     def log_lines(self, most: int) -> Sequence[str]:
-        """Return no line: log files are on the machine of the bot."""
-        del most
-        return ()
+        """Return the newest lines of its log file, oldest first; none where they cannot be read now."""
+        try:
+            with self._lock:
+                return self._reader.log_lines(self._bot)[-most:]
+        except StoreError:
+            return ()
 
     def settings(self) -> Sequence[SettingShown]:
         """Return every setting as it is in force; they are changed while the bot runs.
@@ -122,7 +134,12 @@ class FleetSource:
 
 
 def sources_in(
-    address: str, clock: Clock, *, named: Callable[[str, Sequence[str]], str], log: Callable[[str], None]
+    address: str,
+    clock: Clock,
+    *,
+    named: Callable[[str, Sequence[str]], str],
+    log: Callable[[str], None],
+    cash_rate: float = CASH_RATE,
 ) -> tuple[FleetSource, ...]:
     """Return the bots that have run on a database; ``named`` makes their names in addresses.
 
@@ -135,7 +152,7 @@ def sources_in(
     try:
         for bot in reader.bots():
             slug = named(bot.name, [each.slug for each in found])
-            found.append(FleetSource(reader, bot, slug, clock, lock=lock, log=log))
+            found.append(FleetSource(reader, bot, slug, clock, lock=lock, log=log, cash_rate=cash_rate))
     finally:
         if not found:
             reader.close()

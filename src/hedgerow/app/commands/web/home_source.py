@@ -1,16 +1,14 @@
 """One bot read from its home, for the dashboard: log, heartbeat, what it read last, log lines, settings."""
 
 import asyncio
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from hedgerow.app.bot_view import look_at_bot
-from hedgerow.app.commands.web.asking import closing_price, curve_by_hedge, left_and_awaited
+from hedgerow.app.commands.web.asking import closing_price, curve_of, first_shown, left_and_awaited
 from hedgerow.app.commands.web.settings_file import (
     answered_preview,
     file_preview,
@@ -22,6 +20,7 @@ from hedgerow.app.commands.web.settings_file import (
 )
 from hedgerow.app.home_past import CASH_RATE, HomePast
 from hedgerow.app.identity import identity_of
+from hedgerow.app.log_tail import newest_lines
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import open_log, request_box
 from hedgerow.config import Home, load_settings
@@ -31,16 +30,12 @@ from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import ClosingPriced, HedgeSeen, Request, SettingsForeseen, SettingsRequested
-from hedgerow.domain.records.time_series import SeriesPoint
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.ports import Clock
 from hedgerow.strategy.closing_price import ClosingPrice
-from hedgerow.web.sources import Asked, Curve, CurveMark, CurvePoint, SettingShown, SettingsPreview
+from hedgerow.web.sources import Asked, Curve, SettingShown, SettingsPreview
 
 __all__ = ["HomeSource", "slug_of"]
-
-MOST_POINTS: Final = 800
-TAIL_BYTES: Final = 32_768
 
 
 class _LogFollower:
@@ -126,24 +121,11 @@ class HomeSource:
 
     def curve(self, view: View, since: datetime | None) -> Curve:
         """Return what it made, check by check where its time series is there, else hedge by hedge; openings marked."""
-        first = since or view.times.log_began_at or view.times.now
-        points = _thinned([_point(each) for each in self._past.points(first)]) or curve_by_hedge(view, since)
-        marks = [CurveMark(at=row.opened_at, kind="opened", text=f"opened {row.symbol}") for row in view.closed]
-        marks += [CurveMark(at=each.opened_at, kind="opened", text=f"opened {each.symbol}") for each in view.hedges]
-        marks += [CurveMark(at=halt.since, kind="halted", text=f"halted: {halt.reason}") for halt in view.halts]
-        shown = sorted((mark for mark in marks if mark.at >= first), key=lambda mark: mark.at)
-        return Curve(points=tuple(points), marks=tuple(shown))
+        return curve_of(view, since, self._past.points(first_shown(view, since)))
 
     def log_lines(self, most: int) -> Sequence[str]:
         """Return the newest lines of its log file, oldest first."""
-        try:
-            with self._home.log.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - TAIL_BYTES))
-                lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
-        except OSError:
-            return ()
-        return tuple(lines[1:] if size > TAIL_BYTES else lines)[-most:]
+        return newest_lines(self._home.log, most)
 
     def settings(self) -> Sequence[SettingShown]:
         """Return every setting.
@@ -187,18 +169,6 @@ class HomeSource:
             return request_box(self._home, self._clock)
 
         return await left_and_awaited(view, box, action, hedge, user=user, clock=self._clock, log=log)
-
-
-def _point(found: SeriesPoint) -> CurvePoint:
-    return CurvePoint(at=found.at, net=found.net, funding=found.funding, fees=-found.fees, basis=found.basis)
-
-
-def _thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
-    """Return at most so many points as a curve can show, evenly, with the last one."""
-    if len(points) <= MOST_POINTS:
-        return list(points)
-    step = (len(points) - 1) / (MOST_POINTS - 1)
-    return [points[round(index * step)] for index in range(MOST_POINTS)]
 
 
 def slug_of(name: str, taken: Sequence[str]) -> str:
