@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from hedgerow.app.commands.web.fleet_source import sources_in
 from hedgerow.app.companion.parts import HomeLog
 from hedgerow.app.fleet import FleetReader
 from hedgerow.app.identity import identity_of
@@ -63,10 +64,12 @@ def test_every_command_works_on_a_bot_in_a_database(
     assert shell("books", "--paper", "--store", address).code == 1
     assert shell("run", "--paper", "--once", "--store", address).code == 0
     assert not (place / "hedgerow-paper.db").exists()
-    reader = FleetReader(Database(address), SystemClock())
-    lines = reader.log_lines(reader.bots()[0])
-    reader.close()
-    assert (place / "volume_farming-paper.log").read_text(encoding="utf-8").splitlines()[-40:] == list(lines[-40:])
+    (source,) = sources_in(address, SystemClock(), named=lambda name, _: name, log=print)
+    view, lines = source.read(), source.log_lines(40)
+    assert view.series is not None
+    assert source.curve(view, None).points
+    assert (place / "volume_farming-paper.log").read_text(encoding="utf-8").splitlines()[-40:] == list(lines)
+    source.close()
     monkeypatch.setenv("HEDGEROW_DATABASE", address)
     status = shell("status", "--paper", "--json", "-")
     assert status.code == 1, "no bot runs"

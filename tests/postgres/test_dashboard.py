@@ -10,7 +10,7 @@ import pytest
 from hedgerow.app.commands.dashboard import database_sources
 from hedgerow.app.commands.web.fleet_source import sources_in
 from hedgerow.app.heartbeat import Beat
-from hedgerow.app.storage.database import BEAT, connection_to
+from hedgerow.app.storage.database import BEAT, LOG, connection_to
 from hedgerow.clock import SystemClock
 from hedgerow.config import Database
 from hedgerow.dashboard.bot_state import ProcessState
@@ -42,9 +42,11 @@ def test_the_bots_of_a_database_are_shown_and_asked(postgres_server: PostgresSer
     assert refused.outcome is AskOutcome.REFUSED
     publisher = Publisher(connection_to(Database(address), writes=True), row.account, store.epoch, CLOCK)
     publisher.sink(BEAT)(msgspec.json.encode(Beat(pid=os.getpid(), number=1, host=gethostname())))
+    publisher.follow(LOG, lambda: b"one\ntwo")
     publisher.start()
     publisher.close()
     assert first.read().process.state is ProcessState.RUNNING
+    assert (first.log_lines(1), second.log_lines(9)) == (("two",), ())
     asked = asyncio.run(first.ask(HaltRequested(detail="halted on the dashboard"), None, "anna"))
     assert asked.outcome is AskOutcome.WAITING
     box = PostgresMailbox(connection_to(Database(address)), row.account)
