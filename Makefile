@@ -73,8 +73,9 @@ pages: setup ## write the tables of the docs that follow from the code anew
 site: ## build the documentation as a site into .site; a broken link is an error
 	@sh scripts/site.sh
 
-screenshots: setup ## take the pictures of docs/dashboard.md with the browser tests; needs Chromium
-	@HEDGEROW_DOCS_IMAGES=docs/images $(BIN)/python -m pytest -q tests/browser -k "hedged or naked or keyboard"
+screenshots: setup ## take the pictures of docs/dashboard.md, of the demo and of the browser tests; needs Chromium
+	@PYTHONPATH=src:tests $(BIN)/python -m support.demo_pictures docs/images
+	@HEDGEROW_DOCS_IMAGES=docs/images $(BIN)/python -m pytest -q tests/browser -k "naked or keyboard"
 
 format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

@@ -37,12 +37,10 @@ CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found :=
 AXE = Path(__file__).parents[1] / "browser" / "axe" / "axe.min.js"
 DESK, PHONE = ViewportSize(width=1320, height=900), ViewportSize(width=360, height=740)
 DOCUMENTED = {
-    "hedged-desk-light": "dashboard-hedged",
     "naked-desk-dark": "dashboard-naked",
-    "hedged-phone-light": "dashboard-phone",
     "dialog-desk-light": "dashboard-close",
 }
-"""Pictures of docs/dashboard.md, by the name of the page that they show."""
+"""Pictures of docs/dashboard.md, by the name of the page that they show; those of a hedged bot are of the demo."""
 RULES = {"resultTypes": ["violations"]}
 
 
