@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from hedgerow.app.heartbeat import beat_of, process_of_beat
-from hedgerow.app.log_tail import LogTail
 from hedgerow.app.outlook_file import outlook_of
+from hedgerow.app.storage.log_tail import LogTail
 from hedgerow.app.storage.parts import LogReader, OpenStorage, RequestBox, Shown
 from hedgerow.app.venues.environment import BOT_NAME
 from hedgerow.app.venues.live import account_name

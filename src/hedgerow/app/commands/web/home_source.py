@@ -20,7 +20,7 @@ from hedgerow.app.commands.web.settings_file import (
 )
 from hedgerow.app.home_past import CASH_RATE, HomePast
 from hedgerow.app.identity import identity_of
-from hedgerow.app.log_tail import newest_lines
+from hedgerow.app.storage.log_tail import newest_lines
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import open_log, request_box
 from hedgerow.config import Home, load_settings
