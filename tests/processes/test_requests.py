@@ -20,7 +20,8 @@ from hedgerow.app.venues.paper import PaperExchange, PaperTerms
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
-from hedgerow.domain.events import Event, HedgeAborted, RequestHandled
+from hedgerow.domain.events import Event, HedgeAborted, HedgeClosed, RequestHandled
+from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import (
     Answer,
@@ -66,6 +67,19 @@ class PaperBot:
                 BookDistortion(symbol=pair.perp.symbol, depth_share=Decimal(10**6), spread_bps=Decimal(200))
             )
         exchange.save(exchange.world)
+
+    def open_beside(self) -> None:
+        """Start again with two slots: another pair is being opened, and nothing of it is filled."""
+        self.signal(signal.SIGTERM)
+        assert self.process.wait(PATIENCE) == 0
+        two = {"execution": {**EAGER["execution"], "style": "maker"}, "position_management": {"max_positions": 2}}
+        write_config(self.home.folder / CONFIG, {**EAGER, **two})
+        self._fill_nothing_at_rest()
+        self.process = self._start("run", "--paper", "--usdt", USDT, stdout=self.said, stderr=subprocess.STDOUT)
+        until = CLOCK.monotonic() + PATIENCE
+        while self.ledger.execution is None:
+            assert CLOCK.monotonic() < until, self.flat_text
+            self.rest(0.2)
 
     def _start(self, *words: object, **more: object) -> "subprocess.Popen[str]":
         return process(COMMAND, *words, home=self.home.folder, **more)
@@ -177,6 +191,26 @@ def test_a_close_in_the_middle_of_a_maker_opening_leaves_nothing(opening: PaperB
     assert [event.reason for event in opening.log if isinstance(event, HedgeAborted)] == [Reason.USER]
     assert opening.ledger.halt is not None
     assert len(opening.handled) == 1
+
+
+def test_a_close_by_name_while_another_pair_is_opened_closes_the_one_and_opens_nothing(hedged: PaperBot) -> None:
+    held = hedged.ledger.largest
+    assert held is not None
+    hedged.open_beside()
+    job = hedged.ledger.execution
+    assert job is not None
+    assert (job.kind, job.symbol == held.symbol) == (ExecutionKind.OPEN, False)
+    code, out, err = hedged.run_command("close", held.symbol.lower(), "--yes")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Closed {held.symbol}: net $")
+    ledger, log = hedged.ledger, hedged.log
+    assert (ledger.hedges, ledger.execution) == ({}, None)
+    assert [(event.hedge_id, event.reason) for event in log if isinstance(event, HedgeAborted)] == [
+        (job.hedge_id, Reason.USER)
+    ]
+    assert [event.hedge_id for event in log if isinstance(event, HedgeClosed)] == [held.hedge_id]
+    assert ledger.halt is not None
+    assert hedged.handled == [(f"close {held.symbol}", RequestOutcome.DONE)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["Ctrl-C", "SIGTERM", "SIGHUP"])
