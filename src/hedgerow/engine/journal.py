@@ -13,6 +13,7 @@ from hedgerow.ports import Store
 __all__ = ["Journal"]
 
 EVENTS_PER_SNAPSHOT = 1000
+_TOGETHER = "the logs of two bots were put together: start with one of them, what only the other held is adopted"
 
 
 class Journal:
@@ -46,6 +47,7 @@ class Journal:
         """
         ledger = await self._store.load()
         _refuse_two_of_one_pair(ledger)
+        _refuse_displaced_trades(ledger)
         self._ledger = ledger
         self._snapshot_at = self._ledger.events
         return self._ledger
@@ -130,8 +132,20 @@ def _refuse_two_of_one_pair(ledger: Ledger) -> None:
     for hedge in ledger.hedges.values():
         other = ids.setdefault(hedge.symbol, hedge.hedge_id)
         if other != hedge.hedge_id:
-            why = "the logs of two bots were put together: start with one of them, what only the other held is adopted"
-            raise StoreError(f"the log holds two positions of {hedge.symbol} ({other}, {hedge.hedge_id}); {why}")
+            raise StoreError(f"the log holds two positions of {hedge.symbol} ({other}, {hedge.hedge_id}); {_TOGETHER}")
+
+
+def _refuse_displaced_trades(ledger: Ledger) -> None:
+    """Refuse a log in which a trade was at work when another one began: what became of its orders is not known.
+
+    Raises:
+        StoreError: the hedge of such a trade is held.
+    """
+    for hedge_id in ledger.displaced:
+        hedge = ledger.hedges.get(hedge_id)
+        if hedge is not None:
+            what = f"the trade of {hedge.symbol} ({hedge_id}) was at work in the log when another one began"
+            raise StoreError(f"{what}; {_TOGETHER}")
 
 
 def _failure(observer: Observer, error: Exception, notice: Notice) -> ObserverFailed:

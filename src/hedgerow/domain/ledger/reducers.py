@@ -143,8 +143,10 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
 
 
 def _execution_started(ledger: Ledger, event: ev.ExecutionStarted) -> Ledger:
-    job = event.execution
+    job, at_work = event.execution, ledger.execution
     started = replace(ledger, execution=job, orders={})
+    if at_work is not None and at_work.hedge_id != job.hedge_id:
+        started = replace(started, displaced=(*ledger.displaced, at_work.hedge_id))
     if job.kind is not ExecutionKind.OPEN:
         return started
     opening = HedgedPosition(

@@ -167,6 +167,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """The one job at work; what an opening opens is in ``hedges`` already, and owns its fills."""
     suspended: Mapping[str, HedgeExecution] = field(default_factory=dict[str, HedgeExecution])
     """By hedge id: jobs that wait and were set aside for a hedge that could not; each is taken up again."""
+    displaced: tuple[str, ...] = ()
+    """Ids of hedges whose job was at work when another one began. No bot begins one then: logs were put together."""
     orders: Mapping[str, OrderRecord] = field(default_factory=dict[str, OrderRecord])
     """Orders of the job in flight, by client id."""
     transfer: TransferFunds | None = None

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.commands import PlaceOrder
-from hedgerow.domain.events import ExecutionSuspended, ExecutionTakenUp, HedgeLost, HedgeRedenominated
+from hedgerow.domain.events import ExecutionStarted, ExecutionSuspended, ExecutionTakenUp, HedgeLost, HedgeRedenominated
 from hedgerow.domain.execution import DoubtfulOrder, ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.suspension import may_be_suspended, set_aside
@@ -122,3 +122,13 @@ def test_an_opening_that_is_taken_up_again_leads_no_further() -> None:
 )
 def test_any_other_job_goes_on_where_it_was(job: HedgeExecution) -> None:
     assert apply(apply(replace(AT_WORK, execution=job), SUSPENDED), TAKEN_UP).execution == job
+
+
+def test_a_job_that_begins_while_another_one_is_at_work_displaces_it() -> None:
+    other = ExecutionStarted(at=NOW, execution=replace(JOB, hedge_id="h2", pair=SECOND.pair))
+    assert apply(BOTH, other).displaced == ()
+    assert apply(apply(AT_WORK, SUSPENDED), other).displaced == ()
+    assert apply(AT_WORK, ExecutionStarted(at=NOW, execution=JOB)).displaced == ()
+    after = apply(AT_WORK, other)
+    assert after.displaced == ("h1",)
+    assert after.jobs == (other.execution,)
