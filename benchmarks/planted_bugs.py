@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from hedgerow.app.simulation.run import play_seed
 from hedgerow.clock import SystemClock
+from hedgerow.simulation.checks.invariants import Invariant
 from planted import PATCHED, PLAYED
 from planted.first_seeds import FIRST_SEEDS
 from planted.kinds import PACKAGE, ROOT, Patched, Played, SourceTree
@@ -52,6 +53,8 @@ def hunt(bug: Played, days: float, most: int) -> str:
     first = FIRST_SEEDS.get(bug.name, 0)
     for seed in sorted({*range(most), first}, key=lambda seed: (seed != first, seed)):
         found = play_seed(seed, bug.days or days, transport=bug.transport, hedges=bug.hedges).violation
+        if found is not None and found.rule is Invariant.FAILURE and not bug.raises:
+            return f"{FAILED}: it raises in seed {seed}: {found.text}"
         if found is not None:
             return f"seed {seed}: {found.rule.value}"
     return f"{MISSED} {most} seeds"
@@ -157,7 +160,7 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true", help="only tell what is not there any more to be changed")
     parser.add_argument("--hunt", choices=[bug.name for bug in PLAYED], nargs="+", help=argparse.SUPPRESS)
-    parser.add_argument("--days", type=float, default=14.0, help="days of each run")
+    parser.add_argument("--days", type=float, default=7.0, help="days of each run")
     parser.add_argument("--most", type=int, default=60, help="seeds after which a bug counts as missed")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     given = parser.parse_args()

@@ -26,6 +26,9 @@ FIRST_SEEDS: Mapping[str, int] = {
     "the alarm comes late": 12,
     "margin is never topped up": 17,
     "naked legs are logged and told to nobody": 3,
+    "give up without unwinding": 12,
+    "the leg that follows never runs out of time": 15,
+    "naked and idle": 6,
     "no trade gives way": 340093,
     "what is held open limits nothing": 340002,
 }

@@ -57,6 +57,8 @@ class Played(Struct, frozen=True, kw_only=True):
     transport: Transport = Transport.PROCESS
     hedges: int = 1
     """How many positions the bot of a run may hold at most."""
+    raises: bool = False
+    """Whether it ends cycles with an error of their own: an error of any other bug says that its place has changed."""
 
 
 def changed(owner: Any, name: str, value: object) -> None:

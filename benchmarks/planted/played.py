@@ -56,15 +56,13 @@ def legs_taken_go_unnoticed() -> None:
                 symbol=ledger.largest.symbol, spot_quantity=ZERO, perp_quantity=ZERO, position_value=None
             )
             if ledger.largest
-            else verdict.Nothing()
+            else verdict.Nothing(),
         ),
     )
     wrapped(
         decide,
         "health_of",
-        lambda real, hedge, seen, price: replace(
-            real(hedge, seen, price), level=HealthLevel.OK, findings=(), trim_market=None, trim_quantity=None
-        ),
+        lambda real, *a: replace(real(*a), level=HealthLevel.OK, findings=(), trim_market=None, trim_quantity=None),
     )
 
 
@@ -343,37 +341,43 @@ def an_unreadable_account_is_not_expected() -> None:
     wrapped(cycle, "openings_blocked", lambda real, seen, *rest: real(seen, *rest) if seen.account.at else None)
 
 
-PLAYED: Sequence[Played] = played_bugs(
-    give_up_without_unwinding,
-    legs_taken_go_unnoticed,
-    the_leg_that_follows_never_runs_out_of_time,
-    naked_and_idle,
-    what_rested_is_forgotten_once_cancelled,
-    what_rests_is_left_to_itself,
-    one_slice_for_all,
-    a_short_twice_the_coins,
-    coins_follow_when_all_of_the_short_is_there,
-    naked_without_an_alarm,
-    naked_without_a_halt,
-    intents_are_not_logged,
-    intents_are_logged_but_not_synced,
-    an_order_without_an_answer_is_sent_again,
-    client_ids_are_used_again,
-    the_owners_coins_are_sold_too,
-    fees_in_coin_are_forgotten,
-    fees_are_not_booked,
-    transfers_reach_one_wallet_only,
-    jobs_are_not_taken_up_again,
-    the_last_words_are_lost,
-    a_job_begins_while_another_is_at_work,
-    closed_hedges_pay_no_fees,
-    dust_is_worth_nothing,
-    coins_of_a_reduction_are_still_owned,
-    proceeds_of_a_reduction_are_lost,
-    funding_is_booked_again,
-    late_funding_is_lost,
-    halts_are_not_looked_at,
-    a_closing_lifts_the_halt,
-    an_unreadable_market_is_not_expected,
-    an_unreadable_account_is_not_expected,
+RAISE = {"an unreadable market is not expected", "an unreadable account is not expected"}
+"""Bugs that end a cycle with an error; any other one that does so is not what it says."""
+
+PLAYED: Sequence[Played] = tuple(
+    replace(bug, raises=bug.name in RAISE)
+    for bug in played_bugs(
+        give_up_without_unwinding,
+        legs_taken_go_unnoticed,
+        the_leg_that_follows_never_runs_out_of_time,
+        naked_and_idle,
+        what_rested_is_forgotten_once_cancelled,
+        what_rests_is_left_to_itself,
+        one_slice_for_all,
+        a_short_twice_the_coins,
+        coins_follow_when_all_of_the_short_is_there,
+        naked_without_an_alarm,
+        naked_without_a_halt,
+        intents_are_not_logged,
+        intents_are_logged_but_not_synced,
+        an_order_without_an_answer_is_sent_again,
+        client_ids_are_used_again,
+        the_owners_coins_are_sold_too,
+        fees_in_coin_are_forgotten,
+        fees_are_not_booked,
+        transfers_reach_one_wallet_only,
+        jobs_are_not_taken_up_again,
+        the_last_words_are_lost,
+        a_job_begins_while_another_is_at_work,
+        closed_hedges_pay_no_fees,
+        dust_is_worth_nothing,
+        coins_of_a_reduction_are_still_owned,
+        proceeds_of_a_reduction_are_lost,
+        funding_is_booked_again,
+        late_funding_is_lost,
+        halts_are_not_looked_at,
+        a_closing_lifts_the_halt,
+        an_unreadable_market_is_not_expected,
+        an_unreadable_account_is_not_expected,
+    )
 )
