@@ -91,11 +91,13 @@ def died_in(kind: ExecutionKind, state: ExecutionState) -> CrashSite:
         begin = holding.checkpoint()
     closing = replace(calm(1), position_management=CLOSES_SOON)
     for at in range(20, 400, 7):
-        site = CrashSite(begin, closing if kind is ExecutionKind.CLOSE else calm(1))
-        assert not site.live(site.world.now + timedelta(hours=0.1), CrashPoint(at)), f"no trade of A was {state}"
-        job = site.ledger.execution
+        crash_site = CrashSite(begin, closing if kind is ExecutionKind.CLOSE else calm(1))
+        assert not crash_site.live(crash_site.world.now + timedelta(hours=0.1), CrashPoint(at)), (
+            f"no trade of A was {state}"
+        )
+        job = crash_site.ledger.execution
         if job is not None and (job.kind, job.state) == (kind, state) and (state in EARLY or job.spot.filled):
-            return site
+            return crash_site
     raise AssertionError(f"no trade of A was {state}")
 
 
@@ -109,22 +111,22 @@ DIED = [
 ]
 
 
-def in_one_account(site: CrashSite, other: BotHarness) -> CrashSite:
+def in_one_account(crash_site: CrashSite, other: BotHarness) -> CrashSite:
     """Put what another bot holds of B into the account, and the money for it."""
     hedge = other.ledger.held(B)
     assert hedge is not None
     for wallet in (Wallet.SPOT, Wallet.PERP):
-        site.world.deposit(wallet, QUOTE_ASSET, Decimal(1000))
-    site.world.trade_by_hand(Market.SPOT, B, Side.BUY, hedge.pair.spot.floor_quantity(hedge.spot_quantity) + 1)
-    site.world.trade_by_hand(Market.PERP, B, Side.SELL, hedge.short)
-    site.world.set_leverage(B, 1)
-    return site
+        crash_site.world.deposit(wallet, QUOTE_ASSET, Decimal(1000))
+    crash_site.world.trade_by_hand(Market.SPOT, B, Side.BUY, hedge.pair.spot.floor_quantity(hedge.spot_quantity) + 1)
+    crash_site.world.trade_by_hand(Market.PERP, B, Side.SELL, hedge.short)
+    crash_site.world.set_leverage(B, 1)
+    return crash_site
 
 
-def as_one(site: CrashSite, *log: Event) -> BotHarness:
+def as_one(crash_site: CrashSite, *log: Event) -> BotHarness:
     """Return a bot on a merged log."""
     merged = MemoryStore(log)
-    return BotHarness(site.market_data, world=site.world, open_store=lambda: merged, parameters=calm())
+    return BotHarness(crash_site.market_data, world=crash_site.world, open_store=lambda: merged, parameters=calm())
 
 
 def begun_at(log: Iterable[Event]) -> datetime:
@@ -138,13 +140,13 @@ def test_a_log_in_which_a_trade_was_at_work_when_another_one_began_is_refused_in
     kind: ExecutionKind, state: ExecutionState, order: str
 ) -> None:
     other = one_held(B, seed=2)
-    site = in_one_account(died_in(kind, state), other)
-    log = [*site.log, *other.log]
+    crash_site = in_one_account(died_in(kind, state), other)
+    log = [*crash_site.log, *other.log]
     if order == "by time":
         # As if both had been at work at one time: the second one's trade begins right after the first one's.
-        lag = begun_at(site.log) - begun_at(other.log)
-        log = sorted([*site.log, *(replace(e, at=e.at + lag) for e in other.log)], key=lambda event: event.at)
-    bot = as_one(site, *log)
+        lag = begun_at(crash_site.log) - begun_at(other.log)
+        log = sorted([*crash_site.log, *(replace(e, at=e.at + lag) for e in other.log)], key=lambda event: event.at)
+    bot = as_one(crash_site, *log)
     with pytest.raises(StoreError, match=r"the trade of AAAUSDT .* was at work in the log when another") as refusal:
         bot.run(0.1)
     assert "\n" not in str(refusal.value)
@@ -157,8 +159,8 @@ def test_a_trade_that_was_at_work_at_the_end_of_a_merged_log_is_gone_on_with(
     kind: ExecutionKind, state: ExecutionState
 ) -> None:
     other = one_held(B, seed=2)
-    site = in_one_account(died_in(kind, state), other)
-    bot = as_one(site, *other.log, *site.log)
+    crash_site = in_one_account(died_in(kind, state), other)
+    bot = as_one(crash_site, *other.log, *crash_site.log)
     bot.run(0.5)
     assert not bot.ledger.jobs
     assert {hedge.symbol for hedge in bot.ledger.open_hedges} >= {B}
