@@ -7,12 +7,15 @@ from hedgerow.domain.operator_requests import (
     AdoptRequested,
     Answer,
     CloseRequested,
+    ClosingPriced,
     HaltRequested,
     HedgeSeen,
     OperatorRequest,
     Request,
     RequestOrigin,
     ResumeRequested,
+    SettingsForeseen,
+    SettingsRequested,
 )
 
 
@@ -71,3 +74,11 @@ def test_a_request_is_worded_as_on_the_command_line() -> None:
 def test_a_request_of_no_certain_time_is_refused(at: datetime) -> None:
     with pytest.raises(ValueError, match="asked_at: allowed is a time with its zone"):
         msgspec.structs.replace(_request(), asked_at=at, valid_until=at + timedelta(seconds=60))
+
+
+def test_a_request_about_settings_or_the_cost_of_closing_names_what_it_is_about() -> None:
+    changes = (("risk_management.stop_on", "net"), ("position_management.max_positions", "2"))
+    named = "risk_management.stop_on to net, position_management.max_positions to 2"
+    assert _request(action=SettingsRequested(changes=changes)).text == f"change {named}"
+    assert _request(action=SettingsForeseen(changes=changes)).text == f"foresee {named}"
+    assert _request(action=ClosingPriced(symbol="XYZUSDT")).text == "price the closing of XYZUSDT"
