@@ -149,7 +149,7 @@ def test_messages_name_commands_and_options_that_are_there() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "hedgerow runn",
+        "hedgerow launch",
         "hedgerow run --papier",
         "hedgerow data upload",
         "hedgerow run --port many",
