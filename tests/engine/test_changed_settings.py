@@ -210,6 +210,7 @@ def test_closing_is_priced_by_books_that_are_read_for_the_question(bot: _FileBot
     assert price.result.exit_cost is not None
     assert price.result.exit_cost > 0
     assert price.next_payment is not None
+    assert price.next_payment.amount is not None
 
 
 def test_a_question_about_what_is_not_held_or_not_readable_says_so(bot: _FileBot) -> None:

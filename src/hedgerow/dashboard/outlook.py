@@ -37,6 +37,7 @@ from hedgerow.strategy.hedge_result import (
     coin_prices,
     strategy_result,
 )
+from hedgerow.strategy.next_payment import NextPayment, next_payment_of
 from hedgerow.strategy.observation import HealthReport, Hold, HoldReason, Observation, Open, TopUpMargin
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policy import Policy
@@ -44,7 +45,6 @@ from hedgerow.strategy.policy import Policy
 __all__ = [
     "DecisionCount",
     "HeldOutlook",
-    "NextPayment",
     "Outlook",
     "OutlookBuilder",
     "OutlookRules",
@@ -84,17 +84,6 @@ class PairPrices(Struct, frozen=True, kw_only=True):
     """Middle of the perpetual's book."""
     mark: Decimal | None = None
     index: Decimal | None = None
-
-
-class NextPayment(Struct, frozen=True, kw_only=True):
-    """The next funding payment of the held hedge, as announced."""
-
-    at: datetime
-    rate: float
-    """Fraction of notional; positive = received."""
-    amount: Decimal | None
-    """Quote units at the present mark; None without one."""
-    interval_hours: int
 
 
 class SettledRate(Struct, frozen=True, kw_only=True):
@@ -555,7 +544,7 @@ def held_outlook(
         result=evaluation.result,
         health=health,
         signal=signal,
-        next_payment=_next_payment(hedge, market),
+        next_payment=next_payment_of(hedge, market),
         exits=tuple(each.distance for each in foresight.exits),
         foreseen=foresight.exits,
         profit_rules_known=foresight.profit_rules_known,
@@ -586,14 +575,4 @@ def _pair_prices(symbol: str, market: MarketView) -> PairPrices:
         perp=perp.mid if perp else None,
         mark=mark.mark if mark else None,
         index=mark.index if mark else None,
-    )
-
-
-def _next_payment(hedge: HedgedPosition, market: MarketView) -> NextPayment | None:
-    predicted, mark = market.predicted(hedge.symbol), market.mark(hedge.symbol)
-    if predicted is None:
-        return None
-    amount = None if mark is None else hedge.short * mark.mark * predicted.rate
-    return NextPayment(
-        at=predicted.at, rate=float(predicted.rate), amount=amount, interval_hours=predicted.interval_hours
     )

@@ -9,7 +9,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from hedgerow.dashboard.job_view import JobView
-from hedgerow.dashboard.outlook import NextPayment, PairOutlook, PairPrices, SettledRate
+from hedgerow.dashboard.outlook import PairOutlook, PairPrices, SettledRate
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.records.time_series import DecisionCount, MarkKind, PaymentMade
@@ -24,6 +24,7 @@ from hedgerow.strategy.evaluation.health import (
 )
 from hedgerow.strategy.grades import HealthLevel
 from hedgerow.strategy.hedge_result import HedgeResult
+from hedgerow.strategy.next_payment import NextPayment
 
 __all__ = [
     "BotIdentity",

@@ -14,6 +14,7 @@ from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.ports import Venue
 from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.strategy.decisions.held import evaluation_of
+from hedgerow.strategy.next_payment import next_payment_of
 from hedgerow.strategy.settings_changes import foresee_settings, refusal_of_changes
 
 __all__ = ["NO_SETTINGS", "Questions"]
@@ -58,14 +59,12 @@ class Questions:
         if unread or seen.market is None:
             return Answer(done=False, text=f"The book of {symbol} could not be read: {', '.join(unread) or 'market'}.")
         hedge = seen.as_listed(held)
-        predicted, mark = seen.market.predicted(symbol), seen.market.mark(symbol)
         price = ClosingPrice(
             hedge_id=hedge.hedge_id,
             symbol=symbol,
             at=min(book.at for book in books if book is not None),
             result=evaluation_of(hedge, seen, self._in_force.policy, books).result,
-            next_payment_at=predicted.at if predicted else None,
-            next_payment=hedge.short * mark.mark * predicted.rate if predicted and mark else None,
+            next_payment=next_payment_of(hedge, seen.market),
         )
         return Answer(done=True, text="By the books as they are now.", document=_json(price))
 

@@ -1,11 +1,11 @@
 """What closing a hedge costs by books that were read for the question."""
 
 from datetime import datetime
-from decimal import Decimal
 
 from msgspec import Struct
 
 from hedgerow.strategy.hedge_result import HedgeResult
+from hedgerow.strategy.next_payment import NextPayment
 
 __all__ = ["ClosingPrice"]
 
@@ -18,6 +18,5 @@ class ClosingPrice(Struct, frozen=True, kw_only=True):
     at: datetime
     """Of the older one of the two books."""
     result: HedgeResult
-    next_payment_at: datetime | None = None
-    next_payment: Decimal | None = None
-    """Announced, quote units at the present mark; missed if it is closed before."""
+    next_payment: NextPayment | None = None
+    """Missed if it is closed before."""

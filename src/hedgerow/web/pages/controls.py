@@ -28,18 +28,17 @@ def close_dialog(shown: Shown, index: int, hedge: HedgeView, price: ClosingPrice
 
     ``price`` is by books that the bot read for this question; without it the last reading is shown, and said to be old.
     """
-    view, key, result = shown.view, f"hedges.{index}", hedge.result
-    due_at, due = (hedge.funding.next.at, hedge.funding.next.amount) if hedge.funding.next else (None, None)
+    view, key, result, due = shown.view, f"hedges.{index}", hedge.result, hedge.funding.next
     by = f"The bot did not read the books for this: they are as it read them {_read(shown, hedge)}."
     if price is not None and price.hedge_id == hedge.hedge_id:
-        key, result, due_at, due = "now", price.result, price.next_payment_at, price.next_payment
+        key, result, due = "now", price.result, price.next_payment
         by = f"By the books as the bot read them for this question, at {formats.clock_time(price.at, view.times.now)}."
     sold = formats.quantity(hedge.spot.quantity, hedge.base, hedge.spot.step)
     bought = formats.quantity(abs(hedge.perp.quantity), hedge.base, hedge.perp.step)
     fees, spread = (result.exit_fees, result.exit_spread) if result else (None, None)
-    missed = "Next payment"
-    if due_at is not None:
-        missed += f", missed if closed now, in {formats.countdown(due_at, view.times.now)}"
+    missed = (
+        f"Next payment, missed if closed now, in {formats.countdown(due.at, view.times.now)}" if due else "Next payment"
+    )
     rows = facts(
         ("Fees, expected", gain(f"{key}.result.exit_fees", None if fees is None else -fees if fees else ZERO)),
         (
@@ -51,7 +50,7 @@ def close_dialog(shown: Shown, index: int, hedge: HedgeView, price: ClosingPrice
             gain(f"{key}.result.net_if_closed", result.net_if_closed if result else None),
             "tot",
         ),
-        (missed, gain(f"{key}.funding.next.amount", due)),
+        (missed, gain(f"{key}.funding.next.amount", due.amount if due else None)),
     )
     hidden = (
         void("input", type="hidden", name="hedge", value=hedge.hedge_id),
