@@ -85,7 +85,9 @@ class Brakes:
         halted = halt is not None and halt.reason is ev.HaltReason.LEGS_DIFFER
         one = frozenset(each.hedge_id for each in hedges if halted and is_one_price(each.symbol, market))
         before, self._together = self._together, one
-        if hedges or halt is None or not halted:
-            return bool(hedges) and all(hedge.hedge_id in before & one for hedge in hedges)
+        if hedges:
+            return all(hedge.hedge_id in before & one for hedge in hedges)
         ended = ledger.closed[-1] if ledger.closed else None
-        return ended is not None and ended.reason in _FOR_PROFIT and ended.closed_at >= halt.since
+        if halt is None or not halted or ended is None:
+            return False
+        return ended.reason in _FOR_PROFIT and ended.closed_at >= halt.since
