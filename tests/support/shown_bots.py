@@ -22,7 +22,7 @@ from hedgerow.dashboard.bot_state import BotState, Process, ProcessState, bot_st
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.dashboard.status_lines import BotView
 from hedgerow.dashboard.view import DayMark, MarkKind, Series, View, Worth, view_of_bot
-from hedgerow.domain.events import HaltReason
+from hedgerow.domain.events import HaltReason, SettingChange
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.operator_requests import HedgeSeen, Request
@@ -277,7 +277,8 @@ class ShownBot:
 
     async def preview(self, changes: Mapping[str, str], user: str) -> SettingsPreview:
         del user
-        found = tuple((name, "20", value) for name, value in changes.items() if value not in {"20", "close"})
+        wanted = {name: value for name, value in changes.items() if value not in {"20", "close"}}
+        found = tuple(SettingChange(name=name, before="20", after=value) for name, value in wanted.items())
         return SettingsPreview(changes=found, follows=("4 of 12 pairs would reach the entry limit of APR; 6 do now.",))
 
     async def change_settings(self, changes: Mapping[str, str], user: str) -> Asked:

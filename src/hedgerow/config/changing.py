@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from hedgerow.config.editing import edited
 from hedgerow.config.loading import decode_config
-from hedgerow.config.table import SETTINGS, in_words
+from hedgerow.config.table import SETTINGS, in_words, settings_in_words
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.events import SettingChange
 from hedgerow.domain.settings.rows import Kind, SettingRow
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["ChangedConfig", "changed_config", "read_config"]
+__all__ = ["ChangedConfig", "changed_config", "read_config", "setting_changes"]
 
 NULL: Final = frozenset({"none", "null", ""})
 MOST_DIGITS: Final = 40
@@ -56,6 +57,14 @@ def changed_config(path: Path, changes: Mapping[str, str]) -> ChangedConfig:
         text = edited(text, row.section, row.key, _value(row, words.strip()))
     new = (BOM_UTF8 if content.startswith(BOM_UTF8) else b"") + text.encode()
     return ChangedConfig(content=new, before=before, after=decode_config(new, name=str(path)), read=read)
+
+
+def setting_changes(before: StrategyParameters, after: StrategyParameters) -> tuple[SettingChange, ...]:
+    """Return every setting whose words differ."""
+    old, new = settings_in_words(before), settings_in_words(after)
+    return tuple(
+        SettingChange(name=name, before=words, after=new[name]) for name, words in old.items() if words != new[name]
+    )
 
 
 def read_config(path: Path) -> bytes | None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from hedgerow.dashboard.view import View
+from hedgerow.domain.events import SettingChange
 from hedgerow.domain.operator_requests import HedgeSeen, Request
 from hedgerow.strategy.closing_price import ClosingPrice
 
@@ -77,8 +78,7 @@ class SettingShown(Struct, frozen=True, kw_only=True):
 class SettingsPreview(Struct, frozen=True, kw_only=True):
     """What changed settings would do."""
 
-    changes: tuple[tuple[str, str, str], ...]
-    """Name, value now, new value."""
+    changes: tuple[SettingChange, ...]
     follows: tuple[str, ...]
     """What would follow at once, one sentence each."""
     warnings: tuple[str, ...] = ()

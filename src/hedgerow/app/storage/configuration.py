@@ -8,11 +8,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from hedgerow.config import Home, Settings
-from hedgerow.config.changing import ChangedConfig, changed_config, read_config
+from hedgerow.config.changing import ChangedConfig, changed_config, read_config, setting_changes
 from hedgerow.config.loading import with_overrides
-from hedgerow.config.table import settings_in_words
 from hedgerow.domain.errors import ConfigError
-from hedgerow.domain.events import SettingChange
 from hedgerow.engine.in_force import NewSettings
 from hedgerow.store.files import replace_file
 from hedgerow.strategy.policies import load_policy
@@ -51,12 +49,7 @@ class ConfigKeeper:
         parameters = with_overrides(started, ma_periods=self._settings.ma_periods).parameters
         if parameters.policy_settings != present.parameters.policy_settings:
             raise ConfigError(f"{self._path} has other policy_settings than the bot started with: restart it")
-        before, after = settings_in_words(present.parameters), settings_in_words(parameters)
-        changes = tuple(
-            SettingChange(name=name, before=before[name], after=after[name])
-            for name in before
-            if before[name] != after[name]
-        )
+        changes = setting_changes(present.parameters, parameters)
         others = ", ".join(f"{each.name} ({each.after})" for each in changes if each.name not in named)
         if others:
             raise ConfigError(f"{self._path} says more that is not in force yet: {others}; look again")

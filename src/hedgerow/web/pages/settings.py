@@ -77,10 +77,10 @@ def preview_form(shown: Shown, preview: SettingsPreview) -> Html:
         return join((element("h1", "Settings"), element("p", why, role="alert"), element("nav", back, class_="acts")))
     changes = element(
         "ul",
-        *(element("li", f"{name}: {before} becomes {after}") for name, before, after in preview.changes),
+        *(element("li", f"{each.name}: {each.before} becomes {each.after}") for each in preview.changes),
         class_="plain",
     )
-    hidden = (void("input", type="hidden", name=f"{FIELD}{name}", value=after) for name, _, after in preview.changes)
+    hidden = (void("input", type="hidden", name=f"{FIELD}{each.name}", value=each.after) for each in preview.changes)
     form = element(
         "form",
         *hidden,

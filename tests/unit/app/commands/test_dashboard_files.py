@@ -14,6 +14,7 @@ from hedgerow.app.commands.web.settings_file import file_preview, in_file, shown
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, load_settings
 from hedgerow.domain.errors import ConfigError
+from hedgerow.domain.events import SettingChange
 from hedgerow.web.access import AccessState, Role, new_token, redeemed
 from hedgerow.web.sources import Asked, AskOutcome
 
@@ -158,7 +159,7 @@ def test_code_is_not_named_from_a_dashboard(home: Home) -> None:
 def test_while_no_bot_runs_the_changes_are_shown_and_nothing_follows_at_once(home: Home) -> None:
     before = home.config.read_bytes()
     found = asyncio.run(source(home).preview({AGE: "1", APR: "20"}, "operator"))
-    assert found.changes == ((AGE, "24", "1"),)
+    assert found.changes == (SettingChange(name=AGE, before="24", after="1"),)
     assert found.at is None
     assert found.follows[0].startswith("No bot runs")
     assert file_preview(home.config, {AGE: "0"}).refusal.startswith(str(home.config))

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from hedgerow.app.storage.configuration import write_config
-from hedgerow.config.changing import changed_config
+from hedgerow.config.changing import changed_config, setting_changes
 from hedgerow.config.loading import load_settings
 from hedgerow.config.plausibility import losing
 from hedgerow.config.table import SETTINGS, in_words, settings_in_words
@@ -74,8 +74,7 @@ def answered_preview(asked: Asked, warnings: tuple[str, ...] = ()) -> SettingsPr
     if asked.outcome is not AskOutcome.DONE:
         return SettingsPreview(changes=(), follows=(), refusal=asked.text)
     found = msgspec.json.decode(asked.document, type=ForeseenSettings)
-    changes = tuple((each.name, each.before, each.after) for each in found.changes)
-    return SettingsPreview(changes=changes, follows=foreseen_lines(found), warnings=warnings, at=found.at)
+    return SettingsPreview(changes=found.changes, follows=foreseen_lines(found), warnings=warnings, at=found.at)
 
 
 def file_preview(path: Path, changes: Mapping[str, str]) -> SettingsPreview:
@@ -84,8 +83,7 @@ def file_preview(path: Path, changes: Mapping[str, str]) -> SettingsPreview:
         changed = changed_config(path, changes)
     except ConfigError as error:
         return SettingsPreview(changes=(), follows=(), refusal=str(error))
-    before, after = settings_in_words(changed.before), settings_in_words(changed.after)
-    found = tuple((name, before[name], after[name]) for name in before if before[name] != after[name])
+    found = setting_changes(changed.before, changed.after)
     return SettingsPreview(changes=found, follows=(NO_BOT,), warnings=tuple(losing(changed.after)))
 
 
