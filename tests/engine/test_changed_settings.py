@@ -159,7 +159,7 @@ def test_a_file_that_changed_between_check_and_write_is_kept(bot: _FileBot) -> N
     new = bot.keeper.prepared({AGE: "12"}, VolumeFarming(bot.settings.parameters))
     bot.path.write_text("{}", encoding="utf-8")
     with pytest.raises(Exception, match="was changed since it was read"):
-        bot.keeper.write(new)
+        new.write()
     assert bot.path.read_text(encoding="utf-8") == "{}"
 
 

@@ -1,6 +1,6 @@
 """The policy and its settings in force: exchanged between two checks, never within one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -17,6 +17,8 @@ class NewSettings(Struct, frozen=True, kw_only=True):
     policy: Policy
     changes: tuple[SettingChange, ...]
     """What differs from the settings that the next check would begin with; empty = nothing."""
+    write: Callable[[], None]
+    """Writes them to the file; raises ``ConfigError`` when it cannot be written, or was changed since."""
 
 
 class SettingsKeeper(Protocol):
@@ -27,14 +29,6 @@ class SettingsKeeper(Protocol):
 
         Raises:
             ConfigError: one is not allowed, or the file says something else that is not in force yet.
-        """
-        ...
-
-    def write(self, new: NewSettings) -> None:
-        """Write what ``prepared`` returned last to the file.
-
-        Raises:
-            ConfigError: it cannot be written, or was changed since.
         """
         ...
 

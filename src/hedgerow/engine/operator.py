@@ -366,7 +366,7 @@ class Service:
             refusal = refusal_of_changes(new.changes, self._journal.ledger)
             if refusal or not new.changes:
                 return Answer(done=not refusal, text=f"Nothing was changed: {refusal or 'that is in force already.'}")
-            self._settings.write(new)
+            new.write()
         except ConfigError as error:
             return Answer(done=False, text=f"Nothing was changed: {error}")
         await self._journal.record(ev.SettingsChanged(at=self._clock.now(), user=user, changes=new.changes))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -27,13 +28,12 @@ def keeper_of(home: Home, settings: Settings) -> "ConfigKeeper | None":
 
 
 class ConfigKeeper:
-    """Checks changes of the file as a whole, with what the command line says instead of it, and writes them."""
+    """Checks changes of the file as a whole, with what the command line says instead of it, before one is written."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
         """``settings`` are those that the bot started with."""
         self._path = path
         self._settings = settings
-        self._prepared: ChangedConfig | None = None
 
     def prepared(self, wanted: Mapping[str, str], present: Policy) -> NewSettings:
         """Check the file with new values, by full name and spelled as in the file; writes nothing.
@@ -53,19 +53,11 @@ class ConfigKeeper:
         others = ", ".join(f"{each.name} ({each.after})" for each in changes if each.name not in named)
         if others:
             raise ConfigError(f"{self._path} says more that is not in force yet: {others}; look again")
-        self._prepared = changed
-        return NewSettings(policy=load_policy(parameters.policy, parameters), changes=changes)
-
-    def write(self, new: NewSettings) -> None:
-        """Write what ``prepared`` returned last to the file.
-
-        Raises:
-            ConfigError: it cannot be written, or was changed since.
-        """
-        del new
-        changed, self._prepared = self._prepared, None
-        if changed is not None:
-            write_config(self._path, changed)
+        return NewSettings(
+            policy=load_policy(parameters.policy, parameters),
+            changes=changes,
+            write=partial(write_config, self._path, changed),
+        )
 
 
 def write_config(path: Path, changed: ChangedConfig) -> None:
