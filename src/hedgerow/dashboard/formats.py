@@ -5,12 +5,16 @@ where two would show nothing), quantities and prices are never cut, and what is 
 lines have the guide's formats, which are in ``hedgerow.domain.formats``.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from msgspec import Struct
+
 from hedgerow.dashboard.bot_state import BotState
 from hedgerow.dashboard.job_view import Fallback, FallbackKind
+from hedgerow.dashboard.view_parts import Worth
 from hedgerow.domain import formats as plain_formats
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import plain
@@ -21,6 +25,7 @@ from hedgerow.strategy.decisions.distances import ExitDistance, ExitUnit
 __all__ = [
     "MINUS",
     "UNKNOWN",
+    "WorthRow",
     "ago",
     "apr",
     "bps",
@@ -37,6 +42,7 @@ __all__ = [
     "fallback_text",
     "iso",
     "leg_name",
+    "longest_bar",
     "money",
     "percent",
     "price",
@@ -52,6 +58,8 @@ __all__ = [
     "state_name",
     "volume",
     "whole_money",
+    "worth_rows",
+    "worth_since",
 ]
 
 UNKNOWN: Final = "?"
@@ -308,3 +316,37 @@ def _in_unit(value: float | None, distance: ExitDistance) -> str:
 
 def _minus(text: str) -> str:
     return text.replace("-", MINUS) if text.startswith("-") else text
+
+
+# --- was it worth it -------------------------------------------------------------------------------------------------
+
+
+class WorthRow(Struct, frozen=True, kw_only=True):
+    """What the same money would have made in one way."""
+
+    name: str
+    """The field of ``Worth``."""
+    label: str
+    value: Decimal | None
+
+
+def worth_rows(found: Worth, same_pair: str) -> tuple[WorthRow, ...]:
+    """Return what is compared, in the order of every screen; ``same_pair`` is the label of the first pair held."""
+    return (
+        WorthRow(name="bot", label="This bot", value=found.bot),
+        WorthRow(name="same_pair_held", label=same_pair, value=found.same_pair_held),
+        WorthRow(name="btc_held", label="BTC held hedged", value=found.btc_held),
+        WorthRow(name="cash", label=f"Cash at {percent(found.cash_rate, 1)} a year", value=found.cash),
+        WorthRow(name="hindsight", label="Best possible, in hindsight", value=found.hindsight),
+    )
+
+
+def longest_bar(rows: Sequence[WorthRow]) -> Decimal:
+    """Return what the longest bar stands for, never zero."""
+    return max((abs(row.value) for row in rows if row.value is not None), default=Decimal(0)) or Decimal(1)
+
+
+def worth_since(found: Worth) -> str:
+    """Return since when is compared, and that it is no forecast."""
+    days = max(0, (found.until - found.since).days)
+    return f"Since {date_time(found.since)} UTC ({count(days)} d: no forecast), after fees"

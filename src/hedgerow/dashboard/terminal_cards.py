@@ -193,26 +193,17 @@ def worth_card(view: View, width: int = 80) -> RenderableType:
     found, title = view.series.worth if view.series else None, "Was it worth it?"
     if found is None:
         return Panel(Text("Nothing is recorded to compare with yet.", "dim"), title=title, title_align="left")
-    rows = (
-        ("This bot", found.bot),
-        (f"{found.same_pair or 'First pair'}, opened once and held", found.same_pair_held),
-        ("BTC held hedged", found.btc_held),
-        (f"Cash at {formats.percent(found.cash_rate, 1)} a year", found.cash),
-        ("Best possible, in hindsight", found.hindsight),
-    )
-    old = view.times.is_old
-    longest = max((abs(value) for _, value in rows if value is not None), default=Decimal(0)) or Decimal(1)
+    rows = formats.worth_rows(found, f"{found.same_pair or 'First pair'}, opened once and held")
+    old, longest = view.times.is_old, formats.longest_bar(rows)
     most = max(METER_CELLS, width - WORTH_TEXT_CELLS)
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(no_wrap=True, overflow="ellipsis")
     grid.add_column(width=most, no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
-    for label, value in rows:
-        shown = formats.signed_money(value)
-        grid.add_row(label, _bar(value, longest, most, old=old), Text(shown, _tint(shown, old=old)))
-    days = formats.count(max(0, (found.until - found.since).days))
-    since = f"Since {formats.date_time(found.since)} UTC ({days} d: no forecast), after fees"
-    said = Text(f"{since}, on {formats.money(found.capital)}", "dim")
+    for row in rows:
+        shown = formats.signed_money(row.value)
+        grid.add_row(row.label, _bar(row.value, longest, most, old=old), Text(shown, _tint(shown, old=old)))
+    said = Text(f"{formats.worth_since(found)}, on {formats.money(found.capital)}", "dim")
     return Panel(Group(grid, said), title=title, title_align="left", style="dim" if old else "")
 
 

@@ -127,30 +127,17 @@ def worth(shown: Shown) -> Panel:
         return panel(
             "worth", "Was it worth it?", nothing("Nothing is recorded to compare with yet."), kind="c5 t-money"
         )
-    rows: list[tuple[str, str, Decimal | None, str]] = [
-        ("This bot", "bot", found.bot, "me"),
-        (
-            f"First pair, opened once and held ({found.same_pair or formats.UNKNOWN})",
-            "same_pair_held",
-            found.same_pair_held,
-            "",
-        ),
-        ("BTC held hedged", "btc_held", found.btc_held, ""),
-        (f"Cash at {formats.percent(found.cash_rate, 1)} a year", "cash", found.cash, ""),
-        ("Best possible, in hindsight", "hindsight", found.hindsight, ""),
-    ]
-    longest = max((abs(value) for _, _, value, _ in rows if value is not None), default=Decimal(0)) or Decimal(1)
+    rows = formats.worth_rows(found, f"First pair, opened once and held ({found.same_pair or formats.UNKNOWN})")
+    longest = formats.longest_bar(rows)
     parts: list[Html] = []
-    for label, name, value, kind in rows:
+    for row in rows:
         parts += [
-            element("span", label, class_="label"),
-            _bar(value, longest, kind),
-            element("span", gain(f"series.worth.{name}", value), class_="value"),
+            element("span", row.label, class_="label"),
+            _bar(row.value, longest, "me" if row.name == "bot" else ""),
+            element("span", gain(f"series.worth.{row.name}", row.value), class_="value"),
         ]
-    days = max(0, (found.until - found.since).days)
-    since = formats.date_time(found.since)
     capital = join(("on ", figure("series.worth.capital", formats.money(found.capital)), " of capital"))
-    said = join((f"Since {since} UTC ({formats.count(days)} d: no forecast), after fees, ", capital))
+    said = join((f"{formats.worth_since(found)}, ", capital))
     title = f"Was it worth it?{as_of(view)}"
     return panel("worth", title, element("div", *parts, class_="bars"), remark(said), kind="c5 t-money")
 
