@@ -74,11 +74,10 @@ class DatabaseStorage:
             store.release()
             raise
         publisher = Publisher(connection_to(database, writes=True), bot.account, store.epoch, clock)
+        publisher.follow(LOG, LogTail(self._home.log).changed)
         mailbox = PostgresMailbox(
             connection_to(database, writes=True), bot.account, epoch=store.epoch, publisher=publisher
         )
-
-        publisher.follow(LOG, LogTail(self._home.log).changed)
 
         def open_series(_file: Path) -> TimeSeriesStore:
             return PostgresTimeSeries(connection_to(database, writes=True), bot.account, epoch=store.epoch)

@@ -113,7 +113,10 @@ class Publisher:
         return put
 
     def follow(self, kind: str, read: Callable[[], bytes | None]) -> None:
-        """Publish what ``read`` returns on this object's thread, once a round; None = nothing new."""
+        """Publish what ``read`` returns on this object's thread, once a round; None = nothing new.
+
+        Called before ``start``.
+        """
         self._sources[kind] = read
 
     def close(self) -> None:
