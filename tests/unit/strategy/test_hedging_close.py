@@ -408,3 +408,14 @@ def test_coins_that_were_too_many_at_first_are_not_bought_again() -> None:
     shut(harness).rejects(RejectKind.PERMISSION).after(5)
     assert harness.order.quantity == Decimal("4.002")
     assert harness.fills().job.state is HEDGED
+
+
+@pytest.mark.parametrize(("taken", "ended"), [(False, False), (True, True)])
+def test_an_exit_beyond_its_bounds_does_not_wait_for_them_once_others_took_its_short(
+    *, taken: bool, ended: bool
+) -> None:
+    job = new_job(ExecutionKind.CLOSE, spot="10", perp="10", urgent=True)
+    harness = HedgingHarness(replace(job, plan=replace(job.plan, perp_ceiling=Decimal(50))))
+    harness.leg_taken = taken
+    harness.after(11)
+    assert (harness.command, harness.job.state.ended) == (None, ended)

@@ -456,7 +456,7 @@ class Executor:
 
     async def _disturbance(self, job: HedgeExecution, event: Happening) -> Alarm | None:
         """Return what the account shows for which the next slice had better not rest, or not be led at all."""
-        if job.plan.urgent or not self._is_look_due(job, event):
+        if not self._is_look_due(job, event):
             return None
         self._looked_at = self._clock.monotonic()
         account = await self._account()
@@ -465,6 +465,9 @@ class Executor:
     def _is_look_due(self, job: HedgeExecution, event: Happening) -> bool:
         """Return whether to look before the next slice: always where slices rest, else while the job has to wait."""
         waits = job.working is None and job.state is ExecutionState.LEADING
+        if job.plan.urgent:  # it leads at once, and waits only where it may not
+            late = self._time.now() - job.stage_since >= GRACE
+            return waits and late and self._clock.monotonic() - self._looked_at >= GRACE.total_seconds()
         if job.limits.style is ExecutionStyle.MAKER:
             followed = isinstance(event, ev.OrderEnded) and event.status is OrderStatus.FILLED
             return followed if job.working else waits

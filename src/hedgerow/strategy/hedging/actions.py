@@ -78,6 +78,7 @@ PROMPT_RETRIES = 4
 """How many orders of a naked leg are tried without a growing pause."""
 MOST_DOUBLINGS = 10
 NO_BOOKS = "no readable two-sided books in time"
+TAKEN_APART = "a part of it was traded by others"
 SHORT_GONE = "the exchange closed the short itself"
 WATCHED_PAUSE_SECONDS = 10.0
 """Longest pause between two slices of a job that has something to lose: others may trade its legs meanwhile."""
@@ -178,7 +179,7 @@ def _heeding(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
         return job
     if around.give_up is not None:
         return replace(job, lead_done=True, given_up=around.give_up, detail="")
-    return replace(job, lead_done=True, detail="a part of it was traded by others") if around.leg_taken else job
+    return replace(job, lead_done=True, detail=TAKEN_APART) if around.leg_taken else job
 
 
 def _legs_to_trade(job: HedgeExecution) -> tuple[Market, ...]:
@@ -484,6 +485,8 @@ def _wait_for_books(job: HedgeExecution, around: Surroundings) -> Step:
     """
     if any(in_other_units(job, around, market) for market in Market):
         return follow(replace(job, lead_done=True), around)
+    if around.leg_taken:  # the check that follows plans what others left of it
+        return follow(replace(job, lead_done=True, detail=TAKEN_APART), around)
     if elapsed(job, around.at) > _lead_patience(job):
         why = "the prices of its books have moved apart" if moved_apart(job, around) else NO_BOOKS
         return follow(replace(job, lead_done=True, detail=why), around)
