@@ -551,12 +551,19 @@ def _in_own_units(job: HedgeExecution, market: Market, price: Decimal) -> bool:
     """Whether a price can be one of the coin that the job counts in: by its fills, else by what it saw first.
 
     A leg without either is held against the other one, unless it is the only one that the job trades: that the other
-    leg has another price is then no reason to leave it unhedged.
+    leg has another price is then no reason to leave it unhedged. A perpetual that was another coin's when the job began
+    is its own again where its price is that of the coins.
     """
-    own = _own_price(job, market)
+    own, coins = _own_price(job, market), _own_price(job, Market.SPOT)
     if own is None and not _is_one_legged(job):
         own = _own_price(job, Market.PERP if market is Market.SPOT else Market.SPOT)
-    return own is None or own < price * OTHER_UNITS < own * OTHER_UNITS**2
+    if own is None or _is_of_one_unit(own, price):
+        return True
+    return market is Market.PERP and coins is not None and _is_of_one_unit(coins, price)
+
+
+def _is_of_one_unit(own: Decimal, price: Decimal) -> bool:
+    return own < price * OTHER_UNITS < own * OTHER_UNITS**2
 
 
 def _own_price(job: HedgeExecution, market: Market) -> Decimal | None:

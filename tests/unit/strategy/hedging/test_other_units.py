@@ -112,6 +112,15 @@ def test_a_hedge_whose_legs_had_two_prices_before_is_not_closed_at_prices_of_oth
     assert (harness.job.state, harness.command) == (ExecutionState.NAKED, None)
 
 
+def test_a_hedge_whose_perpetual_was_another_coins_when_its_closing_began_is_closed_once_it_is_its_own_again() -> None:
+    harness = HedgingHarness(new_job(ExecutionKind.CLOSE, spot="10"))
+    own = harness.perp_bids, harness.perp_asks
+    harness.perp_bids, harness.perp_asks = (("5.00", "40"),), (("5.01", "40"),)
+    harness.after(0)
+    harness.perp_bids, harness.perp_asks = own
+    assert (harness.fills().order.market, harness.job.detail) == (Market.PERP, "")
+
+
 @pytest.mark.parametrize("price", ["5", "600"])
 def test_a_short_whose_coins_others_sold_is_bought_back_whatever_the_coin_costs(price: str) -> None:
     harness = HedgingHarness(new_job(ExecutionKind.TRIM, spot="0", perp="4", urgent=True))
