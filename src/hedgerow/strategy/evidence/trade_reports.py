@@ -28,11 +28,11 @@ USUAL_PNL_ERROR = Decimal("0.0001")
 def average_entry(orders: Iterable[OrderRecord], until: OrderRecord) -> Decimal | None:
     """Return the short's average price when ``until`` traded, quote units; None where it is not known.
 
-    ``orders`` are those of one hedge in the order in which they were issued. As on the exchange, a sale changes the
-    average of what is still short then, and a purchase leaves it as it is.
+    ``orders`` are those of one hedge: trades of others among them may have become known after later ones. As on the
+    exchange, a sale changes the average of what is still short then, and a purchase leaves it as it is.
     """
     short = average = ZERO
-    for record in orders:
+    for record in sorted(orders, key=lambda record: record.issued_at):
         if record.request.client_id == until.request.client_id:
             break
         filled = record.filled_quantity

@@ -1,5 +1,6 @@
 """Which trade reports are booked at once, and which have to be read again first."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -194,6 +195,14 @@ def test_a_short_that_was_reduced_and_sold_again_has_the_average_of_what_was_lef
     flat = perp_order(2, Side.BUY, "4", "90")
     assert average_entry([sold, flat, again, CLOSING], CLOSING) == 92
     assert average_entry([sold, flat, CLOSING], CLOSING) is None
+
+
+def test_a_purchase_of_others_counts_when_it_was_made_and_not_when_it_became_known() -> None:
+    sold, again = perp_order(1, Side.SELL, "2", "100"), perp_order(3, Side.SELL, "1", "90")
+    back = perp_order(2, Side.BUY, "1", "95")
+    timed = [replace(each, issued_at=NOW + timedelta(hours=hour)) for hour, each in ((0, sold), (2, again), (1, back))]
+    closing = replace(CLOSING, issued_at=NOW + timedelta(hours=3))
+    assert average_entry([*timed, closing], closing) == 95
 
 
 def test_sales_after_a_purchase_do_not_change_what_it_realised() -> None:
