@@ -1,13 +1,20 @@
 """A thread with an event loop of its own on the real clock: what it serves never waits for a bot, nor a bot for it."""
 
 import asyncio
+import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-__all__ = ["ServingThread"]
+from hedgerow.ports import Clock
 
+if TYPE_CHECKING:  # a bot that serves nothing imports no server
+    from aiohttp import web
+
+__all__ = ["ServingThread", "end_serving"]
+
+LOOP_TURNS: Final = 3
 PATIENCE_SECONDS: Final = 15.0
 """How long a server may take to begin and to end."""
 Serve = Callable[[asyncio.Event, Callable[[], None]], Awaitable[None]]
@@ -75,3 +82,26 @@ class ServingThread:
             self._listening.set_result((loop, stop))
 
         await self._serve(stop, listens)
+
+
+async def end_serving(runner: "web.AppRunner", listening: Sequence[socket.socket], clock: Clock) -> None:
+    """Stop listening, and leave no connection behind: not even one that is only just arriving.
+
+    A connection that asyncio has accepted when its server closes is lost: neither served nor closed. ``clock`` is the
+    real one.
+    """
+    for each in listening:
+        asyncio.get_running_loop().remove_reader(each)
+    await _turns(clock)
+    handlers = runner.server.connections if runner.server is not None else []
+    left = [handler.transport for handler in handlers if handler.transport is not None]
+    await runner.cleanup()
+    for connection in left:
+        connection.abort()
+    await _turns(clock)
+
+
+async def _turns(clock: Clock) -> None:
+    """Let connections that were accepted arrive, and sockets that were dropped be given back."""
+    for _ in range(LOOP_TURNS):
+        await clock.sleep(0)

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from hedgerow.domain.errors import ConfigError
 from hedgerow.ports import Clock
+from hedgerow.serving_thread import end_serving
 from hedgerow.web.access import AccessStore
 from hedgerow.web.files import static_file
 from hedgerow.web.limits import Refusals
@@ -101,7 +102,7 @@ class DashboardServer:
         finally:
             for act in self._stopping:
                 act()
-            await runner.cleanup()
+            await end_serving(runner, (self._socket,), self._clock)
             self._socket.close()
 
     def _application(self) -> web.Application:

@@ -14,6 +14,7 @@ from hedgerow.emulator.wire.rest.call import WireRequest
 from hedgerow.emulator.wire.streams.sessions import Frame, FrameKind, StreamSession
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import Clock, HttpResponse
+from hedgerow.serving_thread import end_serving
 
 __all__ = ["WireServer"]
 
@@ -21,7 +22,6 @@ SHORTEST_TICK_SECONDS, LONGEST_TICK_SECONDS = 0.005, 0.25
 SILENCE_SECONDS = 60.0
 """How long a request that gets no answer is kept waiting."""
 BODY_LIMIT = 2**20
-LOOP_TURNS = 3
 
 
 class WireServer:
@@ -63,24 +63,7 @@ class WireServer:
             self._ending.set()
             for stream in tuple(self._streams):
                 await stream.close(code=WSCloseCode.GOING_AWAY, message=b"the exchange stops")
-            await self._end(runner)
-
-    async def _end(self, runner: web.AppRunner) -> None:
-        """Stop listening, and leave no connection behind: not even one that is only just arriving."""
-        for listening in self._sockets:
-            asyncio.get_running_loop().remove_reader(listening)
-        await self._turns()
-        handlers = runner.server.connections if runner.server is not None else []
-        left = [handler.transport for handler in handlers if handler.transport is not None]
-        await runner.cleanup()
-        for connection in left:
-            connection.abort()
-        await self._turns()
-
-    async def _turns(self) -> None:
-        """Let connections that were accepted arrive, and sockets that were dropped be given back."""
-        for _ in range(LOOP_TURNS):
-            await self._clock.sleep(0)
+            await end_serving(runner, self._sockets, self._clock)
 
     async def _listen(self, runner: web.AppRunner) -> tuple[int, int]:
         for port in (self._port, self._port + 1 if self._port else 0):
