@@ -239,6 +239,17 @@ def compared(hedged: View) -> View:
     return replace(hedged, series=replace(hedged.series, worth=worth))
 
 
+def test_what_is_drawn_once_more_while_the_screen_is_taken_down_is_left_alone(hedged: View) -> None:
+    async def ended() -> Top:
+        app = Top(FakeSource(hedged))
+        async with app.run_test() as pilot:
+            await pilot.pause()
+        app.action_show("pairs")
+        return app
+
+    assert not asyncio.run(ended()).is_running
+
+
 def test_what_the_money_would_have_made_otherwise_has_a_bar_each(compared: View) -> None:
     lines = drawn(terminal_cards.worth_card(compared)).splitlines()
     bars = {line.split()[1]: line.count("\N{BOX DRAWINGS HEAVY HORIZONTAL}") for line in lines[1:6]}

@@ -200,6 +200,8 @@ class Top(App[None]):
         self._draw()
 
     def _draw(self) -> None:
+        if not self.is_running:
+            return  # the cards are taken down, and a timer or a reading comes once more
         base = self.screen_stack[0]
         view, state = self._view, base.query_one("#state", Static)
         if view is None or self._failure:
