@@ -70,6 +70,17 @@ def test_every_tab_and_part_fits_and_is_accessible(hedged: BrowserHarness) -> No
     assert hedged.complaints == []
 
 
+def test_a_curve_that_cannot_be_drawn_anew_yet_does_not_widen_a_smaller_window(hedged: BrowserHarness) -> None:
+    page = hedged.open("/")
+    page.click("[data-tab=pairs]")
+    expect(page.locator("#plot canvas")).to_be_visible()
+    page.route("**/*range=*", lambda route: route.abort())
+    page.set_viewport_size(PHONE)
+    page.click("[data-foot=money]")
+    expect(page.locator("#plot canvas")).to_be_visible()
+    assert overflow(page) <= 0
+
+
 def test_what_changes_in_the_bot_changes_on_the_page_without_a_reload(hedged: BrowserHarness) -> None:
     page = hedged.open("/")
     page.evaluate("window.untouched = true")
