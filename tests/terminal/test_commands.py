@@ -82,6 +82,11 @@ def read(path: Path) -> Any:
 # --- scan ------------------------------------------------------------------------------------------------------------
 
 
+def percent(value: float | None, places: int) -> str:
+    """Return a figure as the table has it; a market of the hour may leave one unknown, such as a one-sided book's."""
+    return "-" if value is None else f"{value:.{places}%}"
+
+
 @WIDTHS
 def test_scan_shows_the_verdict_of_every_pair_and_no_cut_number(home: Path, columns: int) -> None:
     seen = fits(on_terminal("scan", "--paper", "--json", "scan.json", home=home, columns=columns))
@@ -92,12 +97,12 @@ def test_scan_shows_the_verdict_of_every_pair_and_no_cut_number(home: Path, colu
         verdict = "eligible" if row["eligible"] else "; ".join(each["detail"] for each in row["refusals"])
         assert in_order(verdict.split(), words), row["symbol"]
         figures = {
-            "APR": f"{row['funding_apr']:.2%}",
-            "rate": f"{row['rate']:.4%}",
-            "stdev": f"{row['stdev']:.4%}",
-            "predicted": f"{row['predicted_rate']:.4%}",
-            "basis": f"{row['basis']:.3%}",
-            "volume": f"${Decimal(row['volume_usd']):,.0f}",
+            "APR": percent(row["funding_apr"], 2),
+            "rate": percent(row["rate"], 4),
+            "stdev": percent(row["stdev"], 4),
+            "predicted": percent(row["predicted_rate"], 4),
+            "basis": percent(row["basis"], 3),
+            "volume": "-" if row["volume_usd"] is None else f"${Decimal(row['volume_usd']):,.0f}",
         }
         shown = {name: text for name, text in figures.items() if name in head.split()}
         assert {"APR"} <= set(shown)
