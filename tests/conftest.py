@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.real_history import REAL_HISTORY, needs_real_history
+
 if TYPE_CHECKING:
     from support.postgres import PostgresServer
 
@@ -76,6 +78,21 @@ def postgres_server() -> Iterator["PostgresServer"]:
     # What the server has handed to the operating system survives the death of its processes.
     with serve_postgres(require_postgres(), fsync="off") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def made_history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make market history like the real one."""
+    from support.made_history import make_history  # noqa: PLC0415 - NumPy and pyarrow are imported where needed
+
+    return make_history(tmp_path_factory.mktemp("history"))
+
+
+@pytest.fixture(params=["made", pytest.param("real", marks=needs_real_history)])
+def history(request: pytest.FixtureRequest) -> Path:
+    """Return a folder of market history: the made one, and the real one where it is."""
+    folder: Path = REAL_HISTORY if request.param == "real" else request.getfixturevalue("made_history")
+    return folder
 
 
 TESTS = Path(__file__).parent

@@ -1,5 +1,7 @@
 """Three hedges in one cross wallet on days on which everything moves: none is liquidated, margin is moved in time."""
 
+from pathlib import Path
+
 import pytest
 
 from hedgerow.domain.events import HedgeRepaired
@@ -7,7 +9,8 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from support.bot_harness import BotHarness
-from support.crash_days import CRASH, DATA, HELD_SINCE, SQUEEZE, generated, historic, lived, moved
+from support.crash_days import CRASH, HELD_SINCE, SQUEEZE, generated, historic, lived, moved
+from support.real_history import REAL_HISTORY
 
 
 def check_survived(bot: BotHarness) -> None:
@@ -36,7 +39,7 @@ def test_hedges_are_made_smaller_and_survive_where_no_margin_can_be_moved() -> N
     assert [event for event in bot.logged(HedgeRepaired) if event.at > HELD_SINCE] or bot.reasons
 
 
-@pytest.mark.skipif(not (DATA / "prices_hourly.parquet").is_file(), reason=f"no market archive at {DATA}")
 @pytest.mark.parametrize("day", ["2020-03-12", "2021-05-19"])
-def test_no_hedge_is_liquidated_on_days_of_history(day: str) -> None:
-    check_survived(lived(historic(day), 48))
+def test_no_hedge_is_liquidated_on_days_of_history(history: Path, day: str) -> None:
+    hours = 30 if history == REAL_HISTORY else 24
+    check_survived(lived(historic(history, day, hours=hours), hours))

@@ -1,6 +1,5 @@
 """Days on which everything moves at once, of history and generated, and a bot that holds three hedges through them."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -13,9 +12,8 @@ from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, 
 from support.bot_harness import OPENED, BotHarness
 from support.worlds import Listing, ScriptedMarketData
 
-__all__ = ["CRASH", "DATA", "HELD_SINCE", "SQUEEZE", "generated", "historic", "lived", "moved"]
+__all__ = ["CRASH", "HELD_SINCE", "SQUEEZE", "generated", "historic", "lived", "moved"]
 
-DATA = Path(os.environ.get("HEDGEROW_DATA") or Path(__file__).parents[3] / "shared" / "data")
 CRASH = (1.0, 0.9, 0.7, 0.55, 0.6, 0.8, 0.75, 0.85)
 """Prices hour by hour as a fraction of those at first: everything loses half of its price within three hours."""
 SQUEEZE = (1.0, 1.15, 1.4, 1.7, 1.6, 2.0, 2.3, 2.0)
@@ -43,13 +41,13 @@ def generated(factors: tuple[float, ...]) -> ScriptedMarketData:
     return data
 
 
-def historic(day: str, *, hours: int = 48) -> ScriptedMarketData:
-    """Return a market that moves as the first three pairs of the archive did from the beginning of a day on.
+def historic(folder: Path, day: str, *, hours: int) -> ScriptedMarketData:
+    """Return a market that moves as the first three pairs of an archive did from the beginning of a day on.
 
     Prices are scaled to those of ``generated``, and stand still within an hour.
     """
     start = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    history, data = ArchiveMarketData.load(DATA, start=start, days=hours / 24), _market()
+    history, data = ArchiveMarketData.load(folder, start=start, days=hours / 24), _market()
     whole = [pair.symbol for pair in history.pairs if not history.gaps(pair.symbol)][:3]
     for symbol, price, played in zip(SYMBOLS, PRICES, whole, strict=True):
         first = history.prices(played, start)

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -33,10 +32,11 @@ from hedgerow.aster.schema.market_rows import (
 )
 from hedgerow.domain.events import OrderProgressed
 from hedgerow.domain.instrument import Instrument, Market, TradingStatus
+from support.real_history import REAL_HISTORY
 from support.scripted_aster import NOW
 
 EXCERPTS = Path(__file__).parents[2] / "captures" / "aster"
-WHOLE = Path(os.environ.get("HEDGEROW_DATA", Path(__file__).parents[4] / "shared" / "data")) / "aster"
+WHOLE = REAL_HISTORY / "aster"
 FOLDERS = [folder for folder in (EXCERPTS, WHOLE) if folder.is_dir()]
 
 

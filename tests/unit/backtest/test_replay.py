@@ -1,6 +1,5 @@
 """The engine over an emulated exchange makes the decisions of the compiled rules, at the same checks."""
 
-import os
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,12 +13,9 @@ from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.backtest_markets import FIRST, Coin, write_market
 from support.backtest_windows import built, differences, generated_window, real_window
+from support.real_history import REAL_HISTORY, needs_real_history
 
 pytestmark = pytest.mark.slow
-DATA = Path(os.environ.get("HEDGEROW_DATA") or Path(__file__).parents[4] / "shared" / "data")
-needs_data = pytest.mark.skipif(
-    not (DATA / "prices_hourly.parquet").is_file(), reason=f"no market archive at {DATA} (HEDGEROW_DATA names one)"
-)
 
 
 def test_the_engine_and_the_compiled_rules_decide_alike_on_generated_markets(tmp_path: Path) -> None:
@@ -35,9 +31,9 @@ def test_the_engine_and_the_compiled_rules_decide_alike_on_generated_markets(tmp
     assert decisions > 1000
 
 
-@needs_data
+@needs_real_history
 def test_the_engine_and_the_compiled_rules_decide_alike_on_real_history() -> None:
-    assert [line for seed in range(8) for line in differences(real_window(seed, DATA))] == []
+    assert [line for seed in range(8) for line in differences(real_window(seed, REAL_HISTORY))] == []
 
 
 def test_hold_is_the_same_position_in_the_engine(tmp_path: Path) -> None:

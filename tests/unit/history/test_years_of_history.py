@@ -1,27 +1,18 @@
-"""The tape over the real archive, where it is at hand."""
+"""Market data over an archive of years: the made one, and the real one where it is at hand."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
 from hedgerow.history.archive import ArchiveMarketData
-
-DATA = Path(os.environ.get("HEDGEROW_DATA") or Path(__file__).parents[4] / "shared" / "data")
-
-pytestmark = pytest.mark.skipif(
-    not (DATA / "prices_hourly.parquet").is_file(), reason=f"no market archive at {DATA} (HEDGEROW_DATA names one)"
-)
 
 
 def day(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def test_a_year_has_the_majors_with_asters_funding_and_binances_prices() -> None:
-    market_data = ArchiveMarketData.load(DATA, start=day("2024-07-01"), days=365)
+def test_a_year_has_the_majors_with_asters_funding_and_binances_prices(history: Path) -> None:
+    market_data = ArchiveMarketData.load(history, start=day("2024-07-01"), days=365)
     assert (market_data.start, market_data.end) == (day("2024-07-01"), day("2025-07-01"))
     for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
         assert market_data.sources[symbol] == "funding aster, prices binance"
@@ -30,8 +21,8 @@ def test_a_year_has_the_majors_with_asters_funding_and_binances_prices() -> None
     assert market_data.sources["XRPUSDT"] == "funding binance, prices binance"
 
 
-def test_a_pair_that_pays_every_four_hours_does() -> None:
-    market_data = ArchiveMarketData.load(DATA, start=day("2024-08-01"), days=30)
+def test_a_pair_that_pays_every_four_hours_does(history: Path) -> None:
+    market_data = ArchiveMarketData.load(history, start=day("2024-08-01"), days=30)
     rates = market_data.settled("ENAUSDT", market_data.start, market_data.end)
     assert {rate.interval_hours for rate in rates} == {4}
     assert len(rates) == 30 * 6
@@ -40,8 +31,8 @@ def test_a_pair_that_pays_every_four_hours_does() -> None:
     assert predicted.at == market_data.start + timedelta(hours=8)
 
 
-def test_the_hole_in_trx_is_unreadable() -> None:
-    market_data = ArchiveMarketData.load(DATA, start=day("2025-04-10"), days=40)
+def test_the_hole_in_trx_is_unreadable(history: Path) -> None:
+    market_data = ArchiveMarketData.load(history, start=day("2025-04-10"), days=40)
     (gap,) = market_data.gaps("TRXUSDT")
     assert gap.hours == 398
     assert market_data.prices("TRXUSDT", day("2025-04-20")) is None
@@ -49,22 +40,22 @@ def test_the_hole_in_trx_is_unreadable() -> None:
     assert any(note.startswith("TRXUSDT: no readable price for 398 h") for note in market_data.notes)
 
 
-def test_pairs_that_were_not_listed_yet_are_skipped() -> None:
-    market_data = ArchiveMarketData.load(DATA, start=day("2022-01-01"), days=30)
+def test_pairs_that_were_not_listed_yet_are_skipped(history: Path) -> None:
+    market_data = ArchiveMarketData.load(history, start=day("2022-01-01"), days=30)
     assert {"SOLUSDT", "ENAUSDT"} <= set(market_data.skipped)
     assert "BTCUSDT" in market_data.sources
 
 
-def test_captured_filters_apply_to_recent_prices_and_not_to_those_of_years_ago() -> None:
-    recent = {pair.symbol: pair for pair in ArchiveMarketData.load(DATA, start=day("2025-06-01"), days=2).pairs}
+def test_captured_filters_apply_to_recent_prices_and_not_to_those_of_years_ago(history: Path) -> None:
+    recent = {pair.symbol: pair for pair in ArchiveMarketData.load(history, start=day("2025-06-01"), days=2).pairs}
     assert (recent["BTCUSDT"].perp.tick, recent["BTCUSDT"].perp.lot) == (Decimal("0.1"), Decimal("0.001"))
     assert recent["BTCUSDT"].spot.lot == Decimal("0.00001")
-    early = {pair.symbol: pair for pair in ArchiveMarketData.load(DATA, start=day("2020-03-01"), days=2).pairs}
+    early = {pair.symbol: pair for pair in ArchiveMarketData.load(history, start=day("2020-03-01"), days=2).pairs}
     assert early["ADAUSDT"].perp.tick < Decimal("0.0001")
 
 
-def test_the_prediction_an_hour_before_a_settlement_is_near_it() -> None:
-    market_data = ArchiveMarketData.load(DATA, start=day("2024-01-01"), days=90)
+def test_the_prediction_an_hour_before_a_settlement_is_near_it(history: Path) -> None:
+    market_data = ArchiveMarketData.load(history, start=day("2024-01-01"), days=90)
     misses = []
     for rate in market_data.settled("XRPUSDT", market_data.start + timedelta(hours=1), market_data.end):
         predicted = market_data.predicted("XRPUSDT", rate.at - timedelta(hours=1))
