@@ -49,7 +49,7 @@ def findings(said: CommandResult, level: str) -> dict[str, str]:
 
 
 def only_problem(said: CommandResult, level: str = "problem") -> dict[str, Any]:
-    """Return the one finding that is not fine; it names its mend."""
+    """Return the one finding that is not fine; it names its remedy."""
     rows = [row for row in said.document if row["level"] != "ok"]
     assert [row["level"] for row in rows] == [level], rows
     assert rows[0]["mend"]
@@ -72,7 +72,7 @@ def test_a_halt_that_lifts_itself_is_distinguished_from_one_that_a_person_lifts(
 
 
 @pytest.mark.usefixtures("aster")
-def test_a_sound_account_has_nothing_to_mend(shell: Shell) -> None:
+def test_a_sound_account_has_nothing_to_fix(shell: Shell) -> None:
     said = ask(shell)
     assert said.code == 0
     assert {row["level"] for row in said.document} == {"ok"}

@@ -108,7 +108,7 @@ def test_run_says_it_in_one_line(
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_doctor_says_it_in_one_line_with_its_mend(
+def test_doctor_says_it_in_one_line_with_its_remedy(
     exchange: LocalAster, shell: Shell, monkeypatch: pytest.MonkeyPatch, case: Case
 ) -> None:
     case.cause(exchange, monkeypatch)

@@ -45,7 +45,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     asyncio.run(opened.close())
 
 
-def _life(count: int) -> tuple[Event, ...]:
+def _events_of(count: int) -> tuple[Event, ...]:
     """Return a plausible log whose fold differs after every event."""
     events: list[Event] = [
         ExternalFlow(
@@ -70,57 +70,57 @@ def test_a_new_log_folds_to_nothing(store: Store) -> None:
 
 @pytest.mark.parametrize("durable", [True, False])
 def test_what_was_appended_is_read_back_in_order_and_folded(store: Store, *, durable: bool) -> None:
-    life = _life(9)
-    _append(store, life[:1], durable=durable)
-    _append(store, life[1:6], durable=durable)
-    _append(store, life[6:], durable=not durable)
-    assert asyncio.run(store.events()) == life
-    assert asyncio.run(store.load()) == fold(life)
+    logged = _events_of(9)
+    _append(store, logged[:1], durable=durable)
+    _append(store, logged[1:6], durable=durable)
+    _append(store, logged[6:], durable=not durable)
+    assert asyncio.run(store.events()) == logged
+    assert asyncio.run(store.load()) == fold(logged)
 
 
 def test_appending_nothing_changes_nothing(store: Store) -> None:
-    _append(store, _life(2))
+    _append(store, _events_of(2))
     _append(store, ())
-    assert asyncio.run(store.events()) == _life(2)
+    assert asyncio.run(store.events()) == _events_of(2)
 
 
 @pytest.mark.parametrize("after", [0, 1, 4, 5, 6])
 def test_a_reader_gets_only_the_events_it_has_not_seen(store: Store, after: int) -> None:
-    _append(store, _life(5))
-    assert asyncio.run(store.events(after=after)) == _life(5)[after:]
+    _append(store, _events_of(5))
+    assert asyncio.run(store.events(after=after)) == _events_of(5)[after:]
 
 
 @pytest.mark.parametrize("kept", [0, 1, 4, 6])
 def test_a_load_is_the_same_with_a_snapshot_anywhere_before(store: Store, kept: int) -> None:
-    life = _life(6)
-    _append(store, life)
-    asyncio.run(store.snapshot(fold(life[:kept])))
-    assert asyncio.run(store.load()) == fold(life)
-    _append(store, _life(8)[6:])
-    assert asyncio.run(store.load()) == fold(_life(8))
-    assert asyncio.run(store.events()) == _life(8)
+    logged = _events_of(6)
+    _append(store, logged)
+    asyncio.run(store.snapshot(fold(logged[:kept])))
+    assert asyncio.run(store.load()) == fold(logged)
+    _append(store, _events_of(8)[6:])
+    assert asyncio.run(store.load()) == fold(_events_of(8))
+    assert asyncio.run(store.events()) == _events_of(8)
 
 
 def test_a_later_snapshot_replaces_an_earlier_one(store: Store) -> None:
-    life = _life(6)
-    _append(store, life)
-    asyncio.run(store.snapshot(fold(life[:2])))
-    asyncio.run(store.snapshot(fold(life)))
-    assert asyncio.run(store.load()) == fold(life)
+    logged = _events_of(6)
+    _append(store, logged)
+    asyncio.run(store.snapshot(fold(logged[:2])))
+    asyncio.run(store.snapshot(fold(logged)))
+    assert asyncio.run(store.load()) == fold(logged)
 
 
 def test_a_load_starts_from_the_snapshot_and_does_not_repeat_what_it_covers(store: Store) -> None:
-    _append(store, _life(6))
-    marked = fold(_life(6))
+    _append(store, _events_of(6))
+    marked = fold(_events_of(6))
     asyncio.run(store.snapshot(Ledger(events=marked.events, max_naked_seconds=77.0)))
-    _append(store, _life(8)[6:])
+    _append(store, _events_of(8)[6:])
     assert asyncio.run(store.load()).max_naked_seconds == 77.0
 
 
 def test_a_snapshot_of_events_that_were_never_appended_is_refused(store: Store) -> None:
-    _append(store, _life(3))
+    _append(store, _events_of(3))
     with pytest.raises(StoreError, match="a snapshot of 4 events does not fit a log of 3"):
-        asyncio.run(store.snapshot(fold(_life(4))))
+        asyncio.run(store.snapshot(fold(_events_of(4))))
 
 
 def test_closing_twice_is_harmless(store: Store) -> None:

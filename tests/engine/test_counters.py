@@ -80,7 +80,7 @@ def test_every_fee_of_a_closed_hedge_is_the_exchanges_own() -> None:
     assert closed.hedge.tally.fees_estimated == 0
 
 
-def test_the_banner_counts_since_the_start_and_cycle_count_for_life(tmp_path: Path) -> None:
+def test_the_banner_counts_since_the_start_and_cycle_count_for_good(tmp_path: Path) -> None:
     harness = BotHarness(open_store=lambda: SqliteStore(tmp_path / "events.db"))
     harness.run(0.5)
     first = harness.ledger.totals.cycles
@@ -213,12 +213,12 @@ def test_a_corrupt_state_file_is_set_aside_with_its_time_and_rebuilt(tmp_path: P
     with open_session(home, read_settings(home, None), paper_venue_access(home, speed=None)) as session:
         ear = RecordingObserver()
 
-        async def life() -> None:
+        async def script() -> None:
             async with session.awake([ear], RunOptions(once=True)) as bot:
                 await bot.runner.run()
 
         assert isinstance(session.clock, VirtualClock)
-        run_virtual(session.clock, life())
+        run_virtual(session.clock, script())
     aside = list(tmp_path.rglob("*.corrupt-*"))
     assert [path.read_text() for path in aside] == ['{"current_position": {']
     assert list(json.loads(home.state.read_bytes())) == KEYS

@@ -23,7 +23,7 @@ from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from support.bot_harness import BotHarness
 
 SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
-LIFE = 60.0
+NONCE_VALIDITY = 60.0
 
 
 def lost(market: Market, side: Side, seconds: float, *, times: int = 1, arrives: bool = True) -> FaultPlan:
@@ -40,7 +40,7 @@ def lost(market: Market, side: Side, seconds: float, *, times: int = 1, arrives:
 
 
 def harness(plan: FaultPlan) -> BotHarness:
-    return BotHarness(faults=plan, latency_seconds=0.05, certain_after_seconds=LIFE)
+    return BotHarness(faults=plan, latency_seconds=0.05, certain_after_seconds=NONCE_VALIDITY)
 
 
 @pytest.mark.parametrize("seconds", [3.0, 11.0, 45.0])
@@ -66,7 +66,7 @@ def test_an_order_that_never_arrives_is_replaced_without_waiting_for_its_nonce(m
     bot.run(0.4)
     bot.check_whole()
     if market is PERP:
-        assert min(closed.seconds for closed in [bot.hedge.opening_quality] if closed) > LIFE
+        assert min(closed.seconds for closed in [bot.hedge.opening_quality] if closed) > NONCE_VALIDITY
         ends = bot.logged(OrderEnded)
         filled = [end for end in ends if end.client_id.split("-")[1] == "p" and end.filled_quantity]
         coins = [end for end in ends if end.client_id.split("-")[1] == "s" and end.filled_quantity]
@@ -126,11 +126,11 @@ def test_a_closing_whose_orders_are_all_lost_is_called_naked_and_halts_openings(
     bot.run(0.3)
     begun = next(event.at for event in bot.logged(ExecutionStarted) if event.execution.kind is ExecutionKind.CLOSE)
     halts = [event for event in bot.logged(Halted) if event.reason is HaltReason.NAKED]
-    assert (halts[0].at - begun).total_seconds() < 3 * LIFE
+    assert (halts[0].at - begun).total_seconds() < 3 * NONCE_VALIDITY
 
 
 def test_an_opening_whose_second_leg_is_lost_again_and_again_is_taken_back() -> None:
     bot = harness(lost(PERP, SELL, 0, times=999, arrives=False))
     bot.run(0.2)
     begun = next(event.at for event in bot.logged(ExecutionStarted) if event.execution.kind is ExecutionKind.OPEN)
-    assert (bot.logged(HedgeAborted)[0].at - begun).total_seconds() < 4 * LIFE
+    assert (bot.logged(HedgeAborted)[0].at - begun).total_seconds() < 4 * NONCE_VALIDITY

@@ -19,7 +19,7 @@ COMPACT_BYTES = 700
 """Most that a step takes on average; with the whole job in it, it took 2,200."""
 
 
-def lived(*, nth: int = 1, outcome: FaultKind = FaultKind.SILENT_AFTER) -> list[Event]:
+def events_of_a_run(*, nth: int = 1, outcome: FaultKind = FaultKind.SILENT_AFTER) -> list[Event]:
     """Return the log of a bot that opened and closed a hedge, with one fault."""
     fault = SubmitFault(fault=outcome, command="place_order", nth=nth, times=2)
     harness = BotHarness(faults=FaultPlan(submits=(fault,)), latency_seconds=0.05, certain_after_seconds=60)
@@ -45,14 +45,14 @@ def in_the_old_form(events: list[Event]) -> list[Event]:
     outcome=st.sampled_from([FaultKind.SILENT_AFTER, FaultKind.SILENT_BEFORE, FaultKind.NOT_SENT]),
 )
 def test_both_forms_of_a_step_fold_to_the_same_ledger(nth: int, outcome: FaultKind) -> None:
-    events = lived(nth=nth, outcome=outcome)
+    events = events_of_a_run(nth=nth, outcome=outcome)
     old = in_the_old_form(events)
     assert fold(decode_event(encode_event(event)) for event in events) == fold(old)
     assert fold(decode_event(encode_event(event)) for event in old) == fold(events)
 
 
 def test_a_step_does_not_repeat_what_is_constant() -> None:
-    events = lived()
+    events = events_of_a_run()
     steps = [encode_event(event) for event in events if isinstance(event, ExecutionStepped)]
     whole = [encode_event(event) for event in in_the_old_form(events) if isinstance(event, ExecutionStepped)]
     assert len(steps) == len(whole) > 20
@@ -61,7 +61,7 @@ def test_a_step_does_not_repeat_what_is_constant() -> None:
 
 
 def test_a_step_of_another_job_changes_nothing() -> None:
-    started = next(event for event in lived() if isinstance(event, ExecutionStarted))
+    started = next(event for event in events_of_a_run() if isinstance(event, ExecutionStarted))
     ledger = fold([started])
     job = started.execution
     change = change_between(job, replace(job, orders=7))
@@ -74,7 +74,7 @@ def test_a_step_of_another_job_changes_nothing() -> None:
 
 
 def test_a_field_that_goes_back_to_nothing_is_a_change() -> None:
-    started = next(event for event in lived() if isinstance(event, ExecutionStarted))
+    started = next(event for event in events_of_a_run() if isinstance(event, ExecutionStarted))
     job: HedgeExecution = replace(started.execution, naked_since=started.at, detail="refused")
     cleared = replace(job, naked_since=None, detail="")
     step = ExecutionStepped(at=started.at, hedge_id=job.hedge_id, change=change_between(job, cleared))

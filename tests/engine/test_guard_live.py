@@ -45,9 +45,9 @@ class LiveHarness:
         self.notices.append(notice)
 
     def play(self, act: Callable[[Any], object], seconds: float = EVENT_SECONDS + 60) -> None:
-        self.setting.run(self._life(act, seconds))
+        self.setting.run(self._script(act, seconds))
 
-    async def _life(self, act: Callable[[Any], object], seconds: float) -> None:
+    async def _script(self, act: Callable[[Any], object], seconds: float) -> None:
         venue: Any = self.setting.venue
         bot = build_bot(
             venue=venue,

@@ -283,7 +283,7 @@ def test_the_maximum_bounds_both_legs_together() -> None:
     assert Decimal(148) <= harness.hedge.entry_notional <= Decimal("150.5")
 
 
-def test_below_fifty_dollars_nothing_is_opened_and_the_bot_lives_on() -> None:
+def test_below_fifty_dollars_nothing_is_opened_and_the_bot_runs_on() -> None:
     harness = BotHarness(usdt="24.99", perp="24.99")
     harness.run(1)
     assert harness.venue.orders == []
@@ -302,7 +302,7 @@ def test_no_pair_at_all_is_survived() -> None:
     assert harness.notices_of(CycleFailed) == []
 
 
-def test_a_refused_leverage_opens_nothing_and_the_bot_lives_on() -> None:
+def test_a_refused_leverage_opens_nothing_and_the_bot_runs_on() -> None:
     refusal = SubmitFault(fault=FaultKind.REJECT, command="set_leverage", code=-4028, times=3)
     harness = BotHarness(faults=FaultPlan(submits=(refusal,)))
     harness.run(0.2)

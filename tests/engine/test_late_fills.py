@@ -69,7 +69,7 @@ def test_an_order_executed_after_its_trade_ended_is_closed_by_the_bot(market: Ma
     harness.check_flat()
 
 
-def test_an_order_that_lands_within_its_nonces_life_is_found_within_seconds() -> None:
+def test_an_order_that_lands_while_its_nonce_is_valid_is_found_within_seconds() -> None:
     harness, order = given_up(Market.PERP)
     landed = []
 

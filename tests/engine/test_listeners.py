@@ -29,7 +29,7 @@ class Alerts(Broken):
     """A third one."""
 
 
-def _lived(*observers: Broken) -> BotHarness:
+def _run(*observers: Broken) -> BotHarness:
     harness = BotHarness(latency_seconds=0.05)
     harness.listeners_may_fail = True
     harness.run(30, observers=observers)
@@ -38,8 +38,8 @@ def _lived(*observers: Broken) -> BotHarness:
 
 @pytest.mark.parametrize("every", [1, 2, 3, 7])
 def test_a_listener_that_raises_changes_no_event_of_the_log(every: int) -> None:
-    calm = _lived()
-    disturbed = _lived(Broken(every), Panel(every + 1), Alerts(1))
+    calm = _run()
+    disturbed = _run(Broken(every), Panel(every + 1), Alerts(1))
     assert disturbed.ledger.totals.closed > 0, "trades happened in both directions"
     assert events_sha256(disturbed.log) == events_sha256(calm.log)
     assert not disturbed.notices_of(CycleFailed)
@@ -48,7 +48,7 @@ def test_a_listener_that_raises_changes_no_event_of_the_log(every: int) -> None:
 
 
 def test_the_first_failure_of_a_listener_is_one_line_and_the_others_are_counted() -> None:
-    harness = _lived(Panel(5), Alerts(1))
+    harness = _run(Panel(5), Alerts(1))
     failed = harness.notices_of(ObserverFailed)
     assert [said.observer for said in failed] == ["Alerts", "Panel"]
     assert failed[0].error == "KeyError: 'no panel for Started'"
@@ -63,5 +63,5 @@ def test_the_first_failure_of_a_listener_is_one_line_and_the_others_are_counted(
 
 
 def test_two_listeners_of_one_class_that_fail_are_both_said() -> None:
-    harness = _lived(Panel(3), Panel(4))
+    harness = _run(Panel(3), Panel(4))
     assert [said.observer for said in harness.notices_of(ObserverFailed)] == ["Panel", "Panel"]

@@ -71,12 +71,12 @@ def crashed(kind: type[Event], leg: str, *, after: bool) -> BotHarness:
     """Return a farm whose bot died at one append of its opening and was started again a minute later."""
     harness = BotHarness(latency_seconds=0.05)
 
-    async def first_life() -> None:
+    async def first_session() -> None:
         bot = harness.wire(store_of=lambda inner: DyingStore(inner, kind, leg, after=after))
         with pytest.raises(Stopped):
             await bot.runner.run()
 
-    run_virtual(harness.clock, first_life())
+    run_virtual(harness.clock, first_session())
     harness.wait(AWAY_SECONDS / 3600)
     harness.run(0.1)
     return harness

@@ -268,7 +268,7 @@ def test_a_failure_at_start_is_said_and_the_cycles_take_over() -> None:
     harness.check_whole()
 
 
-def test_a_request_that_fails_is_answered_once_and_the_bot_lives_on(tmp_path: Path) -> None:
+def test_a_request_that_fails_is_answered_once_and_the_bot_runs_on(tmp_path: Path) -> None:
     harness, mailbox = BotHarness(), mailbox_in(tmp_path)
 
     def break_a_rule() -> None:

@@ -118,7 +118,7 @@ class StatementHarness:
 def test_a_deposit_months_after_the_last_check_is_booked_and_leaves_room_for_the_account(days: int) -> None:
     desk = StatementHarness(pairs=30)
 
-    async def life() -> int:
+    async def script() -> int:
         await desk.begin()
         await desk.trade_every_pair()
         await desk.wait(days=2)
@@ -137,7 +137,7 @@ def test_a_deposit_months_after_the_last_check_is_booked_and_leaves_room_for_the
             await desk.wait(minutes=5)
         return checks
 
-    checks = desk.run(life())
+    checks = desk.run(script())
     assert checks <= days / 84 + 2
     assert desk.texts() == []
     assert not [notice for notice in desk.notices if isinstance(notice, BooksChecked)]
@@ -146,7 +146,7 @@ def test_a_deposit_months_after_the_last_check_is_booked_and_leaves_room_for_the
 def test_a_deposit_while_the_bot_runs_takes_a_handful_of_requests_however_old_the_log_is() -> None:
     desk = StatementHarness(pairs=30)
 
-    async def life() -> None:
+    async def script() -> None:
         await desk.begin()
         await desk.trade_every_pair()
         await desk.wait(days=2)
@@ -161,13 +161,13 @@ def test_a_deposit_while_the_bot_runs_takes_a_handful_of_requests_however_old_th
         assert desk.transport.asked["transactionHistory"] == 1
         assert desk.transport.asked["userTrades"] <= 2, "no perpetual was traded since the books agreed"
 
-    desk.run(life())
+    desk.run(script())
 
 
 def test_a_log_without_a_watermark_is_read_from_its_beginning_in_steps_over_several_checks() -> None:
     desk = StatementHarness(pairs=10)
 
-    async def life() -> list[int]:
+    async def script() -> list[int]:
         await desk.begin()
         asked: list[int] = []
         for _ in range(6):
@@ -181,7 +181,7 @@ def test_a_log_without_a_watermark_is_read_from_its_beginning_in_steps_over_seve
         assert await desk.differences() == {}
         return asked
 
-    asked = desk.run(life())
+    asked = desk.run(script())
     assert max(asked) <= 60
     assert sum(asked) <= 4 * 45
     assert all("no answer within" in text for text in desk.texts()), "a step that takes too long is halved"
@@ -190,7 +190,7 @@ def test_a_log_without_a_watermark_is_read_from_its_beginning_in_steps_over_seve
 def test_a_difference_that_nothing_explains_is_not_looked_into_in_each_check() -> None:
     desk = StatementHarness(pairs=5)
 
-    async def life() -> int:
+    async def script() -> int:
         await desk.begin()
         await desk.check()
         lost = ExternalFlow(
@@ -208,7 +208,7 @@ def test_a_difference_that_nothing_explains_is_not_looked_into_in_each_check() -
             await desk.wait(minutes=5)
         return desk.transport.asked["transactionHistory"]
 
-    assert desk.run(life()) <= 12
+    assert desk.run(script()) <= 12
     alarms = [notice for notice in desk.notices if isinstance(notice, BooksChecked)]
     assert len(alarms) == 12 * 24 - 1
 
@@ -216,7 +216,7 @@ def test_a_difference_that_nothing_explains_is_not_looked_into_in_each_check() -
 def test_a_row_listed_hours_after_its_change_is_booked_by_a_later_reading() -> None:
     desk = StatementHarness(pairs=5)
 
-    async def life() -> None:
+    async def script() -> None:
         await desk.begin()
         await desk.check()
         deposited = desk.clock.now()
@@ -233,13 +233,13 @@ def test_a_row_listed_hours_after_its_change_is_booked_by_a_later_reading() -> N
             await desk.wait(minutes=5)
         assert await desk.differences() == {}
 
-    desk.run(life())
+    desk.run(script())
 
 
 def test_a_difference_that_stands_for_weeks_does_not_keep_the_watermark_back() -> None:
     desk = StatementHarness(pairs=5)
 
-    async def life() -> None:
+    async def script() -> None:
         await desk.begin()
         await desk.check()
         account = await desk.venue.account()
@@ -262,13 +262,13 @@ def test_a_difference_that_stands_for_weeks_does_not_keep_the_watermark_back() -
         await desk.check()
         assert await desk.differences() == {"spot:USDT": Decimal("-0.01")}
 
-    desk.run(life())
+    desk.run(script())
 
 
 def test_a_statement_that_failed_once_is_read_again_a_minute_later() -> None:
     desk = StatementHarness(pairs=5)
 
-    async def life() -> None:
+    async def script() -> None:
         await desk.begin()
         await desk.check()
         desk.deposit()
@@ -285,13 +285,13 @@ def test_a_statement_that_failed_once_is_read_again_a_minute_later() -> None:
         await desk.check()
         assert await desk.differences() == {}
 
-    desk.run(life())
+    desk.run(script())
 
 
 def test_a_statement_that_cannot_be_read_is_tried_again_with_growing_pauses() -> None:
     desk = StatementHarness(pairs=5)
 
-    async def life() -> list[int]:
+    async def script() -> list[int]:
         await desk.begin()
         await desk.check()
         desk.deposit()
@@ -314,7 +314,7 @@ def test_a_statement_that_cannot_be_read_is_tried_again_with_growing_pauses() ->
         assert await desk.differences() == {}
         return tries
 
-    assert len(desk.run(life())) <= 20, "five within 20 minutes, then one in ten"
+    assert len(desk.run(script())) <= 20, "five within 20 minutes, then one in ten"
     assert all("Could not fetch the statement: not sent" in text for text in desk.texts())
 
 
@@ -323,7 +323,7 @@ def test_a_reading_over_months_leaves_room_for_the_account(reading: str) -> None
     """Both take more requests than a minute allows."""
     desk = StatementHarness(pairs=30)
 
-    async def life() -> None:
+    async def script() -> None:
         await desk.begin()
         for _ in range(20):
             await desk.trade_every_pair()
@@ -338,4 +338,4 @@ def test_a_reading_over_months_leaves_room_for_the_account(reading: str) -> None
         long.cancel()
         await asyncio.wait({long})
 
-    desk.run(life())
+    desk.run(script())

@@ -20,5 +20,5 @@ def test_an_example_is_narrated_in_exactly_these_words(name: str) -> None:
     assert transcript(*GOLDEN_CASES[name]) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
 
 
-def test_every_golden_transcript_has_its_story() -> None:
+def test_every_golden_transcript_has_its_case() -> None:
     assert {path.stem for path in GOLDEN.iterdir()} == set(GOLDEN_CASES)

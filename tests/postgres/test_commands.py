@@ -203,7 +203,7 @@ def wait_for_points(address: str, bot: "subprocess.Popen[str]") -> None:
     reader.close()
 
 
-def test_a_running_bot_is_seen_asked_and_fenced_from_another_machine(  # noqa: PLR0915 - one bot, one story
+def test_a_running_bot_is_seen_asked_and_fenced_from_another_machine(  # noqa: PLR0915 - one bot, one sequence
     shell: Shell, place: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEDGEROW_DATABASE", address)

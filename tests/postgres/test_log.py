@@ -24,7 +24,7 @@ AT = datetime(2026, 1, 5, tzinfo=UTC)
 Opened = Callable[..., PostgresStore]
 
 
-def life(count: int, first: int = 1) -> tuple[Event, ...]:
+def events_of(count: int, first: int = 1) -> tuple[Event, ...]:
     return tuple(CycleCompleted(at=AT + timedelta(hours=n), number=n) for n in range(first, first + count))
 
 
@@ -71,23 +71,23 @@ class _Releasing:
 def test_an_append_that_was_cut_off_is_written_once(postgres_server: PostgresServer, cut: Cut) -> None:
     bot = new_bot()
     with CutTcp(postgres_server.port) as way, opened(postgres_server, bot, port=way.port) as store:
-        append(store, life(2))
+        append(store, events_of(2))
         way.cut = cut
-        append(store, life(3, first=3))
-        append(store, life(1, first=6))
-        assert read(postgres_server, bot) == life(6)
-        assert asyncio.run(store.load()) == fold(life(6))
+        append(store, events_of(3, first=3))
+        append(store, events_of(1, first=6))
+        assert read(postgres_server, bot) == events_of(6)
+        assert asyncio.run(store.load()) == fold(events_of(6))
 
 
 def test_a_session_that_the_server_ended_is_opened_again(postgres_server: PostgresServer) -> None:
     bot = new_bot()
     with opened(postgres_server, bot) as store:
-        append(store, life(1))
+        append(store, events_of(1))
         end_session(postgres_server, store)
-        append(store, life(1, first=2))
+        append(store, events_of(1, first=2))
         end_session(postgres_server, store)
-        assert asyncio.run(store.events(after=1)) == life(1, first=2)
-    assert read(postgres_server, bot) == life(2)
+        assert asyncio.run(store.events(after=1)) == events_of(1, first=2)
+    assert read(postgres_server, bot) == events_of(2)
 
 
 def end_session(server: PostgresServer, store: PostgresStore) -> None:
@@ -100,7 +100,7 @@ def test_the_lock_is_held_again_after_the_session_was_lost(postgres_server: Post
     bot = new_bot()
     with CutTcp(postgres_server.port) as way, opened(postgres_server, bot, port=way.port) as store:
         way.cut = Cut.ANSWER  # the server's side of the session lives on, with the lock
-        append(store, life(1))
+        append(store, events_of(1))
         with pytest.raises(AccountBusy), opened(postgres_server, bot):
             pass
 
@@ -108,30 +108,30 @@ def test_the_lock_is_held_again_after_the_session_was_lost(postgres_server: Post
 def test_events_that_the_database_had_confirmed_and_lost_stop_the_bot(postgres_server: PostgresServer) -> None:
     bot = new_bot()
     with opened(postgres_server, bot) as store:
-        append(store, life(5))
+        append(store, events_of(5))
         postgres_server.execute("ALTER TABLE hedgerow.events DISABLE TRIGGER append_only")
         postgres_server.execute(f"DELETE FROM hedgerow.events WHERE account = '{bot.account}' AND seq > 3")
         postgres_server.execute("ALTER TABLE hedgerow.events ENABLE TRIGGER append_only")
         end_session(postgres_server, store)
         with pytest.raises(DamagedLog, match="lost events 4 to 5, which it had confirmed"):
-            append(store, life(1, first=6))
-    assert read(postgres_server, bot) == life(3)
+            append(store, events_of(1, first=6))
+    assert read(postgres_server, bot) == events_of(3)
 
 
 def test_rows_of_another_writer_stop_the_bot(postgres_server: PostgresServer) -> None:
     bot = new_bot()
     with opened(postgres_server, bot) as store:
-        append(store, life(1))
+        append(store, events_of(1))
         postgres_server.execute(
             f"INSERT INTO hedgerow.events VALUES ('{bot.account}', 2, 'cycle_completed', '{{}}'::bytea)"
         )
         with pytest.raises(StoreError, match="another process wrote to this event log"):
-            append(store, life(1, first=2))
+            append(store, events_of(1, first=2))
 
 
 def test_the_log_cannot_be_changed_by_mistake(postgres_server: PostgresServer) -> None:
     store = new_log(postgres_server)
-    append(store, life(1))
+    append(store, events_of(1))
     store.release()
     for statement in (
         "UPDATE hedgerow.events SET kind = ''",
@@ -150,42 +150,42 @@ def test_a_second_bot_of_an_account_is_refused_and_the_first_is_named(postgres_s
     with opened(postgres_server, bot) as store:
         with pytest.raises(AccountBusy, match=f"process {os.getpid()} on .* already trades this account"):
             PostgresStore(postgres_server.url(), "the database", bot)
-        append(store, life(1))
+        append(store, events_of(1))
         with opened(postgres_server, new_bot()) as other:
-            append(other, life(2))
-    assert read(postgres_server, bot) == life(1)
+            append(other, events_of(2))
+    assert read(postgres_server, bot) == events_of(1)
 
 
 def test_a_bot_whose_fence_was_raised_writes_nothing_more(postgres_server: PostgresServer) -> None:
     bot = new_bot()
     with opened(postgres_server, bot) as store:
-        append(store, life(1))
+        append(store, events_of(1))
         postgres_server.execute(f"UPDATE hedgerow.bots SET epoch = epoch + 1 WHERE account = '{bot.account}'")
         with pytest.raises(StoreError, match="another bot has taken over this account") as refused:
-            append(store, life(1, first=2))
+            append(store, events_of(1, first=2))
         assert not isinstance(refused.value, LogUnavailable), "it must not be started again"
         with pytest.raises(StoreError, match="another bot has taken over this account"):
-            asyncio.run(store.snapshot(fold(life(1))))
-    assert read(postgres_server, bot) == life(1)
+            asyncio.run(store.snapshot(fold(events_of(1))))
+    assert read(postgres_server, bot) == events_of(1)
 
 
 def test_a_bot_that_was_cut_off_and_replaced_writes_nothing_more(postgres_server: PostgresServer) -> None:
     bot = new_bot()
     with opened(postgres_server, bot) as old:
-        append(old, life(1))
+        append(old, events_of(1))
         end_session(postgres_server, old)
         with opened(postgres_server, bot) as new:
-            append(new, life(1, first=2))
+            append(new, events_of(1, first=2))
             with pytest.raises(StoreError, match="another bot has taken over this account"):
-                append(old, life(1, first=2))
-            append(new, life(1, first=3))
-    assert read(postgres_server, bot) == life(3)
+                append(old, events_of(1, first=2))
+            append(new, events_of(1, first=3))
+    assert read(postgres_server, bot) == events_of(3)
 
 
 def test_a_takeover_waits_for_an_append_at_work(postgres_server: PostgresServer) -> None:
     bot = new_bot()
     with opened(postgres_server, bot) as old:
-        append(old, life(1))
+        append(old, events_of(1))
         with psycopg.connect(postgres_server.url()) as by_hand:
             by_hand.execute("SELECT FROM hedgerow.bots WHERE account = %s FOR SHARE", (bot.account,))
             end_session(postgres_server, old)
@@ -203,9 +203,9 @@ def test_a_server_that_is_killed_and_comes_back_costs_a_wait_and_nothing_else() 
 
         async def main(store: PostgresStore, clock: VirtualClock) -> None:
             store.report_to(reports.append)
-            await store.append(life(1), durable=True)
+            await store.append(events_of(1), durable=True)
             server.kill()
-            appending = asyncio.ensure_future(store.append(life(1, first=2), durable=True))
+            appending = asyncio.ensure_future(store.append(events_of(1, first=2), durable=True))
             await clock.sleep(20)
             assert not appending.done()
             server.start()
@@ -215,13 +215,13 @@ def test_a_server_that_is_killed_and_comes_back_costs_a_wait_and_nothing_else() 
         store = PostgresStore(server.url(), "the database", bot, clock)
         run_virtual(clock, main(store, clock))
         store.release()
-        assert read(server, bot) == life(2)
+        assert read(server, bot) == events_of(2)
         assert len(reports) == 1
         assert reports[0].startswith("the database does not answer or takes no writes: nothing is sent until it does")
 
         async def too_long(store: PostgresStore) -> None:
             server.kill()
-            await store.append(life(1, first=3), durable=True)
+            await store.append(events_of(1, first=3), durable=True)
 
         store = PostgresStore(server.url(), "the database", bot, clock, patience_seconds=60)
         began = clock.monotonic()
@@ -239,15 +239,15 @@ def test_a_server_that_is_silent_is_not_waited_for_without_end(postgres_server: 
         CutTcp(postgres_server.port) as way,
         opened(postgres_server, bot, port=way.port, patience=0.0, answer=0.5) as store,
     ):
-        append(store, life(1))
+        append(store, events_of(1))
         way.cut = Cut.SILENCE
         began = SystemClock().monotonic()
         with pytest.raises(DatabaseAway, match="timeout"):
-            append(store, life(1, first=2))
+            append(store, events_of(1, first=2))
         assert SystemClock().monotonic() - began < 3
         way.cut = Cut.NOTHING
-        append(store, life(1, first=2))
-    assert read(postgres_server, bot) == life(2)
+        append(store, events_of(1, first=2))
+    assert read(postgres_server, bot) == events_of(2)
 
 
 def test_a_server_whose_processes_are_stopped_is_not_waited_for_without_end() -> None:
@@ -270,10 +270,10 @@ def test_a_reader_takes_no_lock_and_writes_nothing(postgres_server: PostgresServ
         assert asyncio.run(reader.load()) == Ledger()
         assert list(reader.stream()) == []
     with opened(postgres_server, bot) as store, closing_reader(postgres_server, bot) as reader:
-        append(store, life(3))
-        assert asyncio.run(reader.load()) == fold(life(3))
-        append(store, life(1, first=4))
-        assert tuple(reader.stream()) == life(4)
+        append(store, events_of(3))
+        assert asyncio.run(reader.load()) == fold(events_of(3))
+        append(store, events_of(1, first=4))
+        assert tuple(reader.stream()) == events_of(4)
         with pytest.raises(DatabaseAway, match="read-only"):
             reader._connection.write("DELETE FROM hedgerow.snapshots")
 
@@ -291,15 +291,15 @@ def test_a_log_longer_than_one_answer_is_read_whole(
     for count in (3, 4, 9):
         bot = new_bot()
         with opened(postgres_server, bot) as store:
-            append(store, life(count))
-            assert asyncio.run(store.events()) == life(count)
-            assert asyncio.run(store.load()) == fold(life(count))
+            append(store, events_of(count))
+            assert asyncio.run(store.events()) == events_of(count)
+            assert asyncio.run(store.load()) == fold(events_of(count))
 
 
 def test_a_gap_in_the_log_is_damage(postgres_server: PostgresServer) -> None:
     bot = new_bot()
     with opened(postgres_server, bot) as store:
-        append(store, life(1))
+        append(store, events_of(1))
     postgres_server.execute(
         f"INSERT INTO hedgerow.events SELECT account, 3, kind, payload FROM hedgerow.events"
         f" WHERE account = '{bot.account}'"

@@ -20,11 +20,11 @@ from hedgerow.store.codec import encode_ledger
 from support.drawing import examples
 from support.ledger_builder import START, LedgerBuilder
 
-LIVES = settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+WHOLE_LOGS = settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BOOKINGS = (ev.FeeBooked, ev.FundingReceived, ev.ExternalFlow, ev.FundsTransferred)
 
 
-def a_life(random: Random, hedges: int) -> list[ev.Event]:
+def whole_log(random: Random, hedges: int) -> list[ev.Event]:
     """Return a log in which every row has an id of its own; the books agree at the end of each hedge."""
     events: list[ev.Event] = [_flow(START, "opening:spot:USDT", "1000", ev.FlowKind.OPENING)]
     now = START + timedelta(minutes=1)
@@ -101,11 +101,11 @@ def check_sums(hedge: HedgedPosition) -> None:
     assert hedge.tally == hedge.settled.plus(summed)
 
 
-@LIVES
+@WHOLE_LOGS
 @given(st.integers(0, 2**32))
 def test_sums_that_are_kept_equal_sums_over_all_orders(seed: int) -> None:
     ledger = Ledger()
-    for event in a_life(Random(seed), 4):
+    for event in whole_log(Random(seed), 4):
         ledger = apply(ledger, event)
         for hedge in (ledger.largest, ledger.opening):
             if hedge is not None:
@@ -115,10 +115,10 @@ def test_sums_that_are_kept_equal_sums_over_all_orders(seed: int) -> None:
         check_sums(closed.hedge)
 
 
-@LIVES
+@WHOLE_LOGS
 @given(st.integers(0, 2**32))
 def test_a_ledger_with_horizons_equals_one_that_forgets_nothing(seed: int) -> None:
-    events = a_life(Random(seed), 25)
+    events = whole_log(Random(seed), 25)
     ledger = fold(events)
     assert ledger.books == reference_books(events)
     assert ledger.totals.closed == 25
@@ -126,10 +126,10 @@ def test_a_ledger_with_horizons_equals_one_that_forgets_nothing(seed: int) -> No
     assert ledger.totals.funding == cash
 
 
-@LIVES
+@WHOLE_LOGS
 @given(st.integers(0, 2**32))
 def test_rows_read_again_are_not_booked_twice_however_old_they_are(seed: int) -> None:
-    events = a_life(Random(seed), 25)
+    events = whole_log(Random(seed), 25)
     ledger = fold(events)
     again = fold([event for event in events if isinstance(event, BOOKINGS)], ledger)
     assert again.books == ledger.books
@@ -141,10 +141,10 @@ def test_rows_read_again_are_not_booked_twice_however_old_they_are(seed: int) ->
     )
 
 
-def test_a_ledger_does_not_grow_with_the_life_of_its_log() -> None:
+def test_a_ledger_does_not_grow_with_its_log() -> None:
     sizes: list[int] = []
     for hedges in (40, 160):
-        ledger = fold(a_life(Random(1), hedges))
+        ledger = fold(whole_log(Random(1), hedges))
         sizes.append(len(encode_ledger(ledger)))
         assert len(ledger.rows_seen) <= 20
         assert len(ledger.trades_seen) <= 10 * (KEPT_CLOSED + 2)
@@ -156,7 +156,7 @@ def test_a_ledger_does_not_grow_with_the_life_of_its_log() -> None:
 
 
 def test_a_closed_hedge_without_its_orders_keeps_its_figures_and_takes_late_funding() -> None:
-    events = a_life(Random(2), 20)
+    events = whole_log(Random(2), 20)
     ledger = fold(events)
     old = ledger.closed[0]
     assert old.hedge.orders == ()

@@ -35,7 +35,7 @@ waits = st.tuples(st.just("wait"), st.integers(1, 40_000))
 shocks = st.tuples(st.just("shock"), st.sampled_from(SYMBOLS), st.integers(60, 170))
 moves = st.tuples(st.just("move"), st.sampled_from(TransferDirection), st.integers(1, 300_000))
 leverages = st.tuples(st.just("leverage"), st.sampled_from(SYMBOLS), st.integers(1, 30))
-stories = st.lists(st.one_of(trades, trades, waits, shocks, moves, leverages), max_size=25)
+sequences = st.lists(st.one_of(trades, trades, waits, shocks, moves, leverages), max_size=25)
 
 
 def market_data() -> ScriptedMarketData:
@@ -48,7 +48,7 @@ def market_data() -> ScriptedMarketData:
 
 
 def act(world: World, number: int, step: tuple[object, ...]) -> None:
-    """Do one step; a refusal is part of the story."""
+    """Do one step; a refusal is part of the sequence."""
     try:
         match step:
             case ("trade", Market() as market, Side() as side, str() as symbol, int() as size, int() as cap, *rest):
@@ -114,7 +114,7 @@ def actual(world: World) -> dict[str, Decimal]:
 
 
 def play(script: list[tuple[object, ...]]) -> tuple[World, Decimal]:
-    """Return the world after a story, and how much moved to the perpetual wallet."""
+    """Return the world after a sequence of actions, and how much moved to the perpetual wallet."""
     world = make_world(
         market_data(), usdt=OPENING["spot:USDT"], perp=OPENING["perp:USDT"], coins={"AAA": OPENING["spot:AAA"]}
     )
@@ -128,7 +128,7 @@ def play(script: list[tuple[object, ...]]) -> tuple[World, Decimal]:
     return world, moved
 
 
-@given(stories)
+@given(sequences)
 def test_each_balance_is_the_sum_of_its_rows(script: list[tuple[object, ...]]) -> None:
     world, moved = play(script)
     sums = booked(world, moved)
@@ -136,7 +136,7 @@ def test_each_balance_is_the_sum_of_its_rows(script: list[tuple[object, ...]]) -
     assert {key: sums[key] - value for key, value in balances.items() if sums[key] != value} == {}
 
 
-@given(stories)
+@given(sequences)
 def test_realised_and_unrealised_profit_together_are_what_trades_paid(script: list[tuple[object, ...]]) -> None:
     world, _ = play(script)
     for symbol in SYMBOLS:
@@ -148,7 +148,7 @@ def test_realised_and_unrealised_profit_together_are_what_trades_paid(script: li
         assert sum(fill.side.sign * fill.quantity for fill in fills) == (held.quantity if held else 0)
 
 
-@given(stories)
+@given(sequences)
 def test_nothing_is_ever_owed_and_nothing_stays_locked_without_an_order(script: list[tuple[object, ...]]) -> None:
     world, _ = play(script)
     account = world.account()
@@ -163,7 +163,7 @@ def test_nothing_is_ever_owed_and_nothing_stays_locked_without_an_order(script: 
     assert all(balance.locked == 0 for balance in world.account().spot.values())
 
 
-@given(stories)
+@given(sequences)
 def test_statement_rows_of_hand_trades_say_what_their_fills_say(script: list[tuple[object, ...]]) -> None:
     world, _ = play(script)
     rows: dict[str, Decimal] = defaultdict(Decimal)
@@ -183,8 +183,8 @@ def test_statement_rows_of_hand_trades_say_what_their_fills_say(script: list[tup
     assert {key: value for key, value in rows.items() if value} == {key: v for key, v in fills.items() if v}
 
 
-@given(stories)
-def test_a_restart_at_the_end_of_any_story_changes_nothing(script: list[tuple[object, ...]]) -> None:
+@given(sequences)
+def test_a_restart_at_the_end_of_any_sequence_changes_nothing(script: list[tuple[object, ...]]) -> None:
     world, _ = play(script)
     encoded = msgspec.json.encode(world.dump())
     again = World.load(market_data(), msgspec.json.decode(encoded, type=WorldState))
@@ -192,7 +192,7 @@ def test_a_restart_at_the_end_of_any_story_changes_nothing(script: list[tuple[ob
     assert again.account() == world.account()
 
 
-@given(stories)
+@given(sequences)
 def test_ids_are_never_given_twice(script: list[tuple[object, ...]]) -> None:
     world, _ = play(script)
     trades_ = [fill.trade_id for fill in all_fills(world)]

@@ -38,7 +38,7 @@ IDEMPOTENT = (
 SLOW = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def a_life(random: Random, hedges: int = 3) -> list[ev.Event]:
+def whole_log(random: Random, hedges: int = 3) -> list[ev.Event]:
     """Return a sensible log: hedges opened in slices, paid, rolled, closed with dust, or unwound."""
     events: list[ev.Event] = []
     now, left = START, Decimal(0)
@@ -97,7 +97,7 @@ def test_no_event_on_any_ledger_raises(events: Sequence[ev.Event], ledger: Ledge
 @given(st.integers(0, 2**32))
 def test_a_log_in_nonsense_order_does_not_raise(seed: int) -> None:
     random = Random(seed)
-    events = a_life(random) + a_life(random, 1)
+    events = whole_log(random) + whole_log(random, 1)
     random.shuffle(events)
     assert fold(events).events == len(events)
 
@@ -105,7 +105,7 @@ def test_a_log_in_nonsense_order_does_not_raise(seed: int) -> None:
 @SLOW
 @given(st.integers(0, 2**32), st.floats(0, 1))
 def test_folding_in_two_parts_gives_the_same_ledger(seed: int, share: float) -> None:
-    events = a_life(Random(seed))
+    events = whole_log(Random(seed))
     cut = int(share * len(events))
     assert fold(events[cut:], fold(events[:cut])) == fold(events)
 
@@ -114,7 +114,7 @@ def test_folding_in_two_parts_gives_the_same_ledger(seed: int, share: float) -> 
 @given(st.integers(0, 2**32))
 def test_receiving_the_same_thing_twice_changes_nothing(seed: int) -> None:
     ledger = Ledger()
-    for event in a_life(Random(seed)):
+    for event in whole_log(Random(seed)):
         ledger = apply(ledger, event)
         if isinstance(event, IDEMPOTENT):
             again = apply(ledger, event)
@@ -128,7 +128,7 @@ def test_receiving_the_same_thing_twice_changes_nothing(seed: int) -> None:
 @given(st.integers(0, 2**32))
 def test_equity_is_what_came_in_and_went_out_to_the_last_cent(seed: int) -> None:
     """Funding + basis - fees of everything that ended is the cash that moved plus the dust still kept, exactly."""
-    ledger = fold(a_life(Random(seed)))
+    ledger = fold(whole_log(Random(seed)))
     cash = sum((_cash(closed.hedge.orders) for closed in ledger.closed), Decimal(0))
     funding = sum((closed.funding for closed in ledger.closed), Decimal(0))
     kept = sum((lot.cost for lot in ledger.dust.values()), Decimal(0))

@@ -51,11 +51,11 @@ def order(beyond_bps: str, side: Side = Side.SELL, market: Market = Market.PERP)
 # --- caps ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("naked", "beyond", "guilty"), [(1, "35", False), (1, "50", True), (6, "50", False)])
-def test_a_cap_is_as_wide_as_the_naked_time_lets_it_be(naked: float, beyond: str, *, guilty: bool) -> None:
+@pytest.mark.parametrize(("naked", "beyond", "violated"), [(1, "35", False), (1, "50", True), (6, "50", False)])
+def test_a_cap_is_as_wide_as_the_naked_time_lets_it_be(naked: float, beyond: str, *, violated: bool) -> None:
     harness = opening().buys("5")
     harness.look()
-    assert harness.advance_time(naked).leaves(order(beyond)) == ([Invariant.SETTINGS] if guilty else [])
+    assert harness.advance_time(naked).leaves(order(beyond)) == ([Invariant.SETTINGS] if violated else [])
 
 
 def test_a_match_that_a_bot_could_see_makes_the_cap_narrow_again() -> None:
@@ -74,8 +74,8 @@ def test_a_match_that_was_over_before_it_could_be_known_leaves_the_cap_wide() ->
     assert harness.leaves(order("50")) == []
 
 
-@pytest.mark.parametrize(("seconds", "guilty"), [(4, False), (6, True)])
-def test_whether_legs_matched_is_seen_by_the_grids_of_a_redenominated_coin(seconds: float, *, guilty: bool) -> None:
+@pytest.mark.parametrize(("seconds", "violated"), [(4, False), (6, True)])
+def test_whether_legs_matched_is_seen_by_the_grids_of_a_redenominated_coin(seconds: float, *, violated: bool) -> None:
     harness = LegHarness(price="100")
     harness.world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(1000)))
     pair = harness.advance_time(300).world.pair(SYMBOL)
@@ -90,14 +90,14 @@ def test_whether_legs_matched_is_seen_by_the_grids_of_a_redenominated_coin(secon
     late = OrderRequest(
         client_id="h1-1", market=Market.PERP, symbol=SYMBOL, side=Side.SELL, quantity=quantity, price=price
     )
-    assert harness.leaves(late) == ([Invariant.SETTINGS] if guilty else [])
+    assert harness.leaves(late) == ([Invariant.SETTINGS] if violated else [])
 
 
 # --- entry prices ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("market", "shift_bps", "seconds", "guilty"),
+    ("market", "shift_bps", "seconds", "violated"),
     [
         (Market.SPOT, 2000, 6, True),
         (Market.SPOT, 2000, 4, False),
@@ -106,8 +106,8 @@ def test_whether_legs_matched_is_seen_by_the_grids_of_a_redenominated_coin(secon
         (Market.PERP, -2000, 6, True),
     ],
 )
-def test_an_opening_that_leads_on_in_a_wick_that_it_has_seen_is_guilty(
-    market: Market, shift_bps: int, seconds: float, *, guilty: bool
+def test_an_opening_that_leads_on_in_a_wick_that_it_has_seen_breaks_the_settings(
+    market: Market, shift_bps: int, seconds: float, *, violated: bool
 ) -> None:
     harness = opening()
     wick = BookDistortion(symbol=SYMBOL, seconds=60, market=market, shift_bps=Decimal(shift_bps))
@@ -116,7 +116,7 @@ def test_an_opening_that_leads_on_in_a_wick_that_it_has_seen_is_guilty(
     touch = harness.advance_time(seconds).world.depth(Market.SPOT, SYMBOL).touch(Side.BUY)
     assert touch is not None
     leading = replace(order("0", Side.BUY, Market.SPOT), price=touch)
-    assert harness.leaves(leading) == ([Invariant.SETTINGS] if guilty else [])
+    assert harness.leaves(leading) == ([Invariant.SETTINGS] if violated else [])
 
 
 def test_coins_that_are_bought_already_are_hedged_in_a_wick() -> None:
@@ -189,21 +189,21 @@ def test_coins_that_are_bought_already_are_hedged_at_a_leverage_that_the_owner_c
 # --- entry filters ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seconds", "guilty"), [(1.0, False), (2.0, True)])
-def test_a_book_that_the_bots_own_trade_has_thinned_is_known_a_second_later(seconds: float, *, guilty: bool) -> None:
+@pytest.mark.parametrize(("seconds", "violated"), [(1.0, False), (2.0, True)])
+def test_a_book_that_the_bots_own_trade_has_thinned_is_known_a_second_later(seconds: float, *, violated: bool) -> None:
     harness = LegHarness(parameters=StrategyParameters(funding_rate_strategy=FundingRateStrategy(funding_ma_periods=1)))
     harness.market_data.set_liquidity(half_spread_bps=20, depth_notional=100_000)
     harness.advance_time(300).buys("2").sells("1").advance_time(seconds)
     job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="1", perp="1", at=harness.now)
     rules = {rule for rule, _ in harness.conduct.begins(job, Ledger())}
-    assert rules == ({Invariant.SETTINGS} if guilty else set())
+    assert rules == ({Invariant.SETTINGS} if violated else set())
 
 
 # --- orders in doubt -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seconds", "guilty"), [(60, False), (84, False), (86, True)])
-def test_legs_stay_apart_in_doubt_for_the_window_of_a_nonce_and_no_longer(seconds: float, *, guilty: bool) -> None:
+@pytest.mark.parametrize(("seconds", "violated"), [(60, False), (84, False), (86, True)])
+def test_legs_stay_apart_in_doubt_for_the_window_of_a_nonce_and_no_longer(seconds: float, *, violated: bool) -> None:
     begun = NOW - timedelta(seconds=seconds)
     found = Exposure(
         symbol=SYMBOL,
@@ -217,7 +217,7 @@ def test_legs_stay_apart_in_doubt_for_the_window_of_a_nonce_and_no_longer(second
     )
     job = replace(new_job(pair=PAIR), state=ExecutionState.IN_DOUBT, naked_alarmed=True)
     rules = [rule for rule, _ in check_exposure(found, Ledger(execution=job), NOW, patience=0.0)]
-    assert rules == ([Invariant.BOUND] if guilty else [])
+    assert rules == ([Invariant.BOUND] if violated else [])
 
 
 def test_an_order_without_an_answer_keeps_an_honest_bot_in_doubt_for_longer_than_any_other_state() -> None:

@@ -9,7 +9,7 @@ from hedgerow.domain.position import Reason
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from support.bot_harness import BotHarness
-from support.crash_days import CRASH, HELD_SINCE, SQUEEZE, generated, historic, lived, moved
+from support.crash_days import CRASH, HELD_SINCE, SQUEEZE, generated, historic, moved, played
 from support.real_history import REAL_HISTORY
 
 
@@ -22,18 +22,18 @@ def check_survived(bot: BotHarness) -> None:
 
 
 def test_no_hedge_is_liquidated_in_a_crash() -> None:
-    check_survived(lived(generated(CRASH), 11))
+    check_survived(played(generated(CRASH), 11))
 
 
 def test_margin_is_moved_in_time_while_everything_rises() -> None:
-    bot = lived(generated(SQUEEZE), 11)
+    bot = played(generated(SQUEEZE), 11)
     check_survived(bot)
     assert moved(bot)
 
 
 def test_hedges_are_made_smaller_and_survive_where_no_margin_can_be_moved() -> None:
     refused = SubmitFault(fault=FaultKind.REJECT, command="transfer_funds", nth=4, times=10_000)
-    bot = lived(generated(SQUEEZE), 11, faults=FaultPlan(submits=(refused,)))
+    bot = played(generated(SQUEEZE), 11, faults=FaultPlan(submits=(refused,)))
     check_survived(bot)
     assert not moved(bot)
     assert [event for event in bot.logged(HedgeRepaired) if event.at > HELD_SINCE] or bot.reasons
@@ -42,4 +42,4 @@ def test_hedges_are_made_smaller_and_survive_where_no_margin_can_be_moved() -> N
 @pytest.mark.parametrize("day", ["2020-03-12", "2021-05-19"])
 def test_no_hedge_is_liquidated_on_days_of_history(history: Path, day: str) -> None:
     hours = 30 if history == REAL_HISTORY else 24
-    check_survived(lived(historic(history, day, hours=hours), hours))
+    check_survived(played(historic(history, day, hours=hours), hours))

@@ -102,7 +102,7 @@ def play(cuts: Sequence[Cut], seed: int) -> Outcome:
     store = MemoryStore()
     silent: list[int] = []
 
-    async def life() -> None:
+    async def script() -> None:
         live = live_exchange(wire, clock, seed)
         async with live.open_connection(store, stay=True):
             bot = wired(live, store, clock, seed)
@@ -113,7 +113,7 @@ def play(cuts: Sequence[Cut], seed: int) -> Outcome:
             await running
             await listening
 
-    run_virtual(clock, life())
+    run_virtual(clock, script())
     events = asyncio.run(store.events())
     return Outcome(events, wrongs(events, exchange_account.state()), wire, silent)
 

@@ -106,9 +106,9 @@ def test_an_opening_given_up_for_a_request_between_two_checks_is_not_given_up_fo
     assert [rule for rule, _ in harness.duties.ends(opening, refused, ())] == [Invariant.DUTIES]
 
 
-@pytest.mark.parametrize(("started_after", "guilty"), [(5, False), (700, True)])
+@pytest.mark.parametrize(("started_after", "violated"), [(5, False), (700, True)])
 def test_a_fault_counts_from_its_own_time_though_the_exchange_was_asked_long_before(
-    started_after: float, *, guilty: bool
+    started_after: float, *, violated: bool
 ) -> None:
     harness = LegHarness()
     begun = harness.now
@@ -118,7 +118,7 @@ def test_a_fault_counts_from_its_own_time_though_the_exchange_was_asked_long_bef
     harness.advance_time(started_after + 10)
     opening = job(pair=PAIR, started_at=begun + timedelta(seconds=started_after))
     given_up = HedgeAborted(at=harness.now, hedge_id=opening.hedge_id, reason=Reason.REFUSED, detail="")
-    assert bool(list(harness.duties.ends(opening, given_up, ()))) is guilty
+    assert bool(list(harness.duties.ends(opening, given_up, ()))) is violated
 
 
 def rotations() -> tuple[Duties, Ledger]:

@@ -156,8 +156,8 @@ def test_what_a_dying_bot_had_no_time_to_say_is_not_missed() -> None:
     assert rules(judge.appended(())) == []
 
 
-@pytest.mark.parametrize(("reported", "guilty"), [(0.0, True), (36.0, True), (38.0, False), (50.0, False)])
-def test_less_naked_time_than_the_exchange_shows_is_a_lie(reported: float, guilty: bool) -> None:  # noqa: FBT001 - parametrized
+@pytest.mark.parametrize(("reported", "violated"), [(0.0, True), (36.0, True), (38.0, False), (50.0, False)])
+def test_less_naked_time_than_the_exchange_shows_is_a_lie(reported: float, violated: bool) -> None:  # noqa: FBT001 - parametrized
     job = replace(
         new_job(ExecutionKind.CLOSE),
         worst_naked_seconds=reported,
@@ -166,7 +166,7 @@ def test_less_naked_time_than_the_exchange_shows_is_a_lie(reported: float, guilt
     )
     trade = TradeExposure(style="taker", kind=ExecutionKind.CLOSE, seconds=40.0, usd=Decimal(100))
     found = rules(Disclosure.ends(job, Ledger(max_naked_seconds=reported), trade, patience=0.0))
-    assert found == ([Invariant.REPORTED] if guilty else [])
+    assert found == ([Invariant.REPORTED] if violated else [])
 
 
 # --- own fills -------------------------------------------------------------------------------------------------------
@@ -185,10 +185,10 @@ def test_a_fill_that_the_log_lacks_or_has_no_fee_of_is_found() -> None:
 # --- slices ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("slices", "guilty"), [("203", False), ("220", True)])
-def test_a_coarse_lot_excuses_no_slice_above_the_settings(slices: str, *, guilty: bool) -> None:
+@pytest.mark.parametrize(("slices", "violated"), [("203", False), ("220", True)])
+def test_a_coarse_lot_excuses_no_slice_above_the_settings(slices: str, *, violated: bool) -> None:
     coarse = pair_of(perp=instrument(PERP, lot=Decimal(2)))
     job = new_job(pair=coarse, spot="10.011")
     planned = replace(job, kind=ExecutionKind.OPEN, plan=replace(job.plan, slice_notional=Decimal(slices)))
     share = Decimal(200) / job.limits.max_naked_equity_fraction
-    assert (Invariant.SIZE in rules(check_slice(planned, share, Decimal(100)))) is guilty
+    assert (Invariant.SIZE in rules(check_slice(planned, share, Decimal(100)))) is violated

@@ -160,8 +160,8 @@ def test_a_leg_is_naked_for_no_longer_because_the_exchange_was_not_asked_when_th
     assert (found.begun, found.own_begun) == (begun, begun)
 
 
-@pytest.mark.parametrize(("taken", "guilty"), [("0", True), ("10", False), ("5", True)])
-def test_a_slice_too_large_is_judged_without_what_others_took(taken: str, *, guilty: bool) -> None:
+@pytest.mark.parametrize(("taken", "violated"), [("0", True), ("10", False), ("5", True)])
+def test_a_slice_too_large_is_judged_without_what_others_took(taken: str, *, violated: bool) -> None:
     job = replace(new_job(ExecutionKind.CLOSE, pair=PAIR, spot="30", perp="30"), state=ExecutionState.FOLLOWING)
     job = replace(job, naked_alarmed=True, plan=replace(job.plan, slice_notional=Decimal(500)))
     found = Exposure(
@@ -176,22 +176,24 @@ def test_a_slice_too_large_is_judged_without_what_others_took(taken: str, *, gui
         taken_quantity=Decimal(taken),
     )
     rules = [rule for rule, _ in check_exposure(found, Ledger(execution=job), NOW, patience=0.0)]
-    assert rules == ([Invariant.SIZE] if guilty else [])
+    assert rules == ([Invariant.SIZE] if violated else [])
 
 
-@pytest.mark.parametrize(("minutes", "guilty"), [(15, False), (17, True)])
-def test_coins_may_wait_a_quarter_of_an_hour_for_a_price_that_the_index_supports(minutes: int, *, guilty: bool) -> None:
+@pytest.mark.parametrize(("minutes", "violated"), [(15, False), (17, True)])
+def test_coins_may_wait_a_quarter_of_an_hour_for_a_price_that_the_index_supports(
+    minutes: int, *, violated: bool
+) -> None:
     harness = hedged().advance_time(60)
     harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(300)))
     harness.deleverages("10").look()
     found: list[Invariant] = []
     for _ in range(minutes):
         found += harness.advance_time(60).look()
-    assert (Invariant.EXPLAINED in found) is guilty
+    assert (Invariant.EXPLAINED in found) is violated
 
 
 @pytest.mark.parametrize(
-    ("began", "sold", "lasts", "guilty"),
+    ("began", "sold", "lasts", "violated"),
     [
         pytest.param(-60, True, 3600, False, id="a short is naked while the perpetual is another coin's"),
         pytest.param(-60, True, 60, True, id="and after it"),
@@ -200,7 +202,7 @@ def test_coins_may_wait_a_quarter_of_an_hour_for_a_price_that_the_index_supports
     ],
 )
 def test_a_naked_closing_may_wait_for_its_own_prices_while_its_perpetual_is_another_coins(
-    began: int, *, sold: bool, lasts: int, guilty: bool
+    began: int, *, sold: bool, lasts: int, violated: bool
 ) -> None:
     harness = hedged().advance_time(60)
     job = new_job(ExecutionKind.CLOSE, pair=PAIR, spot="10", perp="10")
@@ -214,7 +216,7 @@ def test_a_naked_closing_may_wait_for_its_own_prices_while_its_perpetual_is_anot
     found: list[Invariant] = []
     for _ in range(20):
         found += harness.advance_time(60).look()
-    assert (Invariant.EXPLAINED in found) is guilty
+    assert (Invariant.EXPLAINED in found) is violated
 
 
 def test_a_resting_order_that_a_wick_fills_is_no_trade_of_the_owner() -> None:

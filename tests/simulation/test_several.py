@@ -156,7 +156,7 @@ def test_two_hedges_of_one_pair_and_one_hedge_too_many_are_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "cause", "guilty"),
+    ("state", "cause", "violated"),
     [
         (ExecutionState.IN_DOUBT, None, True),
         (ExecutionState.IN_DOUBT, Cause.OUTAGE, False),
@@ -164,7 +164,7 @@ def test_two_hedges_of_one_pair_and_one_hedge_too_many_are_found() -> None:
     ],
 )
 def test_an_order_in_doubt_waits_for_an_exchange_that_is_out_of_order(
-    state: ExecutionState, cause: Cause | None, *, guilty: bool
+    state: ExecutionState, cause: Cause | None, *, violated: bool
 ) -> None:
     harness = LegHarness().buys("10")
     harness.holds(
@@ -173,7 +173,7 @@ def test_an_order_in_doubt_waits_for_an_exchange_that_is_out_of_order(
     if cause:
         harness.exchange.spans.append(CauseSpan(begin=harness.now, end=harness.now + timedelta(hours=1), cause=cause))
     found = harness.advance_time(300).look()
-    assert (Invariant.BOUND in found) is guilty
+    assert (Invariant.BOUND in found) is violated
 
 
 def test_a_trade_for_profit_while_another_one_is_set_aside_is_found() -> None:

@@ -167,7 +167,7 @@ def test_a_second_bot_of_the_same_home_is_refused_in_one_line(bot: Bot) -> None:
         assert end(process) == 0
 
 
-def test_close_reaches_the_running_bot_and_the_bot_lives_on(bot: Bot) -> None:
+def test_close_reaches_the_running_bot_and_the_bot_runs_on(bot: Bot) -> None:
     with bot.running("--speed", "1") as process:
         until(lambda: bot.count("hedge_opened") > 0, process)
         code, output, errors = bot.once("close", "--yes")

@@ -151,7 +151,7 @@ class RecordingObserver:
 
 
 class BotHarness:
-    """One account on one exchange, its log, and the lives of the bot that works there."""
+    """One account on one exchange, its log, and the sessions of the bot that works there."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class BotHarness:
         poll_seconds: float = 0.0,
         venue_kind: "type[WatchedVenue] | None" = None,
     ) -> None:
-        """``open_store`` is called at each start; without it one store in memory lives as long as the farm.
+        """``open_store`` is called at each start; without it one store in memory is kept as long as the harness.
 
         With ``notifications`` the exchange reports to the bot; ``poll_seconds`` is how often its guard polls without.
         """
@@ -205,7 +205,7 @@ class BotHarness:
         self.store: WatchedStore | None = None
         self._bot: Bot | None = None
 
-    # --- lives -----------------------------------------------------------------------------------------------------
+    # --- sessions -----------------------------------------------------------------------------------------------------
 
     def run(
         self,
@@ -224,7 +224,7 @@ class BotHarness:
         A state file among ``observers`` is wired as a home's is.
         """
 
-        async def life() -> None:
+        async def script() -> None:
             self._bot = self.wire(
                 options,
                 observers,
@@ -246,7 +246,7 @@ class BotHarness:
             if not script.cancelled():
                 script.result()
 
-        run_virtual(self.clock, life())
+        run_virtual(self.clock, script())
         assert self.venue.crimes == []
         assert self.listeners_may_fail or self.bot.journal.listener_failures == {}, "a listener of the test failed"
         return self.ledger
@@ -313,13 +313,13 @@ class BotHarness:
 
     @property
     def bot(self) -> Bot:
-        """The bot of the present or last life."""
+        """The bot of the present or last session."""
         assert self._bot is not None
         return self._bot
 
     @property
     def ledger(self) -> Ledger:
-        """The ledger of the present or last life."""
+        """The ledger of the present or last session."""
         return self.bot.journal.ledger
 
     @property
@@ -330,13 +330,13 @@ class BotHarness:
 
     @property
     def log(self) -> list[Event]:
-        """The whole log, over all lives."""
+        """The whole log, over all sessions."""
         assert self.store is not None
         return self.store.log
 
     @property
     def notices(self) -> list[Notice]:
-        """Everything that was said, over all lives."""
+        """Everything that was said, over all sessions."""
         return self._ear.notices
 
     @property

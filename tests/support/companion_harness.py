@@ -142,7 +142,7 @@ class CompanionHarness:
         remaining = list(steps)
         while True:
             try:
-                run_virtual(self.clock, self._life(remaining, seconds, rest))
+                run_virtual(self.clock, self._script(remaining, seconds, rest))
             except BaseExceptionGroup as group:
                 if group.subgroup(Killed) is None:
                     raise
@@ -151,7 +151,7 @@ class CompanionHarness:
                 continue
             return
 
-    async def _life(self, remaining: list[Step], seconds: float, rest: float) -> None:
+    async def _script(self, remaining: list[Step], seconds: float, rest: float) -> None:
         running = asyncio.ensure_future(self.companion().run())
         try:
             if self.log.view is not None:

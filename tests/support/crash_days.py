@@ -12,7 +12,7 @@ from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, 
 from support.bot_harness import OPENED, BotHarness
 from support.worlds import Listing, ScriptedMarketData
 
-__all__ = ["CRASH", "HELD_SINCE", "SQUEEZE", "generated", "historic", "lived", "moved"]
+__all__ = ["CRASH", "HELD_SINCE", "SQUEEZE", "generated", "historic", "moved", "played"]
 
 CRASH = (1.0, 0.9, 0.7, 0.55, 0.6, 0.8, 0.75, 0.85)
 """Prices hour by hour as a fraction of those at first: everything loses half of its price within three hours."""
@@ -49,18 +49,18 @@ def historic(folder: Path, day: str, *, hours: int) -> ScriptedMarketData:
     start = datetime.fromisoformat(day).replace(tzinfo=UTC)
     history, data = ArchiveMarketData.load(folder, start=start, days=hours / 24), _market()
     whole = [pair.symbol for pair in history.pairs if not history.gaps(pair.symbol)][:3]
-    for symbol, price, played in zip(SYMBOLS, PRICES, whole, strict=True):
-        first = history.prices(played, start)
+    for symbol, price, source in zip(SYMBOLS, PRICES, whole, strict=True):
+        first = history.prices(source, start)
         for hour in range(hours):
-            now = history.prices(played, start + timedelta(hours=hour))
+            now = history.prices(source, start + timedelta(hours=hour))
             if first is not None and now is not None:
                 at = OPENED + timedelta(hours=2 + hour)
                 data.set_prices(at, (price * now.spot / first.spot).quantize(Decimal("0.0001")), symbol=symbol)
     return data
 
 
-def lived(data: ScriptedMarketData, hours: float, *, faults: FaultPlan | None = None) -> BotHarness:
-    """Return a bot that has opened three hedges on one cross wallet and lived through a market for so long."""
+def played(data: ScriptedMarketData, hours: float, *, faults: FaultPlan | None = None) -> BotHarness:
+    """Return a bot that has opened three hedges on one cross wallet and held them through a market for so long."""
     management = PositionManagement(
         fee_coverage_multiplier=1000, max_position_age_hours=87_600, better_opportunity_apr=90.0, max_positions=3
     )

@@ -79,7 +79,7 @@ class _Ledgered(EmulatedVenue):
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
-    """An account and a log at one time, from which many lives may begin."""
+    """An account and a log at one time, from which many sessions may begin."""
 
     market_data: ScriptedMarketData
     world: WorldState
@@ -127,7 +127,7 @@ class CrashSite:
         self.store = MemoryStore(start.events)
         asyncio.run(self.store.snapshot(start.ledger))
         self._parameters = parameters
-        self._lives = 0
+        self._sessions = 0
         self._clock = VirtualClock(self.world.now)
         self.venue = _Ledgered(
             self.store,
@@ -151,11 +151,11 @@ class CrashSite:
     def live(self, until: datetime, crash_point: CrashPoint | None = None) -> bool:
         """Run a bot until a time; tells whether it came so far, or the power failed."""
         held = crash_point or CrashPoint()
-        self._lives += 1
+        self._sessions += 1
         clock = self.venue.clock = VirtualClock(max(self.world.now, self._clock.now()))
         self._clock = clock
         try:
-            run_virtual(clock, self._life(held, clock, until))
+            run_virtual(clock, self._session(held, clock, until))
         except SimulatedCrash:
             return False
         return True
@@ -179,13 +179,13 @@ class CrashSite:
         self._clock.advance_time(hours * 3600)
         self.world.advance(self._clock.now())
 
-    async def _life(self, crash_point: CrashPoint, clock: VirtualClock, until: datetime) -> None:
+    async def _session(self, crash_point: CrashPoint, clock: VirtualClock, until: datetime) -> None:
         bot = build_bot(
             venue=CrashingVenue(self.venue, crash_point),
             store=CrashingStore(self.store, crash_point),
             clock=clock,
             policy=load_policy(self._parameters.policy, self._parameters),
-            randomness=Random(self._lives),
+            randomness=Random(self._sessions),
             options=RunOptions(interval_seconds=self._parameters.position_management.loop_interval_seconds),
             observers=self.observers,
         )
@@ -210,7 +210,7 @@ class CrashSite:
         return Checkpoint(market_data=self.market_data, world=self.world.dump(), events=self.log, ledger=self.ledger)
 
     def wrongs(self, *, start_equity: Decimal, coins: dict[str, Decimal]) -> list[str]:
-        """Return everything that is not as it must be once a bot has lived on; empty = all is well.
+        """Return everything that is not as it must be once a bot has run on; empty = all is well.
 
         ``coins`` are those of the user, whatever the bot holds beside them.
         """

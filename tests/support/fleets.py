@@ -81,13 +81,13 @@ def _played(address: str, number: int, days: float, parameters: StrategyParamete
         notifications=venue,
     )
 
-    async def life() -> None:
+    async def script() -> None:
         running = asyncio.ensure_future(bot.runner.run())
         await asyncio.wait({running}, timeout=days * 86_400 + BOOKED_SECONDS)
         bot.stop.set()
         await running
 
-    run_virtual(clock, life())
+    run_virtual(clock, script())
     reader = PostgresReader(Connection(address, "the database"), row)
     stored = tuple(reader.stream())
     reader.release()

@@ -28,7 +28,7 @@ HOLDINGS, PERP_ACCOUNT = {"GET /api/v3/account"}, "GET /fapi/v3/accountWithJoinM
 
 
 class StreamHarness:
-    """A venue whose streams run while a story is played."""
+    """A venue whose streams run while a script is played."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock(NOW)
@@ -44,7 +44,7 @@ class StreamHarness:
         self.venue.account_cache.subscribe(self.notifications.append)
 
     def play(self, script: Callable[["StreamHarness"], Coroutine[Any, Any, Result]]) -> Result:
-        """Play a story while the streams run."""
+        """Play a script while the streams run."""
 
         async def main() -> Result:
             async with self.listening():

@@ -28,7 +28,7 @@ def connect() -> Any:
     return client
 
 
-class Story:
+class Trial:
     """Everything that is tried, one capability per method."""
 
     def __init__(self, client: Any) -> None:
@@ -228,63 +228,63 @@ class Story:
         return [[row["symbol"], row["contracts"]] for row in rows]
 
 
-async def read(story: Story) -> None:
+async def read(trial: Trial) -> None:
     """Read everything, and change what no order depends on."""
-    await report("markets", story.markets)
-    await report("funding rate", story.funding_rate)
-    await report("settled rates", story.settled_rates)
-    await report("books", story.books)
-    await report("tickers", story.tickers)
-    await report("candles", story.candles)
-    await report("balances", story.balances)
-    await report("builder", story.builder)
-    await report("fees", story.fees)
-    await report("leverage", story.leverage)
-    await report("margin type", story.margin_type)
+    await report("markets", trial.markets)
+    await report("funding rate", trial.funding_rate)
+    await report("settled rates", trial.settled_rates)
+    await report("books", trial.books)
+    await report("tickers", trial.tickers)
+    await report("candles", trial.candles)
+    await report("balances", trial.balances)
+    await report("builder", trial.builder)
+    await report("fees", trial.fees)
+    await report("leverage", trial.leverage)
+    await report("margin type", trial.margin_type)
 
 
-async def trade(story: Story) -> None:
+async def trade(trial: Trial) -> None:
     """Place orders of every kind, and read what came of them."""
     for market, symbol in (("spot", SPOT), ("perp", PERP)):
-        take = partial(story.order, symbol, "limit", "buy", price=101)
-        await report(f"{market} limit order", partial(story.limit_order, symbol, f"rest-{market}"))
-        await report(f"{market} market order", partial(story.order, symbol, "market", "buy", f"mkt-{market}"))
+        take = partial(trial.order, symbol, "limit", "buy", price=101)
+        await report(f"{market} limit order", partial(trial.limit_order, symbol, f"rest-{market}"))
+        await report(f"{market} market order", partial(trial.order, symbol, "market", "buy", f"mkt-{market}"))
         await report(f"{market} IOC order", partial(take, name=f"ioc-{market}", timeInForce="IOC"))
         await report(f"{market} post-only order", partial(take, name=f"gtx-{market}", postOnly=True))
-    await report("reduce-only order", partial(story.order, PERP, "market", "sell", "reduce", reduceOnly="true"))
-    await report("stop order", story.stop_order)
-    await report("batch orders", story.batch)
-    await report("refusal", story.refusal)
-    await report("spot trades", partial(story.trades, SPOT))
-    await report("perp trades", partial(story.trades, PERP))
-    await report("positions", story.positions)
-    await report("transfer", story.transfer)
-    await report("income", story.income)
+    await report("reduce-only order", partial(trial.order, PERP, "market", "sell", "reduce", reduceOnly="true"))
+    await report("stop order", trial.stop_order)
+    await report("batch orders", trial.batch)
+    await report("refusal", trial.refusal)
+    await report("spot trades", partial(trial.trades, SPOT))
+    await report("perp trades", partial(trial.trades, PERP))
+    await report("positions", trial.positions)
+    await report("transfer", trial.transfer)
+    await report("income", trial.income)
 
 
-async def listen(story: Story) -> None:
+async def listen(trial: Trial) -> None:
     """Receive prices and reports of the account."""
-    await report("spot book stream", partial(story.book_stream, SPOT))
-    await report("perp book stream", partial(story.book_stream, PERP))
+    await report("spot book stream", partial(trial.book_stream, SPOT))
+    await report("perp book stream", partial(trial.book_stream, PERP))
     for name, symbol in (("spot", SPOT), ("perp", PERP)):
-        await report(f"{name} ticker stream", partial(story.ticker_stream, symbol))
-        await report(f"{name} candle stream", partial(story.candle_stream, symbol))
-        await report(f"{name} trade stream", partial(story.trade_stream, symbol))
-    await report("depth stream", story.depth_stream)
-    await report("mark stream", story.mark_stream)
-    await report("position stream", story.position_stream)
-    await report("spot user stream", partial(story.user_stream, SPOT, "user-spot"))
-    await report("perp user stream", partial(story.user_stream, PERP, "user-perp"))
+        await report(f"{name} ticker stream", partial(trial.ticker_stream, symbol))
+        await report(f"{name} candle stream", partial(trial.candle_stream, symbol))
+        await report(f"{name} trade stream", partial(trial.trade_stream, symbol))
+    await report("depth stream", trial.depth_stream)
+    await report("mark stream", trial.mark_stream)
+    await report("position stream", trial.position_stream)
+    await report("spot user stream", partial(trial.user_stream, SPOT, "user-spot"))
+    await report("perp user stream", partial(trial.user_stream, PERP, "user-perp"))
 
 
 async def main() -> None:
     """Try everything, in an order that leaves known states behind."""
     client = connect()
     try:
-        story = Story(client)
-        await read(story)
-        await trade(story)
-        await listen(story)
+        trial = Trial(client)
+        await read(trial)
+        await trade(trial)
+        await listen(trial)
     finally:
         await client.close()
 

@@ -37,7 +37,7 @@ def grids(info: Any) -> dict[str, Any]:
     return {each["filterType"]: each for each in row["filters"]}
 
 
-class Story:
+class Trial:
     """Everything that is tried, one capability per method."""
 
     def __init__(self, client: Any) -> None:
@@ -293,63 +293,63 @@ async def several(stream: Any, count: int = 2) -> list[Any]:
     raise TimeoutError("the stream ended")
 
 
-async def read(story: Story) -> None:
+async def read(trial: Trial) -> None:
     """Read everything, and change what no order depends on."""
-    await report("markets", story.markets)
-    await report("funding rate", story.funding_rate)
-    await report("settled rates", story.settled_rates)
-    await report("books", story.books)
-    await report("tickers", story.tickers)
-    await report("candles", story.candles)
-    await report("balances", story.balances)
-    await report("accounts", story.accounts)
-    await report("agents", story.agents)
-    await report("fees", story.fees)
-    await report("brackets", story.brackets)
-    await report("leverage", story.leverage)
-    await report("margin type", story.margin_type)
+    await report("markets", trial.markets)
+    await report("funding rate", trial.funding_rate)
+    await report("settled rates", trial.settled_rates)
+    await report("books", trial.books)
+    await report("tickers", trial.tickers)
+    await report("candles", trial.candles)
+    await report("balances", trial.balances)
+    await report("accounts", trial.accounts)
+    await report("agents", trial.agents)
+    await report("fees", trial.fees)
+    await report("brackets", trial.brackets)
+    await report("leverage", trial.leverage)
+    await report("margin type", trial.margin_type)
 
 
-async def trade(story: Story) -> None:
+async def trade(trial: Trial) -> None:
     """Place orders of every kind, and read what came of them."""
     market = {"symbol": ID, "side": "BUY", "type": "MARKET", "quantity": "2"}
     for name in ("spot", "perp"):
-        await report(f"{name} limit order", partial(story.limit_order, name, f"rest-{name}"))
-        await report(f"{name} market order", partial(story.order, name, market, f"mkt-{name}"))
-        await report(f"{name} IOC order", partial(story.order, name, limit("101", "2", "IOC"), f"ioc-{name}"))
-        await report(f"{name} post-only order", partial(story.order, name, limit("101", "2", "GTX"), f"gtx-{name}"))
+        await report(f"{name} limit order", partial(trial.limit_order, name, f"rest-{name}"))
+        await report(f"{name} market order", partial(trial.order, name, market, f"mkt-{name}"))
+        await report(f"{name} IOC order", partial(trial.order, name, limit("101", "2", "IOC"), f"ioc-{name}"))
+        await report(f"{name} post-only order", partial(trial.order, name, limit("101", "2", "GTX"), f"gtx-{name}"))
     sale = {**market, "side": "SELL", "reduceOnly": "true"}
-    await report("reduce-only order", partial(story.order, "perp", sale, "reduce"))
-    await report("stop order", story.stop_order)
-    await report("batch orders", story.batch)
-    await report("refusal", story.refusal)
+    await report("reduce-only order", partial(trial.order, "perp", sale, "reduce"))
+    await report("stop order", trial.stop_order)
+    await report("batch orders", trial.batch)
+    await report("refusal", trial.refusal)
     for name in ("spot", "perp"):
-        await report(f"{name} trades", partial(story.trades, name))
-    await report("positions", story.positions)
-    await report("transfer", story.transfer)
-    await report("income", story.income)
-    await report("statement", story.statement)
+        await report(f"{name} trades", partial(trial.trades, name))
+    await report("positions", trial.positions)
+    await report("transfer", trial.transfer)
+    await report("income", trial.income)
+    await report("statement", trial.statement)
 
 
-async def listen(story: Story) -> None:
+async def listen(trial: Trial) -> None:
     """Receive prices and reports of the account."""
     for name in ("spot", "perp"):
-        await report(f"{name} book stream", partial(story.book_stream, name))
-        await report(f"{name} ticker stream", partial(story.ticker_stream, name))
-        await report(f"{name} candle stream", partial(story.candle_stream, name))
-        await report(f"{name} trade stream", partial(story.trade_stream, name))
-        await report(f"{name} user stream", partial(story.user_stream, name, f"user-{name}"))
-    await report("depth stream", story.depth_stream)
-    await report("mark stream", story.mark_stream)
+        await report(f"{name} book stream", partial(trial.book_stream, name))
+        await report(f"{name} ticker stream", partial(trial.ticker_stream, name))
+        await report(f"{name} candle stream", partial(trial.candle_stream, name))
+        await report(f"{name} trade stream", partial(trial.trade_stream, name))
+        await report(f"{name} user stream", partial(trial.user_stream, name, f"user-{name}"))
+    await report("depth stream", trial.depth_stream)
+    await report("mark stream", trial.mark_stream)
 
 
 async def main() -> None:
     """Try everything, in an order that leaves known states behind."""
     async with connect() as client:
-        story = Story(client)
-        await read(story)
-        await trade(story)
-        await listen(story)
+        trial = Trial(client)
+        await read(trial)
+        await trade(trial)
+        await listen(trial)
 
 
 asyncio.run(main())

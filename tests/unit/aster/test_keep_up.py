@@ -31,7 +31,7 @@ SLOW = {
 
 
 class KeepUpHarness:
-    """A venue that is kept up while a story is played."""
+    """A venue that is kept up while a script is played."""
 
     def __init__(self) -> None:
         self.aster = ScriptedAster()

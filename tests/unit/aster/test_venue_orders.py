@@ -377,7 +377,7 @@ def test_the_end_of_an_order_has_the_time_of_its_last_change_and_not_of_its_crea
     assert end.at == NOW - timedelta(seconds=1)
 
 
-def test_a_lost_order_is_not_absent_while_its_nonce_lives(harness: VenueHarness) -> None:
+def test_a_lost_order_is_not_absent_while_its_nonce_is_valid(harness: VenueHarness) -> None:
     lose(harness)
     harness.nothing_there()
     assert kinds(harness.run(harness.venue.resolve(request()))) == [OrderOutcomeUnknown]

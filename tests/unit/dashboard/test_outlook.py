@@ -39,7 +39,7 @@ class Writer:
         return self.written[-1]
 
 
-def lived(hours: float = 0.2, **more: Any) -> tuple[BotHarness, Writer]:
+def played(hours: float = 0.2, **more: Any) -> tuple[BotHarness, Writer]:
     harness = BotHarness()
     writer = Writer(harness)
     harness.run(hours, observers=(writer,), **more)
@@ -47,7 +47,7 @@ def lived(hours: float = 0.2, **more: Any) -> tuple[BotHarness, Writer]:
 
 
 def test_a_held_hedge_has_prices_result_next_payment_and_exits() -> None:
-    harness, writer = lived()
+    harness, writer = played()
     before_the_end = writer.written[-2]
     held = before_the_end.held
     assert held is not None
@@ -80,7 +80,7 @@ def test_an_outlook_with_a_payment_is_read_again(tmp_path: Path) -> None:
 
 
 def test_times_of_checks_are_known() -> None:
-    harness, writer = lived()
+    harness, writer = played()
     first = writer.written[0]
     assert (first.checked_at, first.cycle, first.started_at) == (None, 0, first.at)
     ended = [outlook for outlook in writer.written if outlook.checked_at and not outlook.checking_since]
@@ -100,7 +100,7 @@ def test_why_nothing_is_opened_is_reported() -> None:
 
 
 def test_an_exchange_that_cannot_be_read_is_blind_since_the_last_reading() -> None:
-    harness, writer = lived()
+    harness, writer = played()
     read_at = writer.last.read_at
 
     async def unreadable() -> Any:
@@ -126,7 +126,7 @@ def test_a_reading_of_another_hedge_is_forgotten_with_it() -> None:
             Market.SPOT, SYMBOL, Side.SELL, harness.hedge.pair.spot.floor_quantity(harness.coins())
         )
 
-    harness, writer = lived(0.3, at={0.15: sell})
+    harness, writer = played(0.3, at={0.15: sell})
     assert harness.reasons
     for outlook in writer.written:
         if outlook.held is not None:

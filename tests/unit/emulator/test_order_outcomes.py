@@ -79,7 +79,7 @@ def test_a_ban_refuses_every_request_and_says_how_long() -> None:
     assert order_end(venue, "b").status is OrderStatus.FILLED
 
 
-def test_an_order_limit_strikes_orders_and_cancellations_alone() -> None:
+def test_an_order_limit_applies_to_orders_and_cancellations_alone() -> None:
     venue = disordered(FaultKind.ORDER_LIMIT)
     assert failing(venue) == set()
     end = order_end(venue)

@@ -140,7 +140,7 @@ def test_without_a_price_or_signal_the_position_is_shown_as_it_was_entered() -> 
     assert position["effective_apr"] == 10.95
 
 
-def test_a_flat_bot_writes_null_and_keeps_the_figures_of_its_life() -> None:
+def test_a_flat_bot_writes_null_and_keeps_its_figures() -> None:
     flat = fold(
         [
             StateImported(

@@ -34,7 +34,7 @@ class WatchdogHarness:
         self.home.heartbeat.write_bytes(msgspec.json.encode(Beat(pid=7, number=number)))
 
     def run(self, acts: dict[float, Callable[[], object]]) -> None:
-        async def life() -> None:
+        async def script() -> None:
             stop = StopSignal()
             watching = asyncio.ensure_future(self.dog.run(stop))
             began = self.clock.monotonic()
@@ -44,7 +44,7 @@ class WatchdogHarness:
             stop.set()
             await watching
 
-        run_virtual(self.clock, life())
+        run_virtual(self.clock, script())
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_file_that_says_nothing_is_silence_and_no_tidy_end(harness: WatchdogHa
     assert harness.dog.look() is Pulse.DEAD
 
 
-def test_a_death_is_alarmed_once_and_a_second_life_is_reported(harness: WatchdogHarness) -> None:
+def test_a_crash_is_alarmed_once_and_a_restart_is_reported(harness: WatchdogHarness) -> None:
     harness.beat(1)
     harness.run({400: lambda: harness.beat(2), 440: lambda: harness.beat(3), 480: lambda: None})
     assert [line.partition(" ")[2].partition(" ")[2] for line in harness.said] == [

@@ -52,9 +52,9 @@ def test_a_stream_is_opened_anew_before_the_venue_cuts_it_after_a_day() -> None:
         await asyncio.gather(running, return_exceptions=True)
 
     run_virtual(clock, days(3))
-    lives = [later - earlier for earlier, later in pairwise(opened)]
-    assert len(lives) == 3
-    assert all(life < CUT_BY_THE_VENUE for life in lives)
+    spans = [later - earlier for earlier, later in pairwise(opened)]
+    assert len(spans) == 3
+    assert all(seconds < CUT_BY_THE_VENUE for seconds in spans)
     assert reports == []
 
 

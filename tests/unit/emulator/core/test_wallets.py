@@ -53,7 +53,7 @@ def test_turning_around_closes_at_the_price_and_enters_anew() -> None:
     assert (held.quantity, held.entry_price) == (D(2), D(90))
 
 
-def test_rounding_a_part_loses_nothing_over_the_life_of_a_position() -> None:
+def test_rounding_a_part_loses_nothing_over_all_parts_of_a_position() -> None:
     perp = account()
     perp.trade("AAAUSDT", D(3), D("0.100000001"))
     for price in ("0.1", "0.2", "0.333333333"):

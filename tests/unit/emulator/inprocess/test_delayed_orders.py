@@ -18,7 +18,7 @@ from hedgerow.emulator.inprocess.faults import LaggingBalances, Read, ReadFault,
 from support.orders import order, place
 from support.worlds import START, SYMBOL, make_venue, make_world
 
-NONCE_LIFE = 8.0
+NONCE_VALIDITY = 8.0
 
 
 def venue_with(*submits: SubmitFault, **arguments: Any) -> EmulatedVenue:
@@ -43,7 +43,7 @@ def buy() -> PlaceOrder:
 
 def test_a_late_order_lands_at_its_own_time_and_is_found_then() -> None:
     fault = SubmitFault(fault=FaultKind.LATE, seconds=5.0)
-    venue, command = venue_with(fault, certain_after_seconds=NONCE_LIFE), buy()
+    venue, command = venue_with(fault, certain_after_seconds=NONCE_VALIDITY), buy()
     (answer,) = run(venue, command)
     assert isinstance(answer, OrderOutcomeUnknown)
     assert isinstance(resolved(venue, command, 4.0), OrderOutcomeUnknown), "it could still arrive"
@@ -55,8 +55,8 @@ def test_a_late_order_lands_at_its_own_time_and_is_found_then() -> None:
 
 
 def test_an_order_whose_nonce_is_dead_never_lands() -> None:
-    fault = SubmitFault(fault=FaultKind.LATE, seconds=NONCE_LIFE)
-    venue, command = venue_with(fault, certain_after_seconds=NONCE_LIFE), buy()
+    fault = SubmitFault(fault=FaultKind.LATE, seconds=NONCE_VALIDITY)
+    venue, command = venue_with(fault, certain_after_seconds=NONCE_VALIDITY), buy()
     run(venue, command)
     ended = resolved(venue, command, 60.0)
     assert isinstance(ended, OrderEnded)
@@ -65,7 +65,7 @@ def test_an_order_whose_nonce_is_dead_never_lands() -> None:
 
 def test_a_late_order_that_is_refused_on_arrival_was_never_there() -> None:
     fault = SubmitFault(fault=FaultKind.LATE, seconds=1.0)
-    venue = venue_with(fault, certain_after_seconds=NONCE_LIFE)
+    venue = venue_with(fault, certain_after_seconds=NONCE_VALIDITY)
     command = place(order(Market.SPOT, Side.SELL, "1", "99", client_id="h1-s-1"))
     run(venue, command)
     ended = resolved(venue, command, 20.0)
@@ -81,7 +81,7 @@ def test_a_repeated_report_is_of_one_order() -> None:
     assert len(venue.world.fills(Market.SPOT, SYMBOL, START)) == 1
 
 
-def test_a_calm_venue_strikes_no_more_and_hides_nothing() -> None:
+def test_a_calm_venue_injects_no_more_and_hides_nothing() -> None:
     plan = FaultPlan(
         submits=(SubmitFault(fault=FaultKind.REPEATED, times=9),),
         reads=(ReadFault(read=Read.ACCOUNT, times=9),),

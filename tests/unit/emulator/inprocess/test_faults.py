@@ -163,7 +163,7 @@ def test_a_lost_or_unsent_cancel_says_so() -> None:
     assert "never left" in unsent.detail
 
 
-def test_plans_add_up_and_the_first_that_strikes_wins() -> None:
+def test_plans_add_up_and_the_first_that_applies_wins() -> None:
     plan = FaultPlan(submits=(SubmitFault(fault=FaultKind.ABSORB),)) + FaultPlan(
         submits=(SubmitFault(fault=FaultKind.REJECT),), lagging=LaggingBalances(seconds=2)
     )

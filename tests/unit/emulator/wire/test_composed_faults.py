@@ -15,7 +15,7 @@ HOUR = 3600.0
 IOC = {"symbol": "AAAUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "IOC", "quantity": "10", "price": "99"}
 
 
-def strike(client: WireClient, fault: str, **terms: Any) -> None:
+def inject(client: WireClient, fault: str, **terms: Any) -> None:
     reply = client.admin("POST", "faults", fault=fault, **terms)
     assert reply.status == 200, reply.text
 
@@ -29,7 +29,7 @@ def position(client: WireClient) -> Decimal:
 
 def test_an_order_can_be_acknowledged_and_never_filled() -> None:
     client = make_wired()
-    strike(client, "absorb", path="/order", method="POST", times=0)
+    inject(client, "absorb", path="/order", method="POST", times=0)
     perp = client.perp("POST", "order", **IOC, newOrderRespType="RESULT").json
     assert (perp["status"], perp["executedQty"], position(client)) == ("EXPIRED", "0", Decimal(0))
     spot = client.buy_spot(newClientOrderId="s").json
@@ -41,7 +41,7 @@ def test_an_order_can_be_acknowledged_and_never_filled() -> None:
 @pytest.mark.parametrize(("fraction", "filled"), [("0.3", "3.00"), ("0.999", "9.99"), ("0", "0")])
 def test_an_order_can_fill_in_part_and_then_nothing(fraction: str, filled: str) -> None:
     client = make_wired()
-    strike(client, "partial", fraction=fraction)
+    inject(client, "partial", fraction=fraction)
     done = client.perp("POST", "order", **IOC, newOrderRespType="RESULT").json
     assert (done["status"], done["executedQty"]) == ("EXPIRED", filled)
     assert position(client) == -Decimal(filled)
@@ -49,27 +49,27 @@ def test_an_order_can_fill_in_part_and_then_nothing(fraction: str, filled: str) 
 
 def test_what_an_order_fills_and_how_its_answer_is_lost_are_chosen_apart() -> None:
     client = make_wired()
-    strike(client, "partial", path="/order", fraction="0.2")
-    strike(client, "503_after", path="/order")
+    inject(client, "partial", path="/order", fraction="0.2")
+    inject(client, "503_after", path="/order")
     assert client.perp("POST", "order", **IOC).status == 503
     assert position(client) == -2
-    strike(client, "slow", seconds=2, times=0)
-    strike(client, "slow", seconds=3, times=0)
+    inject(client, "slow", seconds=2, times=0)
+    inject(client, "slow", seconds=3, times=0)
     request = WireRequest(method="GET", path="/fapi/v3/ping")
     assert client.venue.handle(request).seconds == 5
 
 
 def test_a_fault_may_name_what_the_request_must_hold() -> None:
     client = make_wired()
-    strike(client, "reject", contains="side=BUY", code=-2019, message="Margin is insufficient.", times=0)
+    inject(client, "reject", contains="side=BUY", code=-2019, message="Margin is insufficient.", times=0)
     assert client.order("SELL").status == 200
     assert client.order("BUY").code == -2019
 
 
 def test_a_late_order_can_fill_in_part() -> None:
     client = make_wired()
-    strike(client, "late", path="/order", seconds=5)
-    strike(client, "partial", path="/order", fraction="0.5")
+    inject(client, "late", path="/order", seconds=5)
+    inject(client, "partial", path="/order", fraction="0.5")
     request = WireRequest(method="POST", path="/fapi/v3/order", query=client.query(IOC))
     assert client.venue.handle(request).response is None
     client.advance_time(5)
@@ -79,7 +79,7 @@ def test_a_late_order_can_fill_in_part() -> None:
 @pytest.mark.parametrize(("fault", "executed"), [("cut_before", False), ("cut_after", True)])
 def test_a_connection_can_be_dropped_before_or_after_the_order(fault: str, executed: bool) -> None:  # noqa: FBT001 - a table's column
     client = make_wired()
-    strike(client, fault, path="/order")
+    inject(client, fault, path="/order")
     answer = client.venue.handle(WireRequest(method="POST", path="/fapi/v3/order", query=client.query(IOC)))
     assert (answer.response, answer.cut) == (None, True)
     assert bool(position(client)) is executed
@@ -88,7 +88,7 @@ def test_a_connection_can_be_dropped_before_or_after_the_order(fault: str, execu
 def test_a_transfer_whose_answer_was_lost_is_known_by_its_id() -> None:
     client = make_wired()
     asked = {"amount": "7", "asset": "USDT", "clientTranId": "once", "kindType": "SPOT_FUTURE"}
-    strike(client, "503_after", path="transfer")
+    inject(client, "503_after", path="transfer")
     assert client.perp("POST", "asset/wallet/transfer", **asked).status == 503
     for call in (client.perp, client.spot):
         assert call("POST", "asset/wallet/transfer", **asked).code == -4115
@@ -100,21 +100,21 @@ def test_a_transfer_whose_answer_was_lost_is_known_by_its_id() -> None:
 
 def test_an_order_limit_does_not_say_when_to_come_back() -> None:
     client = make_wired()
-    strike(client, "429_orders", path="/order")
+    inject(client, "429_orders", path="/order")
     reply = client.order()
     assert (reply.status, reply.code, "retry-after" in reply.headers) == (429, -1015, False)
 
 
 def test_a_ban_lasts_its_span_and_counts_down() -> None:
     client = make_wired()
-    strike(client, "418", for_seconds=90)
+    inject(client, "418", for_seconds=90)
     reported: list[tuple[int, str]] = []
     for _ in range(3):
         reply = client.public("/fapi/v3/ping")
         reported.append((reply.status, reply.headers.get("retry-after", "")))
         client.advance_time(45)
     assert reported == [(418, "91"), (418, "46"), (200, "")]
-    strike(client, "418")
+    inject(client, "418")
     assert client.public("/fapi/v3/ping").headers["retry-after"] == "121"
 
 
@@ -131,7 +131,7 @@ def test_limits_can_be_made_tight() -> None:
 
 def test_a_halt_lasts_as_long_as_it_was_asked_to() -> None:
     client = make_wired()
-    strike(client, "503_before", for_seconds=60)
+    inject(client, "503_before", for_seconds=60)
     assert [client.public("/fapi/v3/ping").status, client.order().status, client.buy_spot().status] == [503] * 3
     client.advance_time(59)
     assert client.public("/api/v3/time").status == 503
@@ -143,7 +143,7 @@ def test_a_halt_lasts_as_long_as_it_was_asked_to() -> None:
 def chances(seed: int) -> list[int]:
     client = make_wired()
     client.admin("POST", "faults/seed", seed=seed)
-    strike(client, "503_before", chance=0.5)
+    inject(client, "503_before", chance=0.5)
     return [client.public("/fapi/v3/ping").status for _ in range(60)]
 
 

@@ -9,7 +9,7 @@ from hedgerow.emulator.wire.rest.call import WireRequest
 from support.wire import OTHER, USER, WireClient, make_wired, messages
 
 
-def strike(client: WireClient, fault: str, **changes: Any) -> None:
+def inject(client: WireClient, fault: str, **changes: Any) -> None:
     assert client.admin("POST", "faults", fault=fault, **changes).status == 200
 
 
@@ -27,7 +27,7 @@ def arrived(client: WireClient) -> bool:
 
 def test_signed_spot_reads_can_answer_with_a_page_instead_of_json() -> None:
     client = make_wired()
-    strike(client, "html_500", path="/api/v3/account", times=0)
+    inject(client, "html_500", path="/api/v3/account", times=0)
     for _ in range(2):
         reply = client.spot("GET", "account")
         assert (reply.status, reply.json, reply.headers["content-type"]) == (500, None, "text/html")
@@ -39,7 +39,7 @@ def test_signed_spot_reads_can_answer_with_a_page_instead_of_json() -> None:
 @pytest.mark.parametrize(("fault", "executed"), [("503_before", False), ("503_after", True)])
 def test_a_503_may_come_before_or_after_the_order_is_executed(fault: str, executed: bool) -> None:  # noqa: FBT001 - a table's column
     client = make_wired()
-    strike(client, fault, path="/order", method="POST")
+    inject(client, fault, path="/order", method="POST")
     assert client.perp("POST", "order", **ORDER).status == 503
     assert arrived(client) is executed
 
@@ -47,14 +47,14 @@ def test_a_503_may_come_before_or_after_the_order_is_executed(fault: str, execut
 @pytest.mark.parametrize(("fault", "executed"), [("silent_before", False), ("silent_after", True)])
 def test_silence_may_come_before_or_after_the_order_is_executed(fault: str, executed: bool) -> None:  # noqa: FBT001 - a table's column
     client = make_wired()
-    strike(client, fault, path="/order", method="POST")
+    inject(client, fault, path="/order", method="POST")
     assert unanswered(client, "POST", "/fapi/v3/order", **ORDER)
     assert arrived(client) is executed
 
 
 def test_an_order_can_land_late() -> None:
     client = make_wired()
-    strike(client, "late", path="/order", method="POST", seconds=5)
+    inject(client, "late", path="/order", method="POST", seconds=5)
     assert unanswered(client, "POST", "/fapi/v3/order", **ORDER)
     assert not arrived(client)
     client.advance_time(5)
@@ -63,7 +63,7 @@ def test_an_order_can_land_late() -> None:
 
 def test_a_late_order_whose_nonce_was_burnt_never_lands() -> None:
     client = make_wired()
-    strike(client, "late", path="/order", method="POST", seconds=5)
+    inject(client, "late", path="/order", method="POST", seconds=5)
     query = client.query(ORDER)
     assert client.venue.handle(WireRequest(method="POST", path="/fapi/v3/order", query=query)).response is None
     client._nonce -= 1
@@ -77,7 +77,7 @@ def test_a_late_order_whose_nonce_was_burnt_never_lands() -> None:
 )
 def test_a_request_can_be_refused_by_the_nth_time(fault: str, status: int, code: int) -> None:
     client = make_wired()
-    strike(client, fault, path="/balance", nth=2)
+    inject(client, fault, path="/balance", nth=2)
     replies = [client.perp("GET", "balance") for _ in range(3)]
     assert [reply.status for reply in replies] == [200, status, 200]
     assert replies[1].code == code
@@ -85,9 +85,9 @@ def test_a_request_can_be_refused_by_the_nth_time(fault: str, status: int, code:
 
 def test_funding_intervals_can_be_unknown_and_replies_slow_and_the_time_wrong() -> None:
     client = make_wired()
-    strike(client, "null_funding", path="fundingInfo")
+    inject(client, "null_funding", path="fundingInfo")
     assert client.public("/fapi/v3/fundingInfo").json[0]["fundingIntervalHours"] is None
-    strike(client, "slow", path="ping", seconds=3)
+    inject(client, "slow", path="ping", seconds=3)
     assert client.venue.handle(WireRequest(method="GET", path="/fapi/v3/ping")).seconds == 3
     before = client.public("/fapi/v3/time").json["serverTime"]
     client.admin("POST", "skew", seconds=-2.5)

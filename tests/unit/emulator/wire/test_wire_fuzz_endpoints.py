@@ -199,7 +199,7 @@ CONTENT: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 
 @settings(max_examples=examples(400), deadline=None, derandomize=True)
 @given(name=st.sampled_from([*ADMIN, *MORE]), method=st.sampled_from(["GET", "POST", "DELETE"]), content=CONTENT)
-def test_nonsense_to_the_administration_is_refused_and_the_exchange_lives(
+def test_nonsense_to_the_administration_is_refused_and_the_exchange_runs_on(
     name: str, method: str, content: dict[str, Any]
 ) -> None:
     client = make_wired()

@@ -151,7 +151,7 @@ def test_a_noop_answers_success_and_the_order_it_should_have_killed_lands_a_minu
     assert arrived(client)
 
 
-def test_an_order_that_is_later_than_its_nonce_lives_never_lands() -> None:
+def test_an_order_that_is_later_than_its_nonce_is_valid_never_lands() -> None:
     client = make_wired()
     set_fault(client, "late", path="/order", method="POST", seconds=61)
     query = client.query(ORDER)

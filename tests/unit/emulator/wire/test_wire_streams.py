@@ -268,7 +268,7 @@ def test_a_margin_call_comes_before_the_liquidation() -> None:
     assert [event["e"] for event in messages(stream)] == ["MARGIN_CALL"]
 
 
-def test_a_listen_key_lives_an_hour_and_is_the_same_until_then() -> None:
+def test_a_listen_key_is_valid_for_an_hour_and_is_the_same_until_then() -> None:
     client = make_wired()
     stream = client.listen(Market.PERP)
     first = client.perp("POST", "listenKey").json["listenKey"]
