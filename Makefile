@@ -52,7 +52,7 @@ lint: setup ## format, lint, layers and types (mypy), changing nothing
 	$(BIN)/mypy
 
 fast: setup ## the fast tests alone (another Python: make fast PYTHON=python3.13 VENV=.venv-3.13)
-	$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow" --hypothesis-profile=quick
+	$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow" --hypothesis-profile=quick $(ARGS)
 
 nightly: setup ## the properties with ten times as many examples, other ones at each run
 	$(BIN)/python -m pytest -q $(PARALLEL) -m hypothesis --hypothesis-profile=nightly

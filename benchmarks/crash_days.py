@@ -14,7 +14,8 @@ from hedgerow.domain.events import HedgeRepaired
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from support.bot_harness import BotHarness
-from support.crash_days import CRASH, DATA, HELD_SINCE, SQUEEZE, generated, historic, lived, moved
+from support.crash_days import CRASH, HELD_SINCE, SQUEEZE, generated, historic, moved, played
+from support.real_history import REAL_HISTORY
 
 
 def print_cost(name: str, bot: BotHarness) -> None:
@@ -33,12 +34,12 @@ def print_cost(name: str, bot: BotHarness) -> None:
 def main() -> None:
     """Play every day and print what it cost."""
     refused = FaultPlan(submits=(SubmitFault(fault=FaultKind.REJECT, command="transfer_funds", nth=4, times=10_000),))
-    print_cost("generated crash", lived(generated(CRASH), 11))
-    print_cost("generated squeeze", lived(generated(SQUEEZE), 11))
-    print_cost("the same, no transfer goes through", lived(generated(SQUEEZE), 11, faults=refused))
-    if (DATA / "prices_hourly.parquet").is_file():
+    print_cost("generated crash", played(generated(CRASH), 11))
+    print_cost("generated squeeze", played(generated(SQUEEZE), 11))
+    print_cost("the same, no transfer goes through", played(generated(SQUEEZE), 11, faults=refused))
+    if (REAL_HISTORY / "prices_hourly.parquet").is_file():
         for day in ("2020-03-12", "2021-05-19"):
-            print_cost(day, lived(historic(day), 48))
+            print_cost(day, played(historic(REAL_HISTORY, day, hours=48), 48))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def test_a_slow_folder_that_is_not_there_is_noticed() -> None:
 
 
 def test_quick_leaves_out_what_is_marked_as_slow_and_draws_few_examples() -> None:
-    assert '-m "not slow" --hypothesis-profile=quick\n' in MAKEFILE
+    assert '-m "not slow" --hypothesis-profile=quick $(ARGS)\n' in MAKEFILE
     marked = [path for path in (TESTS / "unit").rglob("test_*.py") if "pytest.mark.slow" in path.read_text("utf-8")]
     assert marked, "the mark is used within the folders that are quick"
 

@@ -34,7 +34,9 @@ def test_a_market_of_constant_rates_earns_what_a_calculator_says(tmp_path: Path)
     calm = Coin(level=PAYMENT, noise=0.0, wild=0.0, basis=0.0)
     write_market(tmp_path, 1, [calm, Coin(level=2e-4, noise=0.0, wild=0.0, basis=0.0)], days=DAYS)
     plan = StudyPlan(data=tmp_path, start=FIRST, end=FIRST + timedelta(days=DAYS), cost_bps=Decimal(20))
-    found = {label: (value, entries) for label, value, entries in table.of_window("made", Study.load(plan), whole=True)}
+    found: dict[str, tuple[Any, Any]] = {
+        label: (value, entries) for label, value, entries in table.of_window("made", Study.load(plan), whole=True)
+    }
     years = DAYS / 365
 
     def earned(payments: int, opened: float) -> Any:
