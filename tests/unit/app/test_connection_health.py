@@ -75,7 +75,7 @@ def test_budget_streams_key_and_failed_views_of_a_live_bot_are_on_the_screen() -
     live, found = live_exchange(clock), list[HealthView]()
     assert live.health() == ProcessHealth(), "nothing is known before the connection is open"
 
-    async def life() -> None:
+    async def script() -> None:
         store = MemoryStore()
         async with live.open_connection(store, True):  # noqa: FBT003 - the shape of the port
 
@@ -96,7 +96,7 @@ def test_budget_streams_key_and_failed_views_of_a_live_bot_are_on_the_screen() -
             await bot.runner.run()
             found.append(screen.health(clock.now()))
 
-    run_virtual(clock, life())
+    run_virtual(clock, script())
     (health,) = found
     assert health.key_expires_at == ENDS
     assert (health.streams_up, health.streams) == (4, 4)
@@ -109,13 +109,13 @@ def test_a_stream_that_is_down_is_counted_as_down() -> None:
     clock = VirtualClock(START)
     live, counts = live_exchange(clock), list[tuple[int | None, int | None]]()
 
-    async def life() -> None:
+    async def script() -> None:
         async with live.connected(stay=True):
             counts.append((live.health().streams_up, live.health().streams))
             await clock.sleep(2)
             counts.append((live.health().streams_up, live.health().streams))
 
-    run_virtual(clock, life())
+    run_virtual(clock, script())
     assert counts[-1] == (4, 4)
     assert live.health().streams_up == 0
 
@@ -124,7 +124,7 @@ def test_a_budget_counts_what_was_used_and_is_unknown_until_the_exchange_has_sai
     clock = VirtualClock(START)
     live = live_exchange(clock)
 
-    async def life() -> None:
+    async def script() -> None:
         assert live.health().request_budget is None
         await live.venue.market(1)
         before = live.health().request_budget
@@ -137,4 +137,4 @@ def test_a_budget_counts_what_was_used_and_is_unknown_until_the_exchange_has_sai
         await clock.sleep(61)
         assert live.health().request_budget == pytest.approx(1.0)
 
-    run_virtual(clock, life())
+    run_virtual(clock, script())
