@@ -14,6 +14,8 @@ from support.shown_bots import ShownBot, view_in
 
 expect.set_options(timeout=20_000)  # of what has no limit of its own: a busy machine is no fault
 FIVE_SECONDS = 5_000
+LONG_ENOUGH = 60_000
+"""Ten pages drawn on a busy machine; a page whose stream never opens stays as it was for good."""
 TABS = ("pairs", "hedges", "payments", "decisions", "health", "log", "settings")
 FOOT = ("now", "money", "pairs", "log", "act")
 
@@ -139,7 +141,7 @@ def test_ten_visible_tabs_of_one_browser_stay_live(hedged: BrowserHarness) -> No
     pages = [hedged.open("/", context) for _ in range(10)]
     hedged.bots["ridge-1"].view = view_in(BotState.HALTED_HEDGED)
     for page in pages:
-        expect(page.locator("h1").first).to_contain_text("halted", timeout=FIVE_SECONDS)
+        expect(page.locator("h1").first).to_contain_text("halted", timeout=LONG_ENOUGH)
     assert hedged.complaints == []
 
 
