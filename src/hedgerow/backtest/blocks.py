@@ -38,9 +38,9 @@ __all__ = [
     "Blocks",
     "Filters",
     "Places",
-    "aprs_of",
     "blocks_of",
-    "filters_of",
+    "fill_aprs",
+    "fill_filters",
     "usable",
 ]
 
@@ -104,13 +104,13 @@ def blocks_of(market: Market, *, average: bool) -> Blocks:
     of_row = (np.cumsum(begins) - 1).astype(np.int32)
     checks = np.flatnonzero(market.step >= 0)
     steps = -((market.start_ms - market.end_ms) // market.cycle_ms)
-    of_step = checks[np.searchsorted(market.step[checks], np.arange(steps), side="right") - 1]
+    of_step = np.repeat(checks.astype(np.int32), np.diff(market.step[checks], append=steps))
     place = np.searchsorted(checks, np.arange(rows + 1))
     check = np.where(place < len(checks), checks[np.minimum(place, len(checks) - 1)], rows)
     ended = [max(0, int(-((market.start_ms - int(at)) // market.cycle_ms))) for at in market.ended_ms]
     hours = market.prints[:, :, HOURS].T
     blocks = Blocks(
-        of_step=of_step.astype(np.int32),
+        of_step=of_step,
         of_row=of_row,
         first=first,
         check=check.astype(np.int32),
@@ -164,13 +164,11 @@ class Filters(NamedTuple):
     """``[block, symbol]``: at any of its checks."""
 
 
-def filters_of(market: Market, blocks: Blocks, rules: Rules) -> Filters:
-    """Return where the filters of the market are passed."""
-    found = Filters(
-        row=np.zeros(market.seen.shape[:2], dtype=np.bool_), block=np.zeros(blocks.known.shape, dtype=np.bool_)
-    )
+def fill_filters(market: Market, blocks: Blocks, rules: Rules, found: Filters) -> None:
+    """Fill where the filters of the market are passed."""
+    found.row[:] = False
+    found.block[:] = False
     _fill_filters(market, blocks, rules, found)
-    return found
 
 
 @compiled_in_place
@@ -198,21 +196,16 @@ def _fill_filters(market: Market, blocks: Blocks, rules: Rules, found: Filters) 
                 found.block[blocks.of_row[row], symbol] = True
 
 
-def aprs_of(market: Market, blocks: Blocks, rules: Rules) -> Aprs:
-    """Return the signal of every block."""
-    count, symbols = blocks.known.shape
-    found = Aprs(
-        apr=np.empty((count, symbols)),
-        top=np.full(count, -np.inf),
-        leaders=np.full((count, LEADERS), -1, dtype=np.int32),
-    )
+def fill_aprs(market: Market, blocks: Blocks, rules: Rules, found: Aprs) -> None:
+    """Fill the signal of every block."""
+    found.top[:] = -np.inf
+    found.leaders[:] = -1
     if rules.average:
-        sums = np.empty((symbols, blocks.rates.shape[1] + 1))
+        sums = np.empty((blocks.known.shape[1], blocks.rates.shape[1] + 1))
         _sum_windows(blocks, rules.periods, sums, np.empty(TILE))
         _fill_averages(blocks, sums, found)
     else:
         _fill_predicted(market, blocks, found)
-    return found
 
 
 @compiled_in_place

@@ -5,20 +5,23 @@ and what was found out about openings. The result is that of ``kernel`` to the l
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
 
-from hedgerow.backtest.blocks import Aprs, Blocks, Filters, Places, aprs_of, blocks_of, filters_of
+from hedgerow.backtest.blocks import LEADERS, Aprs, Filters, Places, blocks_of, fill_aprs, fill_filters
 from hedgerow.backtest.chained import (
+    COUNT,
     DELAY_FIELDS,
     ENTRY_FIELDS,
     RATE_FIELDS,
     SET_FIELDS,
     SET_NUMBERS,
+    STATE_FIELDS,
     TRADE_FIELDS,
     WALK_FIELDS,
     Following,
@@ -27,7 +30,9 @@ from hedgerow.backtest.chained import (
     Sets,
     chain_sets,
     expand,
-    fill_following,
+    fill_entries,
+    fill_leavings,
+    gathered,
 )
 from hedgerow.backtest.kernel import (
     FIELDS,
@@ -58,9 +63,9 @@ TOGETHER: Final = 512
 """Sets played at once."""
 MOST_TRADES: Final = 1 << 20
 """Of the sets that are played at once."""
-MOST_KEPT: Final = {"blocks": 2, "filters": 2, "aprs": 4, "following": 4}
-"""How many tables of each kind are kept: some are 10 MB at 16 symbols and five years."""
-Kept = TypeVar("Kept")
+MOST_BYTES: Final = 1 << 26
+"""Of the tables of signals, and of those of what follows from a signal and its limits."""
+FILTERS, MOST_SLOTS = 2, 64
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -81,7 +86,7 @@ class Chain:
     def __init__(self, market: Market, *, openings: int = OPENINGS, walks: int = WALKS, delays: int = DELAYS) -> None:
         """Prepare for a market; the numbers say how many openings, multipliers and ages are remembered at once."""
         self._market = market
-        self._kept: dict[tuple[object, ...], Any] = {}
+        self._tables: dict[bool, _SharedTables] = {}
         symbols = len(market.ended_ms)
         self._slots = _Slots(walks), _Slots(delays)
         self._memory = _empty_memory(openings, walks, delays)
@@ -100,13 +105,13 @@ class Chain:
 
     def outcomes(self, sets: Sequence[Rules]) -> Iterator[Outcome]:
         """Play sets and yield what they did, in their order; those that share a signal are best side by side."""
-        for _, alike in groupby(sets, key=_shared):
+        for _, alike in groupby(sets, key=lambda rules: rules.average):
             group = list(alike)
             for start in range(0, len(group), TOGETHER):
                 yield from self._group(group[start : start + TOGETHER])
 
     def _group(self, sets: Sequence[Rules]) -> Iterator[Outcome]:
-        """Play sets that share a signal, as many at once as there are slots for."""
+        """Play sets of one kind of signal, as many at once as there are slots for."""
         waiting: list[Rules] = []
         whole: list[tuple[int, ...]] = []
         for rules in sets:
@@ -120,20 +125,30 @@ class Chain:
             whole.append(placed)
         yield from self._together(waiting, whole)
 
+    def _shared_tables(self, rules: Rules) -> "_SharedTables":
+        if rules.average not in self._tables:
+            self._tables[rules.average] = _SharedTables(self._market, average=rules.average)
+        return self._tables[rules.average]
+
     def _placed(self, rules: Rules) -> tuple[int, ...] | None:
         """Return the whole numbers of a set; None while there is no slot for it."""
+        if self._one_by_one:
+            return ()
         walks, delays = self._slots
         age, rest = _reached_ms(rules.max_age), _reached_ms(rules.min_age)
         kind = (rules.multiplier, rules.loss, rules.short_alone, rules.average)  # blocks are others without an average
         own = walks.of(kind, self._forget_walk)
         aged, rested = delays.of((age,), self._forget_delay), delays.of((rest,), self._forget_delay)
-        if own is None or aged is None or rested is None:
+        shared = self._shared_tables(rules).placed(rules)
+        if own is None or aged is None or rested is None or shared is None:
             return None
-        return aged, rested, own, age, rest, int(rules.roll)
+        return aged, rested, own, *shared, age, rest, int(rules.roll), int(rules.halts)
 
     def _together(self, sets: Sequence[Rules], whole: Sequence[tuple[int, ...]]) -> Iterator[Outcome]:
         for slots in self._slots:
             slots.release()
+        for tables in self._tables.values():
+            tables.release()
         if self._one_by_one:
             yield from map(self._alone, sets)
             return
@@ -143,45 +158,45 @@ class Chain:
         )
         out = Outcomes(
             trades=self._trades,
-            first=np.zeros(len(sets) + 1, dtype=np.int64),
+            state=np.zeros((len(sets), STATE_FIELDS), dtype=np.int64),
             net=np.zeros(len(sets)),
             digest=np.zeros((len(sets), 2), dtype=np.uint64),
             cost=self._cost,
         )
-        number, is_fresh = 0, False
-        while number < len(sets):
-            ended = self._chained(sets[0], described, number, out)
-            yield from (self._outcome(out, place) for place in range(number, ended))
-            if ended < len(sets):
-                if ended == number and is_fresh:
-                    yield self._alone(sets[number])
-                    ended += 1
+        waiting = [(0, len(sets))] if sets else []
+        while waiting:
+            first, end = waiting.pop()
+            had_room = self._chained(sets[0], described, first, end, out)
+            if not had_room and self._memory.size[0] >= len(self._memory.entries):
                 self._forget()
-            is_fresh = ended == number
-            number = ended
+                had_room = self._chained(sets[0], described, first, end, out)
+            if had_room:
+                yield from (self._outcome(out, place) for place in range(first, end))
+            elif end - first > 1:
+                waiting += [((first + end) // 2, end), (first, (first + end) // 2)]
+            else:
+                yield self._alone(sets[first])
 
-    def _chained(self, rules: Rules, sets: Sets, number: int, out: Outcomes) -> int:
-        market, shared = self._market, _signal_key(rules)
-        blocks = self._keep(("blocks", rules.average), lambda: blocks_of(market, average=rules.average))
-        filters = self._keep(("filters", rules.average, *_filter_key(rules)), lambda: filters_of(market, blocks, rules))
-        aprs = self._keep(("aprs", *shared), lambda: aprs_of(market, blocks, rules))
-        following = self._keep(("following", *_shared(rules)), lambda: _following_of(blocks, filters, aprs, rules))
-        ended: int = chain_sets(
-            *(market, blocks, filters, aprs, following, self._memory, rules, sets, number, 0),
+    def _chained(self, rules: Rules, sets: Sets, first: int, end: int, out: Outcomes) -> bool:
+        """Play the sets from ``first`` to before ``end``; returns whether there was room for it."""
+        tables = self._shared_tables(rules)
+        had_room: bool = chain_sets(
+            *(self._market, tables.blocks, tables.filters, tables.aprs, tables.following),
+            *(self._memory, rules, sets, first, end),
             *(self._one, *self._scratch[:2], out),
         )
-        return ended
+        return had_room
 
     def _outcome(self, out: Outcomes, place: int) -> Outcome:
-        lines = out.trades[out.first[place] : out.first[place + 1]]
         return Outcome(
             net=float(out.net[place]),
-            trades=len(lines),
+            trades=int(out.state[place, COUNT]),
             digest=out.digest[place].tobytes(),
-            played=lambda: self._expanded(lines),
+            played=lambda: self._expanded(out, place),
         )
 
-    def _expanded(self, lines: Places) -> Played:
+    def _expanded(self, out: Outcomes, place: int) -> Played:
+        lines = gathered(out, place, np.empty((int(out.state[place, COUNT]), TRADE_FIELDS), dtype=np.int32))
         count = len(lines)
         whole, numbers = np.empty((count, len(FIELDS)), dtype=np.int64), np.empty((count, len(NUMBERS)))
         log: Ints = np.empty((2 * count, 4), dtype=np.int64)
@@ -214,14 +229,87 @@ class Chain:
     def _forget_delay(self, slot: int) -> None:
         self._memory.delays[slot, : int(self._memory.size[0])] = 0
 
-    def _keep(self, key: tuple[object, ...], make: Callable[[], Kept]) -> Kept:
-        """Return what was computed for a key; of each kind, what was used longest ago is forgotten."""
-        kept: Kept = self._kept.pop(key) if key in self._kept else make()
-        same_kind = [other for other in self._kept if other[0] == key[0]]
-        if len(same_kind) >= MOST_KEPT[str(key[0])]:
-            del self._kept[same_kind[0]]
-        self._kept[key] = kept
-        return kept
+
+class _SharedTables:
+    """Tables that many sets share, each in a slot: of entry filters, of signals, and of what follows from both."""
+
+    def __init__(self, market: Market, *, average: bool) -> None:
+        self._market = market
+        self.blocks = blocks_of(market, average=average)
+        rows, (count, symbols) = len(market.row_ms), self.blocks.known.shape
+        signals = _slots_within(count * (12 * symbols + 8 + 4 * LEADERS))
+        limits = _slots_within(count * (2 * symbols + 4))
+        self.filters = Filters(
+            row=np.empty((FILTERS, rows, symbols), dtype=np.bool_),
+            block=np.empty((FILTERS, count, symbols), dtype=np.bool_),
+        )
+        self.aprs = Aprs(
+            apr=np.empty((signals, count, symbols)),
+            top=np.empty((signals, count)),
+            leaders=np.empty((signals, count, LEADERS), dtype=np.int32),
+        )
+        self.following = Following(
+            entry=np.empty((limits, count + 1), dtype=np.int32),
+            negative=np.empty((signals, count + 1, symbols), dtype=np.int32),
+            better=np.zeros((limits, count, symbols), dtype=np.int16),
+        )
+        self._slots = _Slots(signals), _Slots(FILTERS), _Slots(limits), _Slots(signals)
+        self._placed: dict[tuple[object, ...], tuple[int, ...]] = {}
+        """Until ``release``."""
+
+    def placed(self, rules: Rules) -> tuple[int, ...] | None:
+        """Return the slots of a set's signal, filters, limits and leavings, filled; None while there is none free."""
+        key = _limit_key(rules)
+        if key not in self._placed:
+            found = self._place(rules, key)
+            if found is None:
+                return None
+            self._placed[key] = found
+        return self._placed[key]
+
+    def _place(self, rules: Rules, key: tuple[object, ...]) -> tuple[int, ...] | None:
+        signals, filters, limits, leavings = self._slots
+        signal = signals.of(_signal_key(rules), lambda slot: self._fill_signal(slot, rules))
+        passed = filters.of(_filter_key(rules), lambda slot: self._fill_filters(slot, rules))
+        if signal is None or passed is None:
+            return None
+        limit = limits.of(key, lambda slot: self._fill_limit(slot, signal, passed, rules))
+        leaving = leavings.of(
+            (*_signal_key(rules), rules.exit_apr), lambda slot: self._fill_leaving(slot, signal, rules)
+        )
+        return None if limit is None or leaving is None else (signal, passed, limit, leaving)
+
+    def release(self) -> None:
+        """Let all slots be taken again."""
+        self._placed.clear()
+        for slots in self._slots:
+            slots.release()
+
+    def _signal_in(self, slot: int) -> Aprs:
+        return Aprs(apr=self.aprs.apr[slot], top=self.aprs.top[slot], leaders=self.aprs.leaders[slot])
+
+    def _filters_in(self, slot: int) -> Filters:
+        return Filters(row=self.filters.row[slot], block=self.filters.block[slot])
+
+    def _fill_signal(self, slot: int, rules: Rules) -> None:
+        fill_aprs(self._market, self.blocks, rules, self._signal_in(slot))
+
+    def _fill_filters(self, slot: int, rules: Rules) -> None:
+        fill_filters(self._market, self.blocks, rules, self._filters_in(slot))
+
+    def _fill_limit(self, slot: int, signal: int, passed: int, rules: Rules) -> None:
+        filters, aprs, entry = self._filters_in(passed), self._signal_in(signal), self.following.entry[slot]
+        fill_entries(self.blocks, filters, aprs, rules.min_apr, entry)
+        if self._slots[2].was_used(slot):
+            self.following.better[slot] = 0
+
+    def _fill_leaving(self, slot: int, signal: int, rules: Rules) -> None:
+        fill_leavings(self.blocks, self._signal_in(signal), rules.exit_apr, self.following.negative[slot])
+
+
+def _slots_within(size: int) -> int:
+    """Return for how many tables of so many bytes there is room."""
+    return max(2, min(MOST_SLOTS, MOST_BYTES // size))
 
 
 class _Slots:
@@ -230,10 +318,14 @@ class _Slots:
     def __init__(self, size: int) -> None:
         self._size = size
         self._slots: dict[tuple[object, ...], int] = {}
-        self._used: set[tuple[object, ...]] = set()
+        self._used: dict[tuple[object, ...], int] = {}
+        self._filled = 0
 
-    def of(self, key: tuple[object, ...], forget: Callable[[int], None]) -> int | None:
-        """Return the place of a key until ``release``; None when all are taken."""
+    def of(self, key: tuple[object, ...], fill: Callable[[int], None]) -> int | None:
+        """Return the place of a key until ``release``, filled anew where it is another's; None when all are taken."""
+        used = self._used.get(key)
+        if used is not None:
+            return used
         slot = self._slots.pop(key, None)
         if slot is None:
             slot = len(self._slots)
@@ -242,10 +334,14 @@ class _Slots:
                 if oldest is None:
                     return None
                 slot = self._slots.pop(oldest)
-                forget(slot)
-        self._slots[key] = slot
-        self._used.add(key)
+            fill(slot)
+            self._filled = max(self._filled, slot + 1)
+        self._slots[key] = self._used[key] = slot
         return slot
+
+    def was_used(self, slot: int) -> bool:
+        """Return whether a place was another key's."""
+        return slot < self._filled
 
     def release(self) -> None:
         """Let all places be taken again."""
@@ -265,17 +361,6 @@ def _empty_memory(openings: int, walks: int, delays: int) -> Memory:
     )
 
 
-def _following_of(blocks: Blocks, filters: Filters, aprs: Aprs, rules: Rules) -> Following:
-    count, symbols = aprs.apr.shape
-    found = Following(
-        entry=np.empty(count + 1, dtype=np.int32),
-        negative=np.empty((count + 1, symbols), dtype=np.int32),
-        better=np.zeros((count, symbols), dtype=np.int32),
-    )
-    fill_following(blocks, filters, aprs, rules.min_apr, rules.exit_apr, found)
-    return found
-
-
 def _signal_key(rules: Rules) -> tuple[object, ...]:
     return rules.average, rules.periods if rules.average else 0
 
@@ -284,16 +369,17 @@ def _filter_key(rules: Rules) -> tuple[object, ...]:
     return rules.min_volume, rules.max_spread, rules.max_discount, rules.max_premium
 
 
-def _shared(rules: Rules) -> tuple[object, ...]:
-    """Return what sets that are played at once have in common."""
-    return (*_signal_key(rules), *_filter_key(rules), rules.min_apr, rules.gain, rules.exit_apr, rules.halts)
+def _limit_key(rules: Rules) -> tuple[object, ...]:
+    return (*_signal_key(rules), *_filter_key(rules), rules.min_apr, rules.gain, rules.exit_apr)
 
 
 def _numbers_of(rules: Rules) -> tuple[float, ...]:
     ages = (rules.multiplier, rules.max_age, rules.min_age)
-    return (*ages, rules.max_exit_cost, rules.loss, float(rules.short_alone), rules.support)
+    stop = (rules.loss, float(rules.short_alone), rules.support)
+    return (*ages, rules.max_exit_cost, *stop, rules.min_apr, rules.exit_apr, rules.gain)
 
 
+@lru_cache(maxsize=1024)
 def _reached_ms(hours: float) -> int:
     """Return the shortest time, in whole milliseconds, that is an age of so many hours."""
     if hours > MOST_HOURS:

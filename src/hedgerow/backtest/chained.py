@@ -78,11 +78,13 @@ from hedgerow.backtest.kernel import ROLL as ROLL_ACTION
 from hedgerow.backtest.tables import Floats, Ints
 
 __all__ = [
+    "COUNT",
     "DELAY_FIELDS",
     "ENTRY_FIELDS",
     "RATE_FIELDS",
     "SET_FIELDS",
     "SET_NUMBERS",
+    "STATE_FIELDS",
     "TRADE_FIELDS",
     "WALK_FIELDS",
     "Following",
@@ -91,7 +93,9 @@ __all__ = [
     "Sets",
     "chain_sets",
     "expand",
-    "fill_following",
+    "fill_entries",
+    "fill_leavings",
+    "gathered",
 ]
 
 _RULES: Any = compiled_rules()
@@ -110,13 +114,35 @@ LATER = -1
 """The reason is one that comes after those of prices and fees."""
 STEP_AFTER, ROW_AFTER, DELAY_FIELDS = range(3)
 """Of a delay after an opening: the first check at which it has passed, and one; 0 = not looked for. And its row."""
-ENTRY, CLOSED_STEP, REASON, ROW, TRADE_FIELDS = range(5)
-"""Of a trade: number of the opening, the check that closed it, why, and the row that this check saw."""
-AGE_SLOT, REST_SLOT, WALK_SLOT, AGE_MS, REST_MS, ROLL, SET_FIELDS = range(7)
-MULTIPLIER, MAX_HOURS, MIN_HOURS, EXIT_COST, LOSS, SHORT_ALONE, SUPPORT, SET_NUMBERS = range(8)
+ENTRY, CLOSED_STEP, REASON, ROW, BEFORE, TRADE_FIELDS = range(6)
+"""Of a trade: number of the opening, the check that closed it, why, the row that this check saw, and the line of the
+set's trade before it."""
+HELD, LAST, COUNT, STATE_FIELDS = range(4)
+"""Of a set at work: the opening that is held, the line of its last trade, and how many lines it has."""
+TILES = 64
+"""Parts of the window: all sets are played through one before the next, so that what they look up stays near."""
+(
+    AGE_SLOT,
+    REST_SLOT,
+    WALK_SLOT,
+    SIGNAL_SLOT,
+    FILTER_SLOT,
+    LIMIT_SLOT,
+    LEAVING_SLOT,
+    AGE_MS,
+    REST_MS,
+    ROLL,
+    HALTS,
+    SET_FIELDS,
+) = range(12)
+MULTIPLIER, MAX_HOURS, MIN_HOURS, EXIT_COST, LOSS, SHORT_ALONE, SUPPORT, MIN_APR, EXIT_APR, GAIN, SET_NUMBERS = range(
+    11
+)
 FIRST_MIX, SECOND_MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 SHIFT = np.uint64(29)
 NO_OPENING, NO_ROOM = -1, -2
+MOST_AHEAD = 16_000
+"""Blocks; so many fit into 16 bits."""
 LEAST_ROOM = 2
 
 
@@ -128,8 +154,8 @@ class Following(NamedTuple):
     negative: Places
     """``[block, symbol]``: in which holding ends because of funding."""
     better: Places
-    """``[block, symbol]``: 0 = not looked for; else 1 + 2 x the first block that may hold a better pair, and 1 more
-    where it does: without that, it has not been looked at."""
+    """``[block, symbol]``, 16 bits: 0 = not looked for; else 1 + 2 x how many blocks ahead the first is that may hold
+    a better pair, and 1 more where it does: without that, it has not been looked at."""
 
 
 class Memory(NamedTuple):
@@ -152,25 +178,25 @@ class Memory(NamedTuple):
 
 
 class Sets(NamedTuple):
-    """Parameter sets that share a signal."""
+    """Parameter sets that are played at once."""
 
     whole: Ints
-    """``[set, AGE_SLOT to ROLL]``"""
+    """``[set, AGE_SLOT to HALTS]``"""
     numbers: Floats
-    """``[set, MULTIPLIER to SUPPORT]``"""
+    """``[set, MULTIPLIER to GAIN]``"""
 
 
 class Outcomes(NamedTuple):
     """What sets did."""
 
     trades: Places
-    """``[trade, ENTRY to ROW]``, one set after the other."""
-    first: Ints
-    """First trade of each set; one more at the end."""
+    """``[trade, ENTRY to BEFORE]``, those of all sets mixed."""
+    state: Ints
+    """``[set, HELD to COUNT]``"""
     net: Floats
     """Rates less costs, fractions of notional."""
     digest: Any
-    """``[set, 2]``: hash of what was decided."""
+    """``[set, 2]``: hash of what was decided so far."""
     cost: Floats
     """Of a round trip, by symbol."""
 
@@ -187,25 +213,30 @@ class _Window(NamedTuple):
 
 
 @compiled_in_place
-def fill_following(
-    blocks: Blocks, filters: Filters, aprs: Aprs, min_apr: float, exit_apr: float, found: Following
-) -> None:
-    """Fill the next blocks of entries and of negative funding."""
+def fill_entries(blocks: Blocks, filters: Filters, aprs: Aprs, min_apr: float, entry: Places) -> None:
+    """Fill the next blocks of entries."""
     count, symbols = aprs.apr.shape
-    found.entry[count] = count
-    for symbol in range(symbols):
-        found.negative[count, symbol] = count
+    entry[count] = count
     for block in range(count - 1, -1, -1):
+        entry[block] = entry[block + 1]
         is_checked = blocks.check[blocks.first[block]] < blocks.first[block + 1]
-        found.entry[block] = found.entry[block + 1]
         if is_checked and _admits(aprs.top[block], min_apr):
             for symbol in range(symbols):
                 if filters.block[block, symbol] and _admits(aprs.apr[block, symbol], min_apr):
-                    found.entry[block] = block
+                    entry[block] = block
+
+
+@compiled_in_place
+def fill_leavings(blocks: Blocks, aprs: Aprs, exit_apr: float, negative: Places) -> None:
+    """Fill the next blocks of negative funding."""
+    count, symbols = aprs.apr.shape
+    for symbol in range(symbols):
+        negative[count, symbol] = count
+    for block in range(count - 1, -1, -1):
+        is_checked = blocks.check[blocks.first[block]] < blocks.first[block + 1]
         for symbol in range(symbols):
-            found.negative[block, symbol] = found.negative[block + 1, symbol]
-            if is_checked and aprs.apr[block, symbol] < exit_apr:
-                found.negative[block, symbol] = block
+            leaves = is_checked and aprs.apr[block, symbol] < exit_apr
+            negative[block, symbol] = block if leaves else negative[block + 1, symbol]
 
 
 @inlined
@@ -263,9 +294,9 @@ def _next_better(window: _Window, rules: Rules, block: int, last: int, held: int
     better = window.following.better
     at, hit = block, 0
     while at <= last:
-        known = better[at, held]
+        known = int(better[at, held])
         if known:
-            at, hit = (known - 1) >> 1, (known - 1) & 1
+            at, hit = at + ((known - 1) >> 1), (known - 1) & 1
             if hit:
                 break
         elif _may_be_better(window, rules, at, held):
@@ -275,11 +306,11 @@ def _next_better(window: _Window, rules: Rules, block: int, last: int, held: int
             at += 1
     passed = block
     while passed < at:
-        known = better[passed, held]
-        better[passed, held] = 1 + 2 * at + hit
-        passed = max((known - 1) >> 1, passed + 1) if known else passed + 1
+        known, ahead = int(better[passed, held]), at - passed
+        better[passed, held] = 1 + 2 * ahead + hit if ahead <= MOST_AHEAD else 1 + 2 * MOST_AHEAD
+        passed += max((known - 1) >> 1, 1) if known else 1
     if hit:
-        better[at, held] = 1 + 2 * at + 1
+        better[at, held] = 2
     return at
 
 
@@ -497,6 +528,7 @@ def _by_checks(
     entry: int,
     step: int,
     out: Outcomes,
+    number: int,
     line: int,
 ) -> tuple[int, int, int, int, int]:
     """Make every check from ``step`` on until the hedge ends; returns as ``_exit``, and the next trade's place."""
@@ -516,7 +548,7 @@ def _by_checks(
         reason, better, roll = judge(market, rules, one, 0, held, money, row, at_step(market, step))
         if roll:
             roll_on(market, rules, held, money, step)
-            _write(out, line, entry, step, ROLLED, row)
+            _write(window.memory, out, number, line, entry, step, ROLLED, row)
             line += 1
         elif reason:
             return step, row, reason, better, line
@@ -550,23 +582,20 @@ def _fill_one(window: _Window, rules: Rules, one: Signals, row: int) -> None:
 
 
 @inlined
-def _write(out: Outcomes, line: int, entry: int, step: int, reason: int, row: int) -> None:
-    out.trades[line, ENTRY], out.trades[line, CLOSED_STEP] = entry, step
-    out.trades[line, REASON], out.trades[line, ROW] = reason, row
-
-
-@inlined
-def _hash(memory: Memory, out: Outcomes, number: int, end: int) -> None:
-    """Hash what a set decided."""
-    mix, other = FIRST_MIX, SECOND_MIX
-    for line in range(out.first[number], end):
-        whole = memory.entries[out.trades[line, ENTRY]]
-        opened = np.uint64(whole[OPENED_STEP] * 65_536 + whole[SYMBOL])
-        closed = np.uint64(out.trades[line, CLOSED_STEP] * 16 + out.trades[line, REASON])
-        mix = (mix ^ opened) * FIRST_MIX
-        mix = (mix ^ (mix >> SHIFT) ^ closed) * SECOND_MIX
-        other = (other ^ (other >> SHIFT) ^ mix) * FIRST_MIX
-    out.digest[number, 0], out.digest[number, 1] = mix, other
+def _write(memory: Memory, out: Outcomes, number: int, line: int, entry: int, step: int, reason: int, row: int) -> None:
+    """Add a line to what a set did, and to the hash of its decisions."""
+    trade, state, digest = out.trades[line], out.state[number], out.digest[number]
+    trade[ENTRY], trade[CLOSED_STEP], trade[REASON], trade[ROW] = entry, step, reason, row
+    trade[BEFORE] = state[LAST]
+    state[LAST] = line
+    state[COUNT] += 1
+    whole = memory.entries[entry]
+    opened = np.uint64(whole[OPENED_STEP] * 65_536 + whole[SYMBOL])
+    closed = np.uint64(step * 16 + reason)
+    mix = (digest[0] ^ opened) * FIRST_MIX
+    mix = (mix ^ (mix >> SHIFT) ^ closed) * SECOND_MIX
+    digest[1] = (digest[1] ^ (digest[1] >> SHIFT) ^ mix) * FIRST_MIX
+    digest[0] = mix
 
 
 @inlined
@@ -608,45 +637,90 @@ def chain_sets(
     memory: Memory,
     rules: Rules,
     sets: Sets,
-    number: int,
-    line: int,
+    first: int,
+    end: int,
     one: Signals,
     held: Ints,
     money: Floats,
     out: Outcomes,
-) -> int:
-    """Play sets from one on; returns the first that found no room for its trades or its openings, else their number."""
-    window = _Window(market, blocks, filters, aprs, following, memory)
-    while number < len(sets.whole):
-        own, its = sets.whole[number], _rules_of(rules, sets.whole[number], sets.numbers[number])
-        out.first[number] = line
-        net = 0.0
-        entry = _opening(window, its, held, money, 0, -1, 0)
-        while entry >= 0:
-            if line + LEAST_ROOM >= len(out.trades):
-                return number
-            step, row, reason, better = _exit(window, its, own, entry)
-            if reason == 0:
-                step, row, reason, better, line = _by_checks(window, its, one, held, money, entry, step, out, line)
-            if line + LEAST_ROOM >= len(out.trades):
-                return number
-            _write(out, line, entry, step, reason, row)
-            line += 1
-            symbol = memory.entries[entry, SYMBOL]
-            acting = row if reason in (EMERGENCY, WINDOW_ENDS) else blocks.act[row, symbol]
-            ends = reason == WINDOW_ENDS or acting < 0
-            net += _rates(window, entry, max(row, acting), ends) - out.cost[symbol]
-            if ends or (reason == EMERGENCY and its.halts):
-                break
-            until_ms = target_until(market, row, step, better) if reason == BETTER_PAIR else 0
-            entry = _next_opening(window, its, held, money, step, acting, better, until_ms)
-        if entry == NO_ROOM:
-            return number
-        out.net[number] = net
-        _hash(memory, out, number, line)
-        number += 1
-        out.first[number] = line
-    return number
+) -> bool:
+    """Play the sets from ``first`` to before ``end``; returns False when there was no room for trades or openings.
+
+    Of filters, signals and what follows from them there are several: the slots of each set say which are its own.
+    """
+    _begin(market, blocks, filters, aprs, following, memory, rules, sets, first, end, held, money, out)
+    steps, line = len(blocks.of_step), 0
+    for tile in range(TILES):
+        until = steps * (tile + 1) // TILES
+        for number in range(first, end):
+            own, its = sets.whole[number], _rules_of(rules, sets.whole[number], sets.numbers[number])
+            window = _window_of(market, blocks, filters, aprs, following, memory, own)
+            entry = out.state[number, HELD]
+            while entry >= 0 and memory.entries[entry, OPENED_STEP] < until:
+                if line + LEAST_ROOM >= len(out.trades):
+                    return False
+                entry, line = _traded(window, its, own, one, held, money, entry, out, number, line)
+            out.state[number, HELD] = entry
+            if entry == NO_ROOM:
+                return False
+    return True
+
+
+@inlined
+def _begin(
+    market: Market,
+    blocks: Blocks,
+    filters: Filters,
+    aprs: Aprs,
+    following: Following,
+    memory: Memory,
+    rules: Rules,
+    sets: Sets,
+    first: int,
+    end: int,
+    held: Ints,
+    money: Floats,
+    out: Outcomes,
+) -> None:
+    """Let each set make its first opening."""
+    for number in range(first, end):
+        window = _window_of(market, blocks, filters, aprs, following, memory, sets.whole[number])
+        its = _rules_of(rules, sets.whole[number], sets.numbers[number])
+        out.state[number, HELD] = _opening(window, its, held, money, 0, -1, 0)
+        out.state[number, LAST], out.state[number, COUNT] = -1, 0
+        out.digest[number, 0], out.digest[number, 1] = FIRST_MIX, SECOND_MIX
+        out.net[number] = 0.0
+
+
+@inlined
+def _traded(
+    window: _Window,
+    rules: Rules,
+    own: Ints,
+    one: Signals,
+    held: Ints,
+    money: Floats,
+    entry: int,
+    out: Outcomes,
+    number: int,
+    line: int,
+) -> tuple[int, int]:
+    """End a hedge and make the next opening; returns it, NO_OPENING or NO_ROOM, and the next trade's line."""
+    market, memory, blocks = window.market, window.memory, window.blocks
+    step, row, reason, better = _exit(window, rules, own, entry)
+    if reason == 0:
+        step, row, reason, better, line = _by_checks(window, rules, one, held, money, entry, step, out, number, line)
+    if line + LEAST_ROOM >= len(out.trades):
+        return NO_ROOM, line
+    _write(memory, out, number, line, entry, step, reason, row)
+    symbol = memory.entries[entry, SYMBOL]
+    acting = row if reason in (EMERGENCY, WINDOW_ENDS) else blocks.act[row, symbol]
+    ends = reason == WINDOW_ENDS or acting < 0
+    out.net[number] += _rates(window, entry, max(row, acting), ends) - out.cost[symbol]
+    if ends or (reason == EMERGENCY and rules.halts):
+        return NO_OPENING, line + 1
+    until_ms = target_until(market, row, step, better) if reason == BETTER_PAIR else 0
+    return _next_opening(window, rules, held, money, step, acting, better, until_ms), line + 1
 
 
 @inlined
@@ -684,28 +758,56 @@ def _opening(window: _Window, rules: Rules, held: Ints, money: Floats, row: int,
 
 
 @inlined
+def _window_of(
+    market: Market, blocks: Blocks, filters: Filters, aprs: Aprs, following: Following, memory: Memory, own: Ints
+) -> _Window:
+    """Return what belongs to a set."""
+    signal, passed, limit = own[SIGNAL_SLOT], own[FILTER_SLOT], own[LIMIT_SLOT]
+    return _Window(
+        market,
+        blocks,
+        Filters(filters.row[passed], filters.block[passed]),
+        Aprs(aprs.apr[signal], aprs.top[signal], aprs.leaders[signal]),
+        Following(following.entry[limit], following.negative[own[LEAVING_SLOT]], following.better[limit]),
+        memory,
+    )
+
+
+@inlined
 def _rules_of(rules: Rules, own: Ints, numbers: Floats) -> Rules:
-    """Return the thresholds of a set: those that it shares with others, and its own."""
+    """Return the thresholds of a set; those that only tables are made with are any set's."""
     return Rules(
         rules.periods,
         rules.average,
-        rules.min_apr,
+        numbers[MIN_APR],
         rules.min_volume,
         rules.max_spread,
         rules.max_discount,
         rules.max_premium,
-        rules.exit_apr,
+        numbers[EXIT_APR],
         numbers[MULTIPLIER],
         numbers[MAX_HOURS],
-        rules.gain,
+        numbers[GAIN],
         numbers[MIN_HOURS],
         own[ROLL] != 0,
         numbers[EXIT_COST],
         numbers[LOSS],
         numbers[SHORT_ALONE] != 0.0,
-        rules.halts,
+        own[HALTS] != 0,
         numbers[SUPPORT],
     )
+
+
+@compiled_in_place
+def gathered(out: Outcomes, number: int, lines: Places) -> Places:
+    """Fill the lines of a set in their order; returns them."""
+    line, place = out.state[number, LAST], len(lines)
+    while line >= 0:
+        place -= 1
+        for column in range(TRADE_FIELDS):
+            lines[place, column] = out.trades[line, column]
+        line = out.trades[line, BEFORE]
+    return lines
 
 
 @compiled_in_place
