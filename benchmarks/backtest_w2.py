@@ -32,6 +32,9 @@ PIECES = 24
 """Settlements that a hedge can be held over, and some."""
 KEPT = 8
 """Exits that are remembered for each opening."""
+PEAK, AT = 3, 4
+"""Of a set at work, beside its equity, drawdown and trades: the highest equity, and the step it has come to."""
+TILES = 64
 
 
 @compiled_in_place
@@ -249,41 +252,58 @@ def chained(  # noqa: C901, PLR0913, PLR0917 - compiled functions get their stat
     sets: Any,
     found: Any,
 ) -> bool:
-    """Play sets of one signal by chaining remembered trades; returns whether there was room."""
+    """Play sets of one signal by chaining remembered trades; returns whether there was room.
+
+    All are played through one part of the year before the next, so that what they look up stays near.
+    """
     steps, count = spot.shape[1], len(most)
     for number in range(len(sets)):
-        multiplier, age, least, slot = sets[number, 0], int(sets[number, 1]), sets[number, 2], int(sets[number, 3])
-        equity = peak = CAPITAL
-        fall, trades, t = 0.0, 0, 0
-        while t < steps - 1:
-            k = t // STEPS
-            if not most[k] > least:
-                k += 1
-                while k < count and not most[k] > least:
+        found[number, 0] = found[number, PEAK] = CAPITAL
+    for tile in range(TILES):
+        until = steps * (tile + 1) // TILES
+        for number in range(len(sets)):
+            multiplier, age, least, slot = sets[number, 0], int(sets[number, 1]), sets[number, 2], int(sets[number, 3])
+            equity, fall, trades = found[number, 0], found[number, 1], found[number, 2]
+            peak, t = found[number, PEAK], int(found[number, AT])
+            while t < steps - 1 and t < until:
+                k = t // STEPS
+                if not most[k] > least:
                     k += 1
-                t = k * STEPS
-                if t >= steps - 1:
-                    break
-            if size[0] >= len(numbers):
-                return False
-            entry = opened(spot, perp, table, numbers, whole, size, best[k], t)
-            its, own = numbers[entry], whole[entry]
-            t = ended(
-                spot, perp, rate, low, high, following, own, its, sums[entry], targets[slot, entry], (multiplier, age)
-            )
-            memory = kept[entry, t // STEPS % KEPT]
-            if memory[0] != t + 1:
-                remember(spot, perp, own, its, sums[entry], t, memory)
-            both = max(peak, equity + memory[2]), fall
-            if 1.0 - (equity + memory[1]) / both[0] > fall:
-                both = walked(spot, perp, own, its, sums[entry], t, equity, (peak, fall))
-            peak, fall = both
-            equity += memory[3]
-            trades += 1
-            peak = max(peak, equity) if t == steps - 1 or not most[t // STEPS] > least else peak
-            if t == steps - 1 or not most[t // STEPS] > least:
-                fall = max(fall, 1.0 - equity / peak)
-        found[number, 0], found[number, 1], found[number, 2] = equity, fall, trades
+                    while k < count and not most[k] > least:
+                        k += 1
+                    t = k * STEPS
+                    continue
+                if size[0] >= len(numbers):
+                    return False
+                entry = opened(spot, perp, table, numbers, whole, size, best[k], t)
+                its, own = numbers[entry], whole[entry]
+                t = ended(
+                    spot,
+                    perp,
+                    rate,
+                    low,
+                    high,
+                    following,
+                    own,
+                    its,
+                    sums[entry],
+                    targets[slot, entry],
+                    (multiplier, age),
+                )
+                memory = kept[entry, t // STEPS % KEPT]
+                if memory[0] != t + 1:
+                    remember(spot, perp, own, its, sums[entry], t, memory)
+                both = max(peak, equity + memory[2]), fall
+                if 1.0 - (equity + memory[1]) / both[0] > fall:
+                    both = walked(spot, perp, own, its, sums[entry], t, equity, (peak, fall))
+                peak, fall = both
+                equity += memory[3]
+                trades += 1
+                peak = max(peak, equity) if t == steps - 1 or not most[t // STEPS] > least else peak
+                if t == steps - 1 or not most[t // STEPS] > least:
+                    fall = max(fall, 1.0 - equity / peak)
+            found[number, 0], found[number, 1], found[number, 2] = equity, fall, trades
+            found[number, PEAK], found[number, AT] = peak, t
     return True
 
 
@@ -329,7 +349,7 @@ def all_chained(spot: Any, perp: Any, rate: Any, sets: Any) -> Any:
     kept, size = np.zeros((OPENINGS, KEPT, 4)), np.zeros(1, dtype=np.int64)
     apr, best, most = np.empty((count, pairs)), np.empty(count, dtype=np.int64), np.empty(count)
     following = np.empty((count + 1, pairs), dtype=np.int64)
-    found = np.empty((len(sets), 3))
+    found = np.zeros((len(sets), 5))
     place, known = 0, None
     while place < len(sets):
         periods, gain = sets[place][:2]
@@ -392,7 +412,7 @@ def main() -> int:
             began = time.process_time()
             held(spot, perp, rate, apr, best, most, rules)
             looped.append(time.process_time() - began)
-            equal = equal and tuple(found[place].tolist()) == tuple(float(each) for each in expected)
+            equal = equal and tuple(found[place, :3].tolist()) == tuple(float(each) for each in expected)
         plain = float(np.median(looped))
         print(f"W2, {count:,} sets, {found[:, 2].mean():.0f} trades a set")
         print(f"  a plain loop over held steps       {plain * 1e6:10.1f} us a set")

@@ -311,6 +311,28 @@ def test_findings_are_one_line_each_and_the_exit_code_says_that_there_are_some(s
 
 
 @pytest.mark.parametrize("word", ["list", "check"])
+@pytest.mark.parametrize("empty", [0, 1])
+def test_a_file_without_rows_is_refused_by_name(shell: Shell, place: Path, word: str, empty: int) -> None:
+    rows = [hours(48), prints(6)]
+    rows[empty] = []
+    write_archive(place, *rows)
+    assert shell.refused("data", word, "--data", place) == f"{place / FILES[empty]}: no rows"
+
+
+def test_a_pair_of_which_one_file_has_nothing_is_found(shell: Shell, place: Path) -> None:
+    write_archive(place, hours(48), [*prints(6), *prints(6, symbol="ETHUSDT")])
+    said = shell("data", "check", "--data", place)
+    assert said.code == 1
+    assert said.out.splitlines() == [
+        (
+            "funding.parquet binance ETHUSDT 2025-03-01 00:00 gap: "
+            "not in prices_hourly.parquet; the pair cannot be replayed"
+        ),
+        "1 finding",
+    ]
+
+
+@pytest.mark.parametrize("word", ["list", "check"])
 def test_a_folder_without_history_is_refused(shell: Shell, place: Path, word: str) -> None:
     assert shell.refused("data", word, "--data", "nowhere").startswith("--data nowhere: no such folder")
     (place / "empty").mkdir()

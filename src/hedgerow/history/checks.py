@@ -13,6 +13,7 @@ from statistics import median
 
 from msgspec import Struct
 
+from hedgerow.domain.errors import HistoryError
 from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, read_rows
 from hedgerow.history.quality import SAME_SETTLEMENT_MS
 
@@ -73,7 +74,7 @@ def inventory(folder: Path) -> tuple[Inventory, ...]:
     """Return what the two files hold, by file, symbol and exchange.
 
     Raises:
-        HistoryError: a file is missing, unreadable or has other columns.
+        HistoryError: a file is missing, unreadable, has other columns or no rows.
     """
     return tuple(
         Inventory(
@@ -93,17 +94,35 @@ def check_folder(folder: Path) -> tuple[Finding, ...]:
     """Return what is found in the two files, by file, symbol, exchange and time.
 
     Raises:
-        HistoryError: a file is missing, unreadable or has other columns.
+        HistoryError: a file is missing, unreadable, has other columns or no rows.
     """
     findings: list[Finding] = []
-    for file, symbol, exchange, rows in _series(folder):
+    series = list(_series(folder))
+    for file, symbol, exchange, rows in series:
         check = _funding if file == FUNDING_FILE else _prices
         found = [
             Finding(file=file, exchange=exchange, symbol=symbol, kind=kind, at_ms=at, detail=detail)
             for kind, at, detail in check(rows)
         ]
         findings += sorted(found, key=lambda finding: (finding.at_ms, finding.kind, finding.detail))
-    return tuple(findings)
+    return (*findings, *_alone(series))
+
+
+def _alone(series: Sequence[tuple[str, str, str, ParquetRows]]) -> Iterator[Finding]:
+    """Yield the symbols of one file that the other one does not have."""
+    other_than = {PRICES_FILE: FUNDING_FILE, FUNDING_FILE: PRICES_FILE}
+    held = {(file, symbol) for file, symbol, _, _ in series}
+    for file, symbol, exchange, rows in series:
+        if (other_than[file], symbol) not in held:
+            detail = f"not in {other_than[file]}; the pair cannot be replayed"
+            yield Finding(
+                file=file,
+                exchange=exchange,
+                symbol=symbol,
+                kind=FindingKind.GAP,
+                at_ms=rows.times_ms[0],
+                detail=detail,
+            )
 
 
 _Found = tuple[FindingKind, int, str]
@@ -111,7 +130,10 @@ _Found = tuple[FindingKind, int, str]
 
 def _series(folder: Path) -> Iterator[tuple[str, str, str, ParquetRows]]:
     for file in (PRICES_FILE, FUNDING_FILE):
-        for symbol, venues in sorted(read_rows(folder / file, first_ms=FIRST_MS, last_ms=LAST_MS).items()):
+        found = read_rows(folder / file, first_ms=FIRST_MS, last_ms=LAST_MS)
+        if not found:
+            raise HistoryError(f"{folder / file}: no rows")
+        for symbol, venues in sorted(found.items()):
             for exchange, rows in sorted(venues.items()):
                 yield file, symbol, exchange, rows
 

@@ -20,28 +20,12 @@ from hedgerow.domain.instrument import FeeRates
 from hedgerow.history.archive import ArchiveMarketData
 from hedgerow.strategy.parameters import StrategyParameters
 from support.backtest_markets import FIRST, Coin, drawn_coin, drawn_parameters, write_market
-from support.backtest_oracle import REASONS, Oracle
 from support.drawing import examples
+from support.kernel_and_oracle import kernel_and_oracle
 
 pytestmark = pytest.mark.slow
 
 FEES = (0.0005, 0.0001, 0.00275)
-Trade = tuple[Any, ...]
-
-
-def both(market_data: ArchiveMarketData, parameters: StrategyParameters, grid: Grid, fee: float) -> tuple[Any, Any]:
-    """Return trades and log of the kernel, and those of the oracle."""
-    times = {"start_ms": grid.start_ms, "end_ms": grid.end_ms, "cycle_ms": grid.cycle_ms, "guard_ms": grid.guard_ms}
-    oracle = Oracle(market_data, parameters, fee=fee, **times).play()
-    tables = build_tables(market_data, grid, Books.of(market_data, bottomless=True))
-    played = play(market_of(tables, 5000.0), rules_of(parameters))
-    trades = [
-        (tables.symbols[w[0]], w[1], w[2], w[5], w[6], REASONS[w[7]], n[0], n[4], n[5])
-        for w, n in zip(played.whole.tolist(), played.numbers.tolist(), strict=True)
-    ]
-    words = ("open", "close", "roll")
-    log = [(a, words[b], tables.symbols[c], REASONS.get(d, "")) for a, b, c, d in played.log.tolist()]
-    return (trades, log), ([tuple(trade[:-1]) for trade in oracle.trades], oracle.log)
 
 
 @given(seed=st.integers(0, 1 << 30))
@@ -56,7 +40,7 @@ def test_the_kernel_does_what_the_plain_rules_do_check_by_check(seed: int) -> No
         market_data = ArchiveMarketData.load(Path(folder), start=FIRST, days=6, fees=rates)
     cycle, guard = random.choice([300, 300, 300, 900, 3600, 90, 200, 7000]), random.choice([60, 60, 0, 45])
     grid = Grid.of(FIRST, FIRST + timedelta(days=days), cycle, guard)
-    kernel, oracle = both(market_data, drawn_parameters(random), grid, fee)
+    kernel, oracle = kernel_and_oracle(market_data, drawn_parameters(random), grid, fee)
     assert kernel == oracle
 
 
