@@ -42,7 +42,11 @@ def test_the_kernel_does_what_the_plain_rules_do_on_real_history(
         DATA, start=start, days=DAYS, symbols=symbols, exchange="binance", fees=FeeRates(maker=fee, taker=fee)
     )
     guide = StrategyParameters()
-    parameters = replace(guide, position_management=replace(guide.position_management, same_pair=same_pair))
+    parameters = replace(
+        guide,
+        position_management=replace(guide.position_management, same_pair=same_pair),
+        funding_rate_strategy=replace(guide.funding_rate_strategy, min_funding_apr=0.05),
+    )
     grid = Grid.of(start, start + timedelta(days=DAYS), 300, 60)
     kernel, oracle = kernel_and_oracle(market_data, parameters, grid, FEE)
     assert kernel == oracle
