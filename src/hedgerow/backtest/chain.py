@@ -322,7 +322,7 @@ class _Slots:
         self._filled = 0
 
     def of(self, key: tuple[object, ...], fill: Callable[[int], None]) -> int | None:
-        """Return the place of a key until ``release``, filled anew where it is another's; None when all are taken."""
+        """Return the place of a key until ``release``, filled again where it is another's; None when all are taken."""
         used = self._used.get(key)
         if used is not None:
             return used
