@@ -84,6 +84,18 @@ def test_what_was_taken_and_is_not_in_the_log_stays_taken_though_the_legs_match_
     assert not exposed(harness.buys("4")).taken
 
 
+@pytest.mark.parametrize(("seconds", "guilty"), [(15, False), (25, True)])
+def test_coins_that_a_resting_slice_bought_are_naked_since_then_and_not_since_the_owner_sold(
+    seconds: int, *, guilty: bool
+) -> None:
+    harness = hedged().advance_time(60)
+    opening = replace(new_job(ExecutionKind.OPEN, pair=PAIR, spot="20", perp="20"), state=ExecutionState.RESTING)
+    harness.holds(ledger_of(hedge("10", pair=PAIR), execution=replace(opening, naked_alarmed=True)))
+    assert exposed(harness.owner_sells("1")).taken
+    assert not exposed(harness.advance_time(40).buys("3")).taken
+    assert (Invariant.BOUND in harness.advance_time(seconds).look()) is guilty
+
+
 def test_an_act_that_touches_no_leg_excuses_none() -> None:
     harness = hedged().advance_time(60).buys("3").deposits("1000")
     assert not exposed(harness).taken
@@ -305,6 +317,24 @@ def test_coins_worth_an_order_are_no_dust_of_a_redenominated_coin(quantity: str,
     harness.world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(1000)))
     kept(harness.advance_time(60).buys(quantity), quantity).advance_time(60).look()
     assert list(harness.legs.exposed) == exposed_symbols
+
+
+def test_dust_that_the_log_still_counts_in_old_coins_makes_no_redenominated_hedge_naked() -> None:
+    harness = kept(LegHarness().buys("2.03").shorts("2.05"), "0.04")
+    assert harness.look() == []
+    harness.world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(1000)))
+    harness.legs.redenominated(PAIR, Decimal(1000))
+    harness.advance_time(1).look()
+    assert harness.legs.exposed == {}
+    assert exposed(harness.sells("0.00013")).quantity < 0
+
+
+def test_dust_that_the_owner_sold_makes_no_coins_too_few() -> None:
+    harness = kept(LegHarness().buys("0.08"), "0.08").owner_sells("0.079")
+    harness.market_data.set_prices(harness.now, "900")
+    harness.advance_time(60).look()
+    assert harness.legs.exposed == {}
+    assert exposed(harness.shorts("0.08")).quantity < 0
 
 
 def test_coins_bought_beside_dust_whose_price_rose_are_no_dust() -> None:

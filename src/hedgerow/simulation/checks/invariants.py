@@ -287,8 +287,11 @@ def _within_its_state(
     begun = max(exposure.state_since, exposure.since) if waits else exposure.state_since
     inside = (now - begun).total_seconds()
     allowed = OUTCOME_SECONDS[job.state] if waits else STATE_SECONDS.get(job.state, 0.0)
-    if exposure.taken and job.state is ExecutionState.RESTING:
-        allowed = job.limits.maker_timeout_seconds  # what others take meanwhile is seen when the slice has ended
+    if job.state is ExecutionState.RESTING:
+        if exposure.taken:
+            allowed = job.limits.maker_timeout_seconds  # what others take meanwhile is seen when the slice has ended
+        else:
+            inside = (now - max(begun, exposure.own_begun)).total_seconds()
     if inside > allowed + patience + SLACK_SECONDS:
         yield Invariant.BOUND, f"{what}, {job.state} for {inside:.0f} s, {allowed:.0f} s allowed"
     if job.state is ExecutionState.NAKED and ledger.halt is None and not exposure.being_logged:

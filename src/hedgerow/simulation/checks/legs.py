@@ -313,9 +313,11 @@ class LegWatch:
             self._note_even(pair)
             return
         least = own_tolerance(pair, price, ZERO)
-        own -= min(dust.quantity, max(least, self._dust.kept.get(pair.base, ZERO))) if dust else ZERO
+        kept = min(dust.quantity, max(least, self._dust.kept.get(pair.base, ZERO))) if dust else ZERO
         swept = min(unsold_dust(self.ledger, pair, self._dust.swept.get(pair.base, ZERO)), least)
-        own -= min(swept, max(ZERO, own - short))  # it excuses coins too many, never too few
+        # It excuses coins too many, never makes too few: others may have sold it, or its coin may have been
+        # redenominated, and the log say so later.
+        own -= min(kept + swept, max(ZERO, own - short))
         taken = self._left_of_taken(pair, own - short, least)
         # The owner's part of a balance that was rounded is known to its smallest amount only.
         rounded = SMALLEST_COIN if pair.base in self._recounted else ZERO

@@ -249,7 +249,7 @@ def _repair(held: _Held) -> Decision | None:
     return Trim(
         market=market,
         quantity=quantity,
-        plan=trimming_plan(held.hedge.pair, spot=spot, perp=perp, price=held.price, bounds=held.bounds),
+        plan=trimming_plan(held.hedge.pair, spot=spot, perp=perp, price=held.price, bounds=held.excess_bounds),
         detail=held.health.text,
         evaluation=held.evaluation,
         health=held.health,

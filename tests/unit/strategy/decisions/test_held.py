@@ -182,10 +182,10 @@ def test_coins_are_not_sold_below_what_other_prices_support() -> None:
     assert (plan.spot_floor, plan.perp_ceiling) == (Decimal(95), Decimal(105))
 
 
-def short_bought_back(minutes: int) -> HedgedPosition:
-    """Return a hedge whose short was bought back so long ago; its coins are still there."""
+def short_bought_back(minutes: int, quantity: str = "10") -> HedgedPosition:
+    """Return a hedge whose short, or a part of it, was bought back so long ago; its coins are still there."""
     bought = OrderRecord.of_fill(
-        fill(Market.PERP, Side.BUY, "10", trade_id=9, at=NOW - timedelta(minutes=minutes)),
+        fill(Market.PERP, Side.BUY, quantity, trade_id=9, at=NOW - timedelta(minutes=minutes)),
         hedge_id="h1",
         base="AAA",
         fee_quote=Decimal(0),
@@ -202,6 +202,17 @@ def test_coins_are_sold_below_a_foreign_index_only_once_their_short_is_gone_for_
     found = decided(short_bought_back(16), foreign)
     assert isinstance(found, Close)
     assert found.plan.spot_floor is None
+
+
+@pytest.mark.parametrize(("minutes", "floor"), [(14, Decimal(285)), (16, None)])
+def test_coins_whose_part_of_the_short_is_gone_for_long_are_sold_below_a_foreign_index(
+    minutes: int, floor: Decimal | None
+) -> None:
+    market = market_of(replace(HELD, perp=("300", "300"), mark="300", index="300"))
+    foreign = observed(market, holding(short_of(quantity="9.5"), coins="10"))
+    found = decided(short_bought_back(minutes, "0.5"), foreign)
+    assert isinstance(found, Trim)
+    assert (found.market, found.quantity, found.plan.spot_floor) == (Market.SPOT, Decimal("0.5"), floor)
 
 
 def test_the_emergency_stop_comes_before_everything() -> None:
