@@ -84,16 +84,16 @@ def test_what_was_taken_and_is_not_in_the_log_stays_taken_though_the_legs_match_
     assert not exposed(harness.buys("4")).taken
 
 
-@pytest.mark.parametrize(("seconds", "guilty"), [(15, False), (25, True)])
+@pytest.mark.parametrize(("seconds", "condemned"), [(15, False), (25, True)])
 def test_coins_that_a_resting_slice_bought_are_naked_since_then_and_not_since_the_owner_sold(
-    seconds: int, *, guilty: bool
+    seconds: int, *, condemned: bool
 ) -> None:
     harness = hedged().advance_time(60)
     opening = replace(new_job(ExecutionKind.OPEN, pair=PAIR, spot="20", perp="20"), state=ExecutionState.RESTING)
     harness.holds(ledger_of(hedge("10", pair=PAIR), execution=replace(opening, naked_alarmed=True)))
     assert exposed(harness.owner_sells("1")).taken
     assert not exposed(harness.advance_time(40).buys("3")).taken
-    assert (Invariant.BOUND in harness.advance_time(seconds).look()) is guilty
+    assert (Invariant.BOUND in harness.advance_time(seconds).look()) is condemned
 
 
 def test_an_act_that_touches_no_leg_excuses_none() -> None:
