@@ -114,14 +114,17 @@ def test_coins_whose_short_another_price_liquidated_are_sold_after_a_quarter_of_
     assert harness.ledger.halt is not None
 
 
-def test_coins_that_lost_a_part_of_their_short_at_another_price_are_sold_after_a_quarter_of_an_hour() -> None:
+@pytest.mark.parametrize(
+    "share", ["0.5", "0.08"], ids=["the hedge would be closed for it", "the larger leg would be trimmed"]
+)
+def test_coins_that_lost_a_part_of_their_short_at_another_price_are_sold_after_a_quarter_of_an_hour(share: str) -> None:
     capital = CapitalManagement(capital_fraction=Decimal("0.2"))
     harness = harness_of(poll_seconds=30, parameters=replace(PATIENT, capital_management=capital))
     harness.run(0.5)
     orders = len(harness.venue.orders)
     harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(300)))
     short = harness.short()
-    harness.world.deleverage(SYMBOL, make_pair().perp.floor_quantity(short / 2))
+    harness.world.deleverage(SYMBOL, make_pair().perp.floor_quantity(short * Decimal(share)))
     harness.run(0.24)
     assert len(harness.venue.orders) == orders, "the index may be right, and the spot book a wick"
     harness.run(0.1)
