@@ -13,6 +13,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
+from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import BookDistortion, Redenomination
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.wire.rest.faults import RequestFault
@@ -26,7 +27,7 @@ from hedgerow.simulation.scenario import Transport
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from support.judging import LegHarness
 from support.toy_venue import new_job
-from support.views import NOW
+from support.views import NOW, hedge, ledger_of
 from support.worlds import SYMBOL, make_pair
 
 PAIR = make_pair()
@@ -164,6 +165,29 @@ def test_a_plan_that_a_bot_logged_before_its_process_ended_is_judged_by_what_was
     judge.revived()
     judge.loaded(judge.ledger)
     assert len(judge.violations) == before
+
+
+# --- corrective closings ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("coins", "short", "guilty"),
+    [
+        pytest.param("0.30", "0.22", False, id="27 %, 8 USDT"),
+        pytest.param("0.22", "0.30", False, id="27 %, too few coins"),
+        pytest.param("1.00", "0.94", True, id="6 %, 6 USDT"),
+        pytest.param("0.30", "0.26", True, id="13 %, 4 USDT: too little for an order"),
+    ],
+)
+def test_a_small_hedge_is_closed_for_legs_that_differ_by_a_tenth_and_an_order(
+    coins: str, short: str, *, guilty: bool
+) -> None:
+    harness = LegHarness().buys(coins).shorts(short).holds(ledger_of(hedge("1", pair=PAIR))).advance_time(300)
+    harness.look()
+    assert harness.legs.exposed == {}, "less than two smallest orders"
+    job = new_job(ExecutionKind.CLOSE, pair=PAIR, spot=coins, perp=short, at=harness.now, urgent=True)
+    rules = [rule for rule, _ in harness.conduct.begins(replace(job, reason=Reason.IMBALANCE), harness.legs.ledger)]
+    assert (Invariant.SUPPORTED in rules) is guilty
 
 
 # --- the leverage ----------------------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def test_a_fault_counts_from_its_own_time_though_the_exchange_was_asked_long_bef
     assert bool(list(harness.duties.ends(opening, given_up, ()))) is violated
 
 
-def rotations() -> tuple[Duties, Ledger]:
+def rotations(first_hours: float = 40.0) -> tuple[Duties, Ledger]:
     """Return two hedges old enough to make room, of which AAA pays half as much as BBB."""
     other = make_pair("BBBUSDT")
     market_data = ScriptedMarketData([Listing(PAIR), Listing(other)])
@@ -131,10 +131,10 @@ def rotations() -> tuple[Duties, Ledger]:
     exchange = JudgedExchange(make_world(market_data))
     door: ExchangeHarness = exchange  # type: ignore[assignment] # the judge reads no more of it
     exchange.world.advance(exchange.world.now + timedelta(hours=50, minutes=30))
-    begun = exchange.world.now - timedelta(hours=40)
     held = [
         replace(hedge("10", pair=pair), hedge_id=name, opened_at=begun, counted_from=begun)
-        for name, pair in (("h1", PAIR), ("h2", other))
+        for name, pair, hours in (("h1", PAIR, first_hours), ("h2", other, 40.0))
+        for begun in (exchange.world.now - timedelta(hours=hours),)
     ]
     return Duties(door, StrategyParameters), several_of(*held)
 
@@ -153,3 +153,11 @@ def test_a_hedge_that_could_not_be_closed_lets_the_next_one_make_room_until_the_
     assert not list(duties.rotates(better, ledger))
     list(duties.checked(ledger))
     assert [rule for rule, _ in duties.rotates(better, ledger)] == [Invariant.SETTINGS]
+
+
+@pytest.mark.parametrize(("seconds", "guilty"), [(-1, False), (60, False), (180, True)])
+def test_a_hedge_makes_room_once_it_was_old_enough_when_the_bot_read_its_age(seconds: float, *, guilty: bool) -> None:
+    least = StrategyParameters().position_management.better_opportunity_min_hours
+    duties, ledger = rotations(least + seconds / 3600)
+    better = job(hedge_id="h2", pair=make_pair("BBBUSDT"), reason=Reason.BETTER_PAIR)
+    assert bool(list(duties.rotates(better, ledger))) is guilty

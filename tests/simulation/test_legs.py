@@ -11,6 +11,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.position import DustLot
@@ -374,5 +375,25 @@ def test_less_than_the_smallest_amount_of_a_balance_is_no_leg_of_a_redenominated
     harness = LegHarness(coins="0.254", price="3600")
     harness.world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(10**7)))
     harness.legs.redenominated(PAIR, Decimal(owners_factor))  # 2.54e-8 are the owner's; the balance has eight decimals
+    harness.look()
+    assert list(harness.legs.exposed) == exposed_symbols
+
+
+@pytest.mark.parametrize("recounted", [False, True], ids=["the log is in old coins still", "the log is in new coins"])
+@pytest.mark.parametrize(("bought", "exposed_symbols"), [("0", []), ("0.0003", [SYMBOL])])
+def test_dust_of_a_redenominated_coin_is_a_thousandth_before_the_log_has_it(
+    bought: str, exposed_symbols: list[str], *, recounted: bool
+) -> None:
+    held = hedge("4", pair=PAIR)
+    dust = {"AAA": DustLot(asset="AAA", quantity=Decimal("0.001"), cost=Decimal("0.1"))}
+    harness = LegHarness().buys("4").shorts("4").holds(replace(ledger_of(held), dust=dust))
+    assert harness.look() == []
+    harness.world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(1000)))
+    harness.legs.redenominated(PAIR, Decimal(1000))
+    if bought != "0":
+        harness.buys(bought)
+    if recounted:
+        event = ev.HedgeRedenominated(at=harness.now, hedge_id=held.hedge_id, factor=Decimal(1000))
+        harness.holds(apply(harness.legs.ledger, event))
     harness.look()
     assert list(harness.legs.exposed) == exposed_symbols

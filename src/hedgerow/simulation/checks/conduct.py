@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, HedgeExecution
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderRequest, TimeInForce
@@ -49,6 +49,8 @@ URGENT = {
     *(Reason.EMERGENCY_STOP, Reason.HEALTH, Reason.LEG_GONE, Reason.LIQUIDATED, Reason.IMBALANCE),
     Reason.LIQUIDATION_NEAR,
 }
+CLOSED_APART = Decimal("0.10")
+"""Of the larger leg: a hedge whose legs differ by more is closed (docs/guide.md)."""
 FOR_PROFIT = {Reason.FEES_COVERED, Reason.MAX_AGE, Reason.BETTER_PAIR, Reason.NEGATIVE_FUNDING}
 """Reasons that wait for a settlement to pass, and pay no more than usual."""
 TRIM_SHARE = Decimal("0.9")
@@ -257,6 +259,7 @@ class Conduct:
         return (
             self._differ_lately(symbol)
             or pair is None
+            or self._differ_much(pair)
             or not pair.tradable
             or position is None
             or position.leverage != 1
@@ -276,6 +279,13 @@ class Conduct:
             return False
         short = self._world.account().short(symbol)
         return abs(self._legs.difference(pair)) > own_tolerance(pair, prices_of(self._world, symbol).spot, short)
+
+    def _differ_much(self, pair: BasisPair) -> bool:
+        """Whether the legs differ by more than 10 % of the larger one, however small both are, and by an order."""
+        short, excess = self._world.account().short(pair.symbol), self._legs.difference(pair)
+        spot = prices_of(self._world, pair.symbol).spot
+        least = max(pair.lot_step, pair.min_notional / spot) if excess > 0 else pair.lot_step
+        return abs(excess) > max(least, max(short, short + excess) * CLOSED_APART * Decimal(1 - SLACK))
 
     def _differ_little(self, symbol: str) -> bool:
         """Whether the legs differ by more than 2 % and by a lot, which a bot may trim."""

@@ -34,6 +34,8 @@ SLACK = 0.01
 IDLE_USDT = Decimal(2)
 ZERO_TIME, RATES_KNOWN = timedelta(0), timedelta(minutes=16)
 """A settled rate is known to a bot so much later at the latest."""
+READ_WITHIN = timedelta(minutes=2)
+"""How long before a job begins a bot may have read what it decided by: how old a hedge was, for example."""
 RESTING = timedelta(hours=25)
 """The longest rest of a pair whose opening failed, or that was closed for its health."""
 NEARLY_APART = Decimal("0.045")
@@ -154,7 +156,7 @@ class Duties:
     def _may_rotate(self, hedge: HedgedPosition, ledger: Ledger) -> bool:
         """Whether nothing but a rule for profit keeps a hedge: it is old enough, tradable, and cheap to leave."""
         least = self._parameters().position_management.better_opportunity_min_hours
-        hours = (self._world.now - hedge.counted_from).total_seconds() / 3600
+        hours = (self._world.now - READ_WITHIN - hedge.counted_from).total_seconds() / 3600
         kept = hedge.hedge_id in ledger.deferrals or hedge.hedge_id in self._put_back
         kept = kept or self._are_apart(hedge.symbol) or self._expensive_to_leave(hedge)
         return hours > least and self._tradable(hedge.symbol) and self._cheap(hedge.symbol) and not kept

@@ -80,6 +80,8 @@ class _Dust(Struct, kw_only=True):
     """What became a hedge's again since its last job."""
     kept: dict[str, Decimal]
     """What is kept: of each part as many as were too few for an order when it was kept."""
+    old: dict[str, tuple[Decimal, Decimal]]
+    """What the ledger had when its coins were exchanged, and for how many of them a new one stands."""
 
 
 class LegWatch:
@@ -108,7 +110,7 @@ class LegWatch:
         """Symbols of which the log does not have yet what others took."""
         self._forced_seen: set[int] = set()
         """Trades that the venue forced and that are in it already."""
-        self._dust = _Dust(swept={}, kept={})
+        self._dust = _Dust(swept={}, kept={}, old={})
         self._apart: dict[str, tuple[datetime, datetime | None]] = {}
         """Since when the legs of a symbol are apart, whether a bot runs or not, and when they matched again."""
         self._even_at: dict[str, datetime] = {}
@@ -228,6 +230,9 @@ class LegWatch:
         self.residues[base] = max(self.residues.get(base, ZERO) / factor, COIN_ROUNDING)
         self._dust.kept[base] = self._dust.kept.get(base, ZERO) / factor
         self._recounted.add(base)
+        dust = self.ledger.dust.get(base)
+        if dust is not None:
+            self._dust.old[base] = dust.quantity, factor
         self._taken.pop(pair.symbol, None)
         self.exposed.pop(pair.symbol, None)
         self._apart.pop(pair.symbol, None)
@@ -238,8 +243,7 @@ class LegWatch:
 
     def difference(self, pair: BasisPair) -> Decimal:
         """Return by how many base units the bot's coins, dust left out, exceed its short now."""
-        dust = self.ledger.dust.get(pair.base)
-        return self._difference(pair, self._world.account()) - (dust.quantity if dust else ZERO)
+        return self._difference(pair, self._world.account()) - self._dust_of(pair.base)
 
     def apart_since(self, symbol: str) -> datetime | None:
         """Return since when the legs of a symbol are apart by what a bot can know; None when they never were.
@@ -304,7 +308,7 @@ class LegWatch:
         blocked = self._blocked.pop(pair.symbol, frozenset())
         if before is not None and not self._dead:
             self._worsen(before, now)
-        price, dust = prices_of(self._world, pair.symbol).spot, self.ledger.dust.get(pair.base)
+        price, dust = prices_of(self._world, pair.symbol).spot, self._dust_of(pair.base)
         pair = self._world.pair(pair.symbol) or pair  # its grids may have changed
         self._note_apart(pair, apart=abs(own - short) > own_tolerance(pair, price, max(own, short)))
         if own == short == 0:
@@ -313,10 +317,9 @@ class LegWatch:
             self._note_even(pair)
             return
         least = own_tolerance(pair, price, ZERO)
-        kept = min(dust.quantity, max(least, self._dust.kept.get(pair.base, ZERO))) if dust else ZERO
+        kept = min(dust, max(least, self._dust.kept.get(pair.base, ZERO)))
         swept = min(unsold_dust(self.ledger, pair, self._dust.swept.get(pair.base, ZERO)), least)
-        # It excuses coins too many, never makes too few: others may have sold it, or its coin may have been
-        # redenominated, and the log say so later.
+        # It excuses coins too many, never makes too few: others may have sold it, and the log say so later.
         own -= min(kept + swept, max(ZERO, own - short))
         taken = self._left_of_taken(pair, own - short, least)
         # The owner's part of a balance that was rounded is known to its smallest amount only.
@@ -375,6 +378,13 @@ class LegWatch:
         unseen = timedelta(seconds=self._harness.patience_seconds) + UNSEEN
         goes_on = known is not None and (known[1] is None or now - known[1] <= unseen)
         self._apart[pair.symbol] = (known[0] if known and goes_on else self._since_the_fill(pair), None)
+
+    def _dust_of(self, base: str) -> Decimal:
+        """Return the coins that the ledger keeps as dust, in present ones: it learns later that they were exchanged."""
+        lot, (before, factor) = self.ledger.dust.get(base), self._dust.old.get(base, (None, Decimal(1)))
+        if lot is None:
+            return ZERO
+        return lot.quantity / factor if lot.quantity == before else lot.quantity
 
     def _since_the_fill(self, pair: BasisPair) -> datetime:
         """Return when the first trade since the last look was made: with it the legs began to differ."""
