@@ -171,7 +171,7 @@ def test_a_plan_that_a_bot_logged_before_its_process_ended_is_judged_by_what_was
 
 
 @pytest.mark.parametrize(
-    ("coins", "short", "guilty"),
+    ("coins", "short", "violated"),
     [
         pytest.param("0.30", "0.22", False, id="27 %, 8 USDT"),
         pytest.param("0.22", "0.30", False, id="27 %, too few coins"),
@@ -180,14 +180,14 @@ def test_a_plan_that_a_bot_logged_before_its_process_ended_is_judged_by_what_was
     ],
 )
 def test_a_small_hedge_is_closed_for_legs_that_differ_by_a_tenth_and_an_order(
-    coins: str, short: str, *, guilty: bool
+    coins: str, short: str, *, violated: bool
 ) -> None:
     harness = LegHarness().buys(coins).shorts(short).holds(ledger_of(hedge("1", pair=PAIR))).advance_time(300)
     harness.look()
     assert harness.legs.exposed == {}, "less than two smallest orders"
     job = new_job(ExecutionKind.CLOSE, pair=PAIR, spot=coins, perp=short, at=harness.now, urgent=True)
     rules = [rule for rule, _ in harness.conduct.begins(replace(job, reason=Reason.IMBALANCE), harness.legs.ledger)]
-    assert (Invariant.SUPPORTED in rules) is guilty
+    assert (Invariant.SUPPORTED in rules) is violated
 
 
 # --- the leverage ----------------------------------------------------------------------------------------------------

@@ -155,9 +155,9 @@ def test_a_hedge_that_could_not_be_closed_lets_the_next_one_make_room_until_the_
     assert [rule for rule, _ in duties.rotates(better, ledger)] == [Invariant.SETTINGS]
 
 
-@pytest.mark.parametrize(("seconds", "guilty"), [(-1, False), (60, False), (180, True)])
-def test_a_hedge_makes_room_once_it_was_old_enough_when_the_bot_read_its_age(seconds: float, *, guilty: bool) -> None:
+@pytest.mark.parametrize(("seconds", "violated"), [(-1, False), (60, False), (180, True)])
+def test_a_hedge_makes_room_once_it_was_old_enough_when_the_bot_read_its_age(seconds: float, *, violated: bool) -> None:
     least = StrategyParameters().position_management.better_opportunity_min_hours
     duties, ledger = rotations(least + seconds / 3600)
     better = job(hedge_id="h2", pair=make_pair("BBBUSDT"), reason=Reason.BETTER_PAIR)
-    assert bool(list(duties.rotates(better, ledger))) is guilty
+    assert bool(list(duties.rotates(better, ledger))) is violated
