@@ -1,12 +1,15 @@
 """Using the dashboard in a real browser: keyboard, restart, no script, many tabs, many bots, controls."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from hedgerow.dashboard import formats
 from hedgerow.dashboard.bot_state import BotState
 from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, HedgeSeen
+from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.web.access import Role
 from support.browsers import PHONE, BrowserHarness, keep, overflow, showing, violations
 from support.dashboards import KeptAccess
@@ -200,6 +203,24 @@ def test_settings_show_what_would_follow_before_they_are_written(hedged: Browser
     page.get_by_role("button", name="Write to the file").click()
     assert hedged.bots["ridge-1"].written == [{"funding_rate_strategy.min_funding_apr": "25"}]
     expect(page.locator(".notice")).to_contain_text("in force at the next check")
+
+
+def test_the_question_before_closing_shows_books_that_were_read_for_it(hedged: BrowserHarness) -> None:
+    bot = hedged.bots["ridge-1"]
+    hedge = bot.view.hedges[0]
+    assert hedge.result is not None
+    worse = replace(hedge.result, exit_spread=Decimal("7.77"))
+    bot.price = ClosingPrice(hedge_id="", symbol="", at=bot.view.times.now, result=worse)
+    page = hedged.open("/")
+    page.get_by_role("link", name="Close", exact=False).first.click()
+    dialog = page.locator("#dialog")
+    expect(dialog).to_contain_text("as the bot read them for this question, at ")
+    expect(dialog).to_contain_text(formats.signed_money(Decimal("-7.77")))
+    expect(dialog).to_contain_text(formats.signed_money(worse.net_if_closed))
+    page.keyboard.press("Escape")
+    bot.price = None
+    page.get_by_role("link", name="Close", exact=False).first.click()
+    expect(dialog).to_contain_text("The bot did not read the books for this")
 
 
 def test_openings_are_halted_from_a_phone(hedged: BrowserHarness) -> None:

@@ -17,9 +17,15 @@ from msgspec.structs import replace
 from hedgerow.app.commands.dashboard import make_link, serving_dashboard
 from hedgerow.app.commands.demo import DemoPlan, demo_market_data, play_demo
 from hedgerow.clock import SystemClock
-from hedgerow.config import Home, HomeMode
-from hedgerow.domain.events import Halted, HaltReason, RequestHandled
-from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, RequestOrigin, ResumeRequested
+from hedgerow.config import Home, HomeMode, load_settings
+from hedgerow.domain.events import Halted, HaltReason, RequestHandled, SettingChange, SettingsChanged
+from hedgerow.domain.operator_requests import (
+    CloseRequested,
+    HaltRequested,
+    RequestOrigin,
+    ResumeRequested,
+    SettingsRequested,
+)
 from hedgerow.store.sqlite_reader import SqliteReader
 from hedgerow.web.access import Role, csrf_of
 from hedgerow.web.server import ServerOptions
@@ -28,6 +34,7 @@ from support.command_runner import COMMAND, process
 from support.telegram_server import ADMIN, GROUP, STRANGER, TOKEN, TelegramServer
 
 PATIENCE = 40.0
+AGE = "position_management.max_position_age_hours"
 DAYS = 0.6
 READERS = 10
 
@@ -112,6 +119,13 @@ def test_a_running_bot_is_shown_and_halted_from_the_dashboard_and_outlived_by_a_
         assert browser.get("/healthz").status == 200
         until(lambda: browser.get("/readyz").status == 200)
         slug = browser.get("/").text.partition('data-stream="/bots/')[2].partition("/")[0]
+        asked = browser.act(f"/bots/{slug}/settings/preview", f"set.{AGE}=12").text
+        assert f"{AGE}: 24 becomes 12" in asked
+        assert "By a reading of " in asked
+        assert not home.config.exists()
+        assert browser.act(f"/bots/{slug}/settings", f"set.{AGE}=12").status == 303
+        assert "in force at the next check" in browser.get(f"/bots/{slug}").text
+        assert load_settings(home.config, named=True).parameters.position_management.max_position_age_hours == 12
         assert browser.act(f"/bots/{slug}/halt").status == 303
         assert "Openings are halted" in browser.get(f"/bots/{slug}").text
         until(lambda: browser.state().startswith("halted"))
@@ -119,8 +133,11 @@ def test_a_running_bot_is_shown_and_halted_from_the_dashboard_and_outlived_by_a_
         bot.wait()
     handled = [event for event in events_of(home) if isinstance(event, RequestHandled)]
     assert [(each.request.origin, each.request.action) for each in handled] == [
-        (RequestOrigin.WEB, HaltRequested(detail="halted on the dashboard"))
+        (RequestOrigin.WEB, SettingsRequested(changes=((AGE, "12"),))),
+        (RequestOrigin.WEB, HaltRequested(detail="halted on the dashboard")),
     ]
+    (changed,) = [event for event in events_of(home) if isinstance(event, SettingsChanged)]
+    assert changed.changes == (SettingChange(name=AGE, before="24", after="12"),)
     assert any(isinstance(event, Halted) and event.reason is HaltReason.USER for event in events_of(home))
     with serving(tmp_path, "dashboard", "--home", tmp_path, "--port", 0) as (_, port, _):
         browser = Browser(port, make_link(tmp_path, Role.OPERATOR, SystemClock()))
