@@ -136,6 +136,7 @@ engine_run hedgerow --help >/dev/null || fail "hedgerow --help"
 say "$(engine_run hedgerow --version)"
 said=$(engine_run hedgerow store upgrade --store "postgresql://nobody@127.0.0.1:9/none?connect_timeout=2" 2>&1) && fail "a database answered on port 9"
 case $said in *driver*) fail "the image has no PostgreSQL driver: $said" ;; *127.0.0.1:9*) ;; *) fail "without its database it said: $said" ;; esac
+engine_run python -c "import apprise" || fail "the image has no Apprise"
 engine_run hedgerow demo --days 1 --speed max --home /tmp/demo --json - >"$scratch/demo.json" || fail "hedgerow demo"
 python3 -m json.tool "$scratch/demo.json" >/dev/null || fail "hedgerow demo --json - did not print JSON"
 say "one day of the demo ran as the plain user"

@@ -16,7 +16,7 @@ compile() {
 # dev.txt holds everything; the small ones follow its pins: what the bot needs, the same with the image's extras, the build.
 compile requirements/dev.txt pyproject.toml --all-extras --group dev ${LOCK_FLAGS:-}
 compile requirements/core.txt pyproject.toml --constraints requirements/dev.txt
-compile requirements/image.txt pyproject.toml --extra postgres --constraints requirements/dev.txt
+compile requirements/image.txt pyproject.toml --extra postgres --extra notify --constraints requirements/dev.txt
 compile requirements/build.txt --group build --constraints requirements/dev.txt
 
 # The clients of `make conformance`, each by itself: what one of them pins would hold the others back.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.cli.codes import ExitCode
+from hedgerow.notify.variables import APPRISE, TOKEN
 from support.command_runner import COMMAND
 from support.components import needed
 
@@ -85,6 +86,13 @@ def test_compose_starts_the_bot_alone_and_the_others_by_their_profile() -> None:
         "prometheus": ["metrics"],
         "postgres": ["fleet"],
     }
+
+
+def test_every_target_that_compose_can_be_given_is_in_the_image() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    assert {TOKEN, APPRISE} < set(re.findall(r"^ +- (HEDGEROW_\w+)$", compose, re.MULTILINE))
+    image = (ROOT / "requirements" / "image.txt").read_text(encoding="utf-8")
+    assert re.search(r"^apprise==", image, re.MULTILINE), "the container would not know an address of Apprise"
 
 
 @pytest.mark.parametrize("profile", ["alerts", "companion", "metrics", "fleet"])
