@@ -455,13 +455,16 @@ class SettingChange(Struct, frozen=True, kw_only=True):
 class SettingsChanged(Struct, frozen=True, kw_only=True, tag="settings_changed"):
     """A person changed settings of the running bot: the configuration file has them, the next check begins with them.
 
-    What was in flight keeps those it began with. Settings that the file changed between two runs are no event.
+    What was in flight keeps those it began with. Settings that the file changed between two runs are no event, except
+    those that a person had asked a bot for which ended after it wrote them: the next one logs them.
     """
 
     at: datetime
     user: str
     """Name of the person, as the place where they asked knows them."""
     changes: tuple[SettingChange, ...]
+    request_id: str = ""
+    """Request that asked for it; empty in logs of earlier versions."""
 
 
 class NakedAlarmed(Struct, frozen=True, kw_only=True, tag="naked_alarmed"):

@@ -217,6 +217,8 @@ class Service:
         try:
             answer = await work
         except Exception as error:
+            if isinstance(error, StoreError) and isinstance(request.action, SettingsRequested):
+                raise  # the file may have them already: the next start reads it, logs what it finds, and answers
             failure = Answer(done=False, text=f"{type(error).__name__}: {error}")
             await self._ended(mailbox, request, RequestOutcome.FAILED, failure)
             raise
@@ -250,9 +252,38 @@ class Service:
             return
         self._settled_abandoned = True
         for request in mailbox.abandoned():
-            if not self._answered_again(mailbox, request):
+            if self._answered_again(mailbox, request):
+                continue
+            if isinstance(request.action, SettingsRequested):
+                answer = await self._settings_after(request, request.action)
+            else:
                 answer = Answer(done=False, text=INTERRUPTED)
-                await self._ended(mailbox, request, RequestOutcome.INTERRUPTED, answer)
+            outcome = RequestOutcome.DONE if answer.done else RequestOutcome.INTERRUPTED
+            await self._ended(mailbox, request, outcome, answer)
+
+    async def _settings_after(self, request: OperatorRequest, action: SettingsRequested) -> Answer:
+        """Say what became of settings that an earlier process was to change; log what it wrote and did not log.
+
+        Whether it wrote them is read from the file, which this process began with.
+        """
+        if self._settings is None:
+            return Answer(done=False, text=INTERRUPTED)
+        try:
+            missing = self._settings.prepared(dict(action.changes), self._in_force.coming).changes
+        except ConfigError as error:
+            return Answer(done=False, text=f"The bot ended while it carried this out, and now {error}")
+        if missing:
+            found = ", ".join(f"{each.name} is {each.before}" for each in missing)
+            return Answer(done=False, text=f"The bot ended before it wrote this: {found}. Ask again.")
+        if self._journal.ledger.settings_request != request.request_id:
+            written = tuple(ev.SettingChange(name=name, before="?", after=value) for name, value in action.changes)
+            await self._log_settings(request.user, request.request_id, written)
+        changes = ", ".join(f"{name} is {value}" for name, value in action.changes)
+        return Answer(done=True, text=f"Written to the file and in force, though the bot ended meanwhile: {changes}.")
+
+    async def _log_settings(self, user: str, request_id: str, changes: tuple[ev.SettingChange, ...]) -> None:
+        now = self._clock.now()
+        await self._journal.record(ev.SettingsChanged(at=now, user=user, changes=changes, request_id=request_id))
 
     def _answered_again(self, mailbox: Mailbox, request: OperatorRequest) -> bool:
         """Give a request the answer that the log has for it; returns whether it has one."""
@@ -316,7 +347,9 @@ class Service:
 
     async def _obeyed(self, request: OperatorRequest) -> Answer:
         changed = self._changed(request)
-        return Answer(done=False, text=changed) if changed else await self.carry_out(request.action, request.user)
+        if changed:
+            return Answer(done=False, text=changed)
+        return await self.carry_out(request.action, request.user, request.request_id)
 
     def _changed(self, request: OperatorRequest) -> str | None:
         """Return why a request is not about what is held now; None when it is, or says nothing of it."""
@@ -331,7 +364,7 @@ class Service:
             which = _which(self._journal.ledger, active.symbol)
         return f"The position on {seen.symbol} is not held any more; {which}. Nothing was done."
 
-    async def carry_out(self, request: Request, user: str = "") -> Answer:  # noqa: C901 - one case each
+    async def carry_out(self, request: Request, user: str = "", request_id: str = "") -> Answer:  # noqa: C901 - one case each
         """Carry out one request of ``user`` and say how it ended."""
         match request:
             case CloseRequested():
@@ -347,7 +380,7 @@ class Service:
             case CloseOnExitRequested():
                 return self._set_close_on_exit(on=request.on)
             case SettingsRequested():
-                return await self._change_settings(request, user)
+                return await self._change_settings(request, user, request_id)
             case SettingsForeseen() | ClosingPriced():
                 return await self._questions.answer(request)
         assert_never(request)
@@ -357,7 +390,7 @@ class Service:
         text = "closes its positions when it stops" if on else "keeps its positions when it stops"
         return Answer(done=True, text=f"This bot {text}; the next one does as it is started.")
 
-    async def _change_settings(self, request: SettingsRequested, user: str) -> Answer:
+    async def _change_settings(self, request: SettingsRequested, user: str, request_id: str) -> Answer:
         """Write changed settings to the file, then log them: the next check begins with them."""
         if self._settings is None:
             return Answer(done=False, text=NO_SETTINGS)
@@ -369,7 +402,7 @@ class Service:
             new.write()
         except ConfigError as error:
             return Answer(done=False, text=f"Nothing was changed: {error}")
-        await self._journal.record(ev.SettingsChanged(at=self._clock.now(), user=user, changes=new.changes))
+        await self._log_settings(user, request_id, new.changes)
         self._in_force.propose(new.policy)
         changes = ", ".join(f"{each.name} is {each.after}" for each in new.changes)
         return Answer(done=True, text=f"Written to the file, in force at the next check: {changes}.")

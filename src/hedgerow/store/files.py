@@ -34,10 +34,12 @@ def read_small_file(path: Path, *, largest: int, owners: Collection[int] | None 
         return file.read(largest)
 
 
-def replace_file(path: Path, content: bytes, *, durable: bool = True, private: bool = False) -> None:
+def replace_file(
+    path: Path, content: bytes, *, durable: bool = True, private: bool = False, mode: int | None = None
+) -> None:
     """Replace a file; ``durable`` returns only once the new one would survive a power cut.
 
-    Only its owner can read or write a ``private`` one.
+    Only its owner can read or write a ``private`` one. With ``mode`` it has those access rights from the beginning.
 
     Raises:
         OSError: it cannot be written.
@@ -46,6 +48,8 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True, private: b
     if private:
         draft.unlink(missing_ok=True)  # the mode of one that is there already would stay
     with open(draft, "wb", opener=_private if private else None) as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         if durable:

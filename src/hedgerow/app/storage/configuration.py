@@ -1,6 +1,5 @@
 """The configuration file of a running bot, whose settings a person may change without a restart."""
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -71,7 +70,6 @@ def write_config(path: Path, changed: ChangedConfig) -> None:
     try:
         real = path.resolve()
         mode = real.stat().st_mode & 0o777 if changed.read is not None else 0o600
-        replace_file(real, changed.content)
-        os.chmod(real, mode)  # noqa: PTH101 - one call, no other path
+        replace_file(real, changed.content, mode=mode)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error

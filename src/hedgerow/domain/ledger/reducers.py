@@ -60,7 +60,7 @@ def apply(ledger: Ledger, event: ev.Event) -> Ledger:
     return replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
 
 
-def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, PLR0912 - one line per kind of event
+def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, PLR0912, PLR0915 - one line per kind of event
     match event:
         case ev.ExecutionStepped():
             return _execution_stepped(ledger, event)
@@ -124,6 +124,8 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
             return _lifted(ledger, event)
         case ev.RequestHandled():
             return _request_handled(ledger, event)
+        case ev.SettingsChanged():
+            return replace(ledger, settings_request=event.request_id)
         case ev.DayOpened():
             return _day_opened(ledger, event)
         case (
@@ -133,7 +135,6 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
             | ev.ExitDeferred()
             | ev.ExitDeferralEnded()
             | ev.NakedAlarmed()
-            | ev.SettingsChanged()
         ):
             return ledger
     assert_never(event)
