@@ -18,15 +18,12 @@ from hedgerow.app.heartbeat import Beat
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import Event
-from hedgerow.domain.ledger.reducers import apply
-from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import Answer, HaltRequested, RequestOrigin
-from hedgerow.notify.alerts import Alert, AlertKind
-from hedgerow.notify.state import NotifyState, Rules, admitted, consumed
-from hedgerow.notify.texts import REPEATED, message_text
+from hedgerow.notify.alerts import AlertKind
+from hedgerow.notify.texts import REPEATED
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
-from support.alert_scenarios import played
+from support.alert_scenarios import events_of, expected_texts, played
 from support.command_runner import COMMAND
 from support.telegram_server import ADMIN, GROUP, STRANGER, TOKEN, TelegramServer
 
@@ -103,23 +100,6 @@ def wait_for(done: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> Non
         asyncio.run(clock.sleep(0.05))
 
 
-def events_of(folder: Path) -> list[Event]:
-    """Return one log in which much happens: what several bots did, one after the other."""
-    return [step.event for kind in TOLD for step in played(kind, folder).steps if step.event is not None]
-
-
-def expected_of(events: Sequence[Event]) -> list[str]:
-    """Return the first lines of the alerts of a log, in their order."""
-    state, ledger, found = NotifyState(seq=0), Ledger(), list[Alert]()
-    for event in events:
-        following = apply(ledger, event)
-        state, alerts = consumed(state, event, ledger, following, Rules())
-        found += alerts
-        ledger = following
-    state = admitted(state, found, ("x",), Rules(), SystemClock().now())
-    return [message_text(message, who="bot-paper") for message in state.outbox]
-
-
 def beat(home: Home, pid: int, number: int = 1) -> None:
     home.heartbeat.write_bytes(msgspec.json.encode(Beat(pid=pid, number=number, host=gethostname())))
 
@@ -127,8 +107,8 @@ def beat(home: Home, pid: int, number: int = 1) -> None:
 def test_a_companion_that_is_killed_while_telegram_fails_tells_everything_once(
     home: Home, server: TelegramServer, tmp_path: Path
 ) -> None:
-    events, chance = events_of(tmp_path), Random(3)
-    expected = expected_of(events)
+    events, chance = events_of(TOLD, tmp_path), Random(3)
+    expected = expected_texts(events, "bot-paper")
     home.prepare()
     companion = LiveCompanion(home, server)
     companion.start()

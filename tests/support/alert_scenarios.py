@@ -1,6 +1,6 @@
 """Bots on small exchanges to which one thing happens each, and a companion that sees them while it happens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hedgerow.clock import SystemClock
 from hedgerow.dashboard.bot_state import Process, ProcessState
 from hedgerow.dashboard.outlook import OutlookRules
 from hedgerow.dashboard.view import View, ViewState, update, view_of
@@ -21,7 +22,8 @@ from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import CycleEnded, CycleFailed, NothingRead, Notice, Recorded
 from hedgerow.notify.alerts import Alert, AlertKind
-from hedgerow.notify.state import NotifyState, Rules, consumed
+from hedgerow.notify.state import NotifyState, Rules, admitted, consumed
+from hedgerow.notify.texts import message_text
 from hedgerow.notify.watch import Watch, watched
 from hedgerow.strategy.parameters import (
     FundingRateStrategy,
@@ -43,6 +45,8 @@ __all__ = [
     "SeenBot",
     "Step",
     "alerts_of",
+    "events_of",
+    "expected_texts",
     "played",
 ]
 
@@ -258,6 +262,23 @@ def played(kind: AlertKind, folder: Path) -> Played:
     if play not in _KEPT:
         _KEPT[play] = play(folder)
     return _KEPT[play]
+
+
+def events_of(kinds: Sequence[AlertKind], folder: Path) -> list[Event]:
+    """Return one log in which much happens: what the bots of some scenarios did, one after the other."""
+    return [step.event for kind in kinds for step in played(kind, folder).steps if step.event is not None]
+
+
+def expected_texts(events: Sequence[Event], who: str) -> list[str]:
+    """Return the texts of the alerts of a log of the bot ``who``, in their order."""
+    state, ledger, found = NotifyState(seq=0), Ledger(), list[Alert]()
+    for event in events:
+        following = apply(ledger, event)
+        state, alerts = consumed(state, event, ledger, following, Rules())
+        found += alerts
+        ledger = following
+    state = admitted(state, found, ("x",), Rules(), SystemClock().now())
+    return [message_text(message, who=who) for message in state.outbox]
 
 
 def alerts_of(seen: Played) -> list[Alert]:

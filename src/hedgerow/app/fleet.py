@@ -54,6 +54,14 @@ class FleetReader:
             self._ledgers[bot.account] = ledger
         return look_of(shown, ledger, now)
 
+    def log(self, bot: BotRow) -> PostgresReader:
+        """Return the event log of one bot; it uses the connection of this reader, and is not to be released.
+
+        Raises:
+            StoreError: the database cannot be read, or is of another version.
+        """
+        return PostgresReader(self._connection, bot)
+
     def log_lines(self, bot: BotRow) -> tuple[str, ...]:
         """Return the newest lines of the log file of one bot, oldest first.
 

@@ -16,18 +16,19 @@ __all__ = ["CompanionLines", "login_of"]
 class CompanionLines:
     """Lines with their time, on screen and in a file; a full disk stops neither."""
 
-    def __init__(self, path: Path, name: str = "") -> None:
-        """``name`` begins each line on screen."""
+    def __init__(self, path: Path, name: str = "", *, in_file: bool = False) -> None:
+        """``name`` begins each line on screen, with ``in_file`` also what follows the time in a file of many bots."""
         self._path = path
         self._name = f"{name}: " if name else ""
+        self._in_file = in_file
         self._clock = SystemClock()
 
     def write(self, text: str) -> None:
         """Write one line."""
-        line = f"{utc_second(self._clock.now())} {text}"
-        say(f"{self._name}{line}")
+        at = utc_second(self._clock.now())
+        say(f"{self._name}{at} {text}")
         with suppress(OSError), self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+            file.write(f"{at} {self._name if self._in_file else ''}{text}\n")
 
 
 def login_of(place: Home) -> Callable[[str], str | None]:

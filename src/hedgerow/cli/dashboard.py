@@ -1,18 +1,19 @@
 """``hedgerow dashboard``: the screen of one bot or many, in a browser; a process of its own without any key."""
 
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hedgerow.app.commands.dashboard import bots_of, make_link, make_token, serve_dashboard
+from hedgerow.app.commands.dashboard import bots_of, make_link, make_token, needing_the_driver, serve_dashboard
 from hedgerow.app.home_past import CASH_RATE
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import echo
 from hedgerow.clock import SystemClock
+from hedgerow.config import Home
 from hedgerow.domain.errors import ConfigError
 from hedgerow.web.access import Role
 from hedgerow.web.server import DashboardServer, ServerOptions
@@ -80,23 +81,34 @@ def dashboard(  # noqa: PLR0913 - one parameter per option
     return ExitCode.DONE
 
 
-def _alerts(folders: Sequence[Path], store: str | None) -> AbstractContextManager[None]:
-    """Return the companions of the bots in these folders, beside the server.
+@contextmanager
+def _alerts(folders: Sequence[Path], store: str | None) -> Generator[None]:
+    """Run the companions of the bots in these folders, or in a database, beside the server.
 
     Raises:
-        ConfigError: the bots are named by a database, or their alerts are not set up.
+        ConfigError: the database cannot be used, or no target of alerts is set up.
+        StoreError: the database cannot be read.
     """
-    from hedgerow.app.companion.hosting import HostedCompanion, companions_beside  # noqa: PLC0415 - only where asked
+    from hedgerow.app.companion.hosting import companions_beside, hosted_home  # noqa: PLC0415 - only where asked
     from hedgerow.cli.companion import CompanionLines, login_of  # noqa: PLC0415 - as above
 
-    if store is not None:
-        raise ConfigError("--notify needs the homes of the bots: --home DIR instead of --store")
-    homes = bots_of(folders)
-    names = [f"{home.folder.absolute().name}{home.mode.value}" if len(homes) > 1 else "" for home in homes]
-    logs = [CompanionLines(home.notify_log, name) for home, name in zip(homes, names, strict=True)]
-    return companions_beside(
-        [HostedCompanion(home=home, log=log.write, login=login_of(home)) for home, log in zip(homes, logs, strict=True)]
-    )
+    if store is None:
+        homes = bots_of(folders)
+        names = [f"{home.folder.absolute().name}{home.mode.value}" if len(homes) > 1 else "" for home in homes]
+        logs = [CompanionLines(home.notify_log, name) for home, name in zip(homes, names, strict=True)]
+        found = [hosted_home(home, log=log.write, login=login_of(home)) for home, log in zip(homes, logs, strict=True)]
+        with companions_beside(found):
+            yield
+        return
+    with needing_the_driver():
+        from hedgerow.app.companion.fleet import hosted_bots  # noqa: PLC0415 - an extra
+    place = Home(folder=folders[0])
+
+    def write(name: str, text: str) -> None:
+        CompanionLines(place.notify_log, name, in_file=True).write(text)
+
+    with hosted_bots(place, store, log=write, login=login_of(place)) as found, companions_beside(found):
+        yield
 
 
 def show_address(

@@ -110,6 +110,10 @@ class Home(Struct, frozen=True, kw_only=True):
         """What the companion has read and sent."""
         return self.folder / f"hedgerow{self.mode.value}.notify.json"
 
+    def notify_of(self, account: str) -> Path:
+        """What a companion here has read and sent of one bot of a database, whose log is filed under ``account``."""
+        return self.folder / f"hedgerow-{account}.notify.json"
+
     @property
     def notify_log(self) -> Path:
         """The companion's own log."""

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.app.companion.hosting import HostedCompanion, companions_beside
-from hedgerow.cli import main
+from hedgerow.app.companion.hosting import HostedCompanion, companions_beside, hosted_home
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.domain.errors import AccountBusy, ConfigError
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.slow
 def hosted(folder: Path, lines: list[str], *variables: str) -> HostedCompanion:
     folder.mkdir(exist_ok=True)
     (folder / ".env").write_text("\n".join(variables), encoding="utf-8")
-    return HostedCompanion(home=Home(folder=folder), log=lines.append, login=lambda _: None)
+    return hosted_home(Home(folder=folder), log=lines.append, login=lambda _: None)
 
 
 def telegram(server: TelegramServer) -> tuple[str, ...]:
@@ -52,7 +51,7 @@ def test_a_companion_that_fails_says_so_and_the_server_goes_on(tmp_path: Path) -
     lines: list[str] = []
     with TelegramServer() as server:
         companion = hosted(tmp_path / "a", lines, *telegram(server))
-        companion.home.notify.write_text("nonsense", encoding="utf-8")
+        companion.state.write_text("nonsense", encoding="utf-8")
         with companions_beside([companion]):
             clock, pause = SystemClock(), threading.Event()
             end = clock.monotonic() + 30
@@ -62,8 +61,6 @@ def test_a_companion_that_fails_says_so_and_the_server_goes_on(tmp_path: Path) -
     assert "cannot be read" in lines[1]
 
 
-def test_without_a_target_or_a_home_nothing_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_target_nothing_is_served(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no target"), companions_beside([hosted(tmp_path / "a", [])]):
         pass
-    assert main(["dashboard", "--notify", "--store", "postgresql://nobody@127.0.0.1:9/none"]) == 2
-    assert capsys.readouterr().err == "hedgerow: --notify needs the homes of the bots: --home DIR instead of --store\n"

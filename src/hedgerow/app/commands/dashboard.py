@@ -29,6 +29,7 @@ __all__ = [
     "home_sources",
     "make_link",
     "make_token",
+    "needing_the_driver",
     "serve_dashboard",
     "serving_dashboard",
 ]
@@ -101,6 +102,21 @@ def home_sources(
     return tuple(found)
 
 
+@contextmanager
+def needing_the_driver() -> Generator[None]:
+    """Import what needs the PostgreSQL driver.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        if not str(error.name).startswith("psycopg"):
+            raise
+        raise ConfigError("--store needs the PostgreSQL driver: pip install '.[postgres]' in the checkout") from None
+
+
 def database_sources(
     address: str, clock: Clock, log: Callable[[str], None], cash_rate: float = CASH_RATE
 ) -> tuple[BotSource, ...]:
@@ -110,12 +126,8 @@ def database_sources(
         ConfigError: the driver is not installed, the address cannot be read, or no bot has run there.
         StoreError: the database cannot be read.
     """
-    try:
+    with needing_the_driver():
         from hedgerow.app.commands.web.fleet_source import sources_in  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        if not str(error.name).startswith("psycopg"):
-            raise
-        raise ConfigError("--store needs the PostgreSQL driver: pip install '.[postgres]' in the checkout") from None
     return sources_in(address, clock, named=slug_of, log=log, cash_rate=cash_rate)
 
 

@@ -1,7 +1,7 @@
-"""Wires the companion of one home: its log and its bot from outside, the state on disk, targets, commands."""
+"""Wires the companion of one bot: its log and the bot from outside, the state on disk, targets, commands."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from hedgerow.app.companion.request_answers import answer_of
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.app.storage.select import open_log, request_box
+from hedgerow.app.venues.environment import Environment
 from hedgerow.app.venues.select import environment_of
 from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.clock import SystemClock
@@ -23,7 +24,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import Answer, OperatorRequest
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.notify.commands import CommandServices, TelegramCommands
-from hedgerow.notify.companion import Companion, LogPart
+from hedgerow.notify.companion import BotSource, Companion, LogPart
 from hedgerow.notify.delivery import AppriseTarget, Target, TelegramTarget
 from hedgerow.notify.settings import TELEGRAM, NotifySettings, TelegramSettings, notify_settings
 from hedgerow.notify.state import NotifyState
@@ -31,7 +32,17 @@ from hedgerow.notify.telegram import TelegramClient
 from hedgerow.ports import Clock, Transport
 from hedgerow.store.files import read_small_file, replace_file
 
-__all__ = ["TEST_TEXT", "CompanionParts", "HomeLog", "StateKept", "companion_of", "settings_of", "telegram_client"]
+__all__ = [
+    "TEST_TEXT",
+    "CompanionParts",
+    "HomeLog",
+    "StateKept",
+    "WatchedBot",
+    "companion_for",
+    "companion_of",
+    "settings_of",
+    "telegram_client",
+]
 
 LOGGER = "hedgerow.notify"
 LARGEST_STATE = 32 * 2**20
@@ -145,6 +156,17 @@ def settings_of(home: Home) -> NotifySettings:
     return notify_settings(environment_of(home).notify_variables)
 
 
+class WatchedBot(Struct, frozen=True, kw_only=True):
+    """The bot that a companion is about."""
+
+    source: BotSource
+    ask: Callable[[OperatorRequest], Awaitable[Answer]]
+    state: Path
+    """File of what was read and sent."""
+    who: str
+    """Its name in each text."""
+
+
 @asynccontextmanager
 async def companion_of(
     home: Home,
@@ -160,28 +182,52 @@ async def companion_of(
         ConfigError: a setting cannot be used.
         StoreError: the state of an earlier companion cannot be read.
     """
-    clock, log = clock or SystemClock(), log or logging.getLogger(LOGGER).info
+    clock = clock or SystemClock()
     settings, environment = settings_of(home), environment_of(home)
-    identity = identity_of(home, read_settings(home, config))
-    source = HomeLog(home, clock, identity)
+    bot = WatchedBot(
+        source=HomeLog(home, clock, identity_of(home, read_settings(home, config))),
+        ask=_BotRequests(home, clock),
+        state=home.notify,
+        who=f"{home.folder.absolute().name}{home.mode.value}",
+    )
+    async with companion_for(bot, settings, environment, log=log, login=login, clock=clock) as parts:
+        yield parts
+
+
+@asynccontextmanager
+async def companion_for(
+    bot: WatchedBot,
+    settings: NotifySettings,
+    environment: Environment,
+    *,
+    log: Callable[[str], None] | None = None,
+    login: Callable[[str], str | None] | None = None,
+    clock: Clock,
+) -> AsyncGenerator[CompanionParts]:
+    """Return the companion of a bot inside a running event loop; ``environment`` names the proxy.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+        StoreError: the state of an earlier companion cannot be read.
+    """
+    log = log or logging.getLogger(LOGGER).info
     async with HttpTransport(environment.proxy()) as transport:
         telegram, apprise = settings.telegram, tuple(map(AppriseTarget, settings.apprise))
         client = None if telegram is None else telegram_client(transport, clock, telegram)
         chats = () if telegram is None or client is None else tuple(TelegramTarget(client, c) for c in telegram.chats)
         targets: tuple[Target, ...] = (*chats, *apprise)
-        who = f"{home.folder.absolute().name}{home.mode.value}"
         companion = Companion(
-            source=source,
-            keeper=StateKept(home.notify),
+            source=bot.source,
+            keeper=StateKept(bot.state),
             targets=targets,
             rules=settings.rules,
             clock=clock,
             log=log,
-            who=who,
+            who=bot.who,
         )
         commands = None
         if telegram is not None and client is not None and telegram.chats and telegram.users:
-            services = CommandServices(look=source.look, ask=_BotRequests(home, clock), login=login or _no_screen)
+            services = CommandServices(look=bot.source.look, ask=bot.ask, login=login or _no_screen)
             commands = TelegramCommands(client, telegram, services, companion, clock, log)
         try:
             yield CompanionParts(

@@ -102,18 +102,18 @@ class _PostgresLog:
         )
         return snapshot_of(cast("StoredRow | None", row), count=self._count)
 
-    def _read(self, *, after: int) -> Iterator[Event]:
-        return decoded(self._rows(after=after), after=after, log=self._log)
+    def _read(self, *, after: int, at_once: int = ROWS_PER_READ) -> Iterator[Event]:
+        return decoded(self._rows(after=after, at_once=at_once), after=after, log=self._log)
 
-    def _rows(self, *, after: int) -> Iterator[StoredRow]:
-        """Yield the rows after a place, in several answers: what is in the log never changes."""
+    def _rows(self, *, after: int, at_once: int = ROWS_PER_READ) -> Iterator[StoredRow]:
+        """Yield the rows after a place, so many in one answer: what is in the log never changes."""
         while True:
             rows = self._connection.rows(
                 "SELECT seq, kind, payload FROM hedgerow.events WHERE account = %s AND seq > %s ORDER BY seq LIMIT %s",
-                (self._bot.account, after, ROWS_PER_READ),
+                (self._bot.account, after, at_once),
             )
             yield from cast("list[StoredRow]", rows)
-            if len(rows) < ROWS_PER_READ:
+            if len(rows) < at_once:
                 return
             after = rows[-1][0]
 
@@ -202,7 +202,8 @@ class PostgresReader(_PostgresLog):
             StoreError: an event is missing or cannot be read.
         """
         self._count = self._counted() if self.exists else 0
-        return tuple(islice(self.read(after=after), limit))
+        found = self._read(after=after, at_once=min(limit, ROWS_PER_READ)) if self.exists else iter(())
+        return tuple(islice(found, limit))
 
     def load_at(self, events: int) -> Ledger:
         """Return the fold of the first ``events`` events.
