@@ -8,12 +8,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from hedgerow.dashboard import formats
 from hedgerow.dashboard.bot_state import BotState
-from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, HedgeSeen
+from hedgerow.domain.operator_requests import CloseAllRequested, CloseRequested, HaltRequested, HedgeSeen
 from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.web.access import Role
 from support.browsers import PHONE, BrowserHarness, keep, overflow, showing, violations
 from support.dashboards import KeptAccess
-from support.shown_bots import ShownBot, view_in
+from support.shown_bots import ShownBot, several, view_in
 
 expect.set_options(timeout=20_000)  # of what has no limit of its own: a busy machine is no fault
 FIVE_SECONDS = 5_000
@@ -221,6 +221,27 @@ def test_the_question_before_closing_shows_books_that_were_read_for_it(hedged: B
     bot.price = None
     page.get_by_role("link", name="Close", exact=False).first.click()
     expect(dialog).to_contain_text("The bot did not read the books for this")
+
+
+def test_the_question_before_closing_everything_shows_books_that_were_read_for_it(browser: Browser) -> None:
+    bot = ShownBot(several(3))
+    hedge = bot.view.hedges[0]
+    assert hedge.result is not None
+    worse = replace(hedge.result, exit_spread=Decimal("7.77"))
+    bot.price = ClosingPrice(hedge_id="", symbol="", at=bot.view.times.now, result=worse)
+    bot.unpriced = frozenset({bot.view.hedges[2].symbol})
+    with showing(browser, {"ridge-1": bot}) as harness:
+        page = harness.open("/bots/ridge-1/close?all=1")
+        main = page.locator("main")
+        expect(main).to_contain_text("as the bot read them for this question, at ")
+        expect(main).to_contain_text(f"not those of {bot.view.hedges[2].symbol}")
+        assert worse.exit_cost is not None
+        assert hedge.result.exit_cost is not None
+        expect(main).to_contain_text(formats.signed_money(-2 * worse.exit_cost - hedge.result.exit_cost))
+        expect(page.get_by_role("link", name="Keep them")).to_be_focused()
+        assert violations(page) == []
+        page.get_by_role("button", name="Close all").click()
+        assert bot.asked == [(CloseAllRequested(), None)]
 
 
 def test_openings_are_halted_from_a_phone(hedged: BrowserHarness) -> None:

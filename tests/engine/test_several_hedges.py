@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -13,10 +14,12 @@ from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.operator_requests import CloseAllRequested, CloseRequested, Request
+from hedgerow.domain.market import Depth
+from hedgerow.domain.operator_requests import CloseAllRequested, CloseRequested, ClosingPriced, Request
 from hedgerow.domain.position import Reason
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
+from hedgerow.strategy.closing_price import ClosingPrices
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness, WatchedVenue
 from support.mail import asked, mailbox_in
@@ -193,6 +196,36 @@ def test_closing_all_closes_all_and_says_what_it_brought() -> None:
     assert bot.reasons == [Reason.USER] * 3
     matched(bot)
     assert bot.ask(CloseAllRequested()).text == "No position is held."
+
+
+class DarkBooks(WatchedVenue):
+    """Cannot read the books of some pairs."""
+
+    dark: frozenset[str] = frozenset()
+
+    async def depth(self, market: Market, symbol: str) -> Depth:
+        if symbol in self.dark:
+            raise VenueError("down")
+        return await super().depth(market, symbol)
+
+
+def test_closing_everything_is_priced_by_books_of_each_hedge_and_one_that_cannot_be_read_is_named() -> None:
+    listed = market("0.0006", "0.0005", "0.0004")
+    bot = BotHarness(listed, parameters=calm(3), usdt=900, perp=900, venue_kind=DarkBooks)
+    assert isinstance(bot.venue, DarkBooks)
+    assert bot.ask(ClosingPriced(symbol=None)).text == "No position is held."
+    bot.run(1.0)
+    answer = bot.ask(ClosingPriced(symbol=None))
+    found = msgspec.json.decode(answer.document, type=ClosingPrices).prices
+    assert {price.symbol for price in found} == symbols(bot.ledger) == {A, B, C}
+    assert {price.hedge_id for price in found} == set(bot.ledger.hedges)
+    assert all(price.result.exit_cost and price.next_payment for price in found)
+    assert {price.at for price in found} == {bot.clock.now()}
+    bot.venue.dark = frozenset({B})
+    answer = bot.ask(ClosingPriced(symbol=None))
+    assert (answer.done, answer.text) == (True, f"The book of {B} could not be read: spot, perpetual.")
+    found = msgspec.json.decode(answer.document, type=ClosingPrices).prices
+    assert {price.symbol for price in found} == {A, C}
 
 
 def test_an_exit_closes_all_where_that_was_asked_for() -> None:

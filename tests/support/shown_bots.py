@@ -232,6 +232,8 @@ class ShownBot:
         self.reads = 0
         self.price: ClosingPrice | None = None
         """What the bot says of closing."""
+        self.unpriced: frozenset[str] = frozenset()
+        """Symbols whose books cannot be read when every hedge is priced."""
 
     def read(self) -> View:
         self.reads += 1
@@ -290,6 +292,10 @@ class ShownBot:
         del user
         hedge = next(each for each in self.view.hedges if each.symbol == symbol)
         return self.price and replace(self.price, hedge_id=hedge.hedge_id, symbol=symbol)
+
+    async def closing_prices(self, user: str) -> Sequence[ClosingPrice]:
+        symbols = [each.symbol for each in self.view.hedges if each.symbol not in self.unpriced]
+        return [price for symbol in symbols if (price := await self.closing_price(symbol, user))]
 
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
         del user

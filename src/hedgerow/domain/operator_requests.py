@@ -90,7 +90,8 @@ class SettingsForeseen(Struct, frozen=True, kw_only=True, tag="foresee_settings"
 class ClosingPriced(Struct, frozen=True, kw_only=True, tag="price_closing"):
     """Say what closing costs by the books as they are now; a question, nothing is traded."""
 
-    symbol: str
+    symbol: str | None
+    """None = of every hedge that is held."""
 
 
 QUESTIONS: Final = (SettingsForeseen, ClosingPriced)
@@ -158,7 +159,7 @@ class OperatorRequest(Struct, frozen=True, kw_only=True):
             verb = "change" if isinstance(action, SettingsRequested) else "foresee"
             return f"{verb} {', '.join(f'{name} to {value}' for name, value in action.changes)}"
         if isinstance(action, ClosingPriced):
-            return f"price the closing of {action.symbol}"
+            return f"price the closing of {action.symbol or 'every hedge'}"
         name = "close --all" if isinstance(action, CloseAllRequested) else str(action.__struct_config__.tag)
         symbol = action.symbol if isinstance(action, CloseRequested | AdoptRequested) else None
         symbol = symbol or (self.hedge.symbol if self.hedge else None)

@@ -7,7 +7,7 @@ from msgspec import Struct
 from hedgerow.strategy.hedge_result import HedgeResult
 from hedgerow.strategy.next_payment import NextPayment
 
-__all__ = ["ClosingPrice"]
+__all__ = ["ClosingPrice", "ClosingPrices"]
 
 
 class ClosingPrice(Struct, frozen=True, kw_only=True):
@@ -20,3 +20,9 @@ class ClosingPrice(Struct, frozen=True, kw_only=True):
     result: HedgeResult
     next_payment: NextPayment | None = None
     """Missed if it is closed before."""
+
+
+class ClosingPrices(Struct, frozen=True, kw_only=True):
+    """The same of every hedge whose books could be read."""
+
+    prices: tuple[ClosingPrice, ...]

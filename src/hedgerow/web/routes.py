@@ -1,7 +1,7 @@
 """The addresses of a dashboard: pages, streams, JSON, questions, and what an operator asks of a bot."""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -19,7 +19,6 @@ from hedgerow.domain.operator_requests import (
     ResumeRequested,
 )
 from hedgerow.ports import Clock
-from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.web.access import Role, fingerprint
 from hedgerow.web.board import Board
 from hedgerow.web.html import Html
@@ -43,6 +42,7 @@ LONGEST: Final = 200
 NOTICE_SECONDS: Final = 60.0
 OPERATOR: Final = "dashboard operator"
 ALL_RANGES: Final = "all"
+Price = TypeVar("Price")
 
 
 class DashboardRoutes:
@@ -196,16 +196,14 @@ class DashboardRoutes:
         return _html(question_page(shown, question))
 
     async def _asked_back(self, shown: Shown, request: web.Request) -> Html:
-        hedge = shown.hedge
-        if not request.path.endswith("/close") or request.query.get("all") or hedge is None:
+        hedge, bot = shown.hedge, self._board.bots[self._slug(request)]
+        if not request.path.endswith("/close") or not shown.view.hedges:
             return _question_of(shown, request)
-        return controls.close_dialog(shown, *hedge, await self._closing_price(self._slug(request), hedge[1].symbol))
-
-    async def _closing_price(self, slug: str, symbol: str) -> ClosingPrice | None:
-        try:
-            return await self._board.bots[slug].closing_price(symbol, OPERATOR)
-        except HedgerowError:
-            return None
+        if request.query.get("all"):
+            return controls.close_all_dialog(shown, await _read_now(bot.closing_prices(OPERATOR)) or ())
+        if hedge is None:
+            return controls.which_dialog(shown)
+        return controls.close_dialog(shown, *hedge, await _read_now(bot.closing_price(hedge[1].symbol, OPERATOR)))
 
     async def _change(self, request: web.Request) -> web.Response:
         action, hedge = _asked_for(request.path.rpartition("/")[2], await _form(request))
@@ -280,11 +278,15 @@ def _question_of(shown: Shown, request: web.Request) -> Html:
         return controls.resume_dialog(shown)
     if name == "on-exit":
         return controls.on_exit_dialog(shown)
-    if request.query.get("all"):
-        return controls.close_all_dialog(shown)
-    if not shown.view.hedges:
-        return controls.nothing_dialog(shown)
-    return controls.which_dialog(shown)
+    return controls.nothing_dialog(shown)
+
+
+async def _read_now(asked: Awaitable[Price]) -> Price | None:
+    """Return what a bot says by books that it reads now; None where it cannot be asked."""
+    try:
+        return await asked
+    except HedgerowError:
+        return None
 
 
 def _asked_for(name: str, form: dict[str, str]) -> tuple[Request, HedgeSeen | None]:

@@ -150,6 +150,10 @@ class BotSource(Protocol):
         """Return what closing a hedge costs by books that are read now; None when the bot does not say so in time."""
         ...
 
+    async def closing_prices(self, user: str) -> Sequence[ClosingPrice]:
+        """Return the same of every hedge; those are missing whose books the bot could not read, or not in time."""
+        ...
+
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
         """Pass a request on to the bot and wait a few seconds for its answer."""
         ...

@@ -82,3 +82,4 @@ def test_a_request_about_settings_or_the_cost_of_closing_names_what_it_is_about(
     assert _request(action=SettingsRequested(changes=changes)).text == f"change {named}"
     assert _request(action=SettingsForeseen(changes=changes)).text == f"foresee {named}"
     assert _request(action=ClosingPriced(symbol="XYZUSDT")).text == "price the closing of XYZUSDT"
+    assert _request(action=ClosingPriced(symbol=None)).text == "price the closing of every hedge"

@@ -1,8 +1,10 @@
 """The pages that ask again before something is done. With a script they open as dialogs; without one as pages."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from hedgerow.dashboard import formats
+from hedgerow.dashboard.closing_all import ClosingAll, closing_all
 from hedgerow.dashboard.view import HedgeView
 from hedgerow.domain.money import ZERO
 from hedgerow.strategy.closing_price import ClosingPrice
@@ -73,28 +75,41 @@ def _read(shown: Shown, hedge: HedgeView) -> str:
     return f"{formats.ago(hedge.read_at, shown.view.times.now)}{as_of(shown.view)}"
 
 
-def close_all_dialog(shown: Shown) -> Html:
-    """Return what closing everything would bring."""
-    view, sums = shown.view, shown.view.together
-    names = ", ".join(hedge.symbol for hedge in view.hedges)
+def close_all_dialog(shown: Shown, prices: Sequence[ClosingPrice] = ()) -> Html:
+    """Return what closing everything would cost and bring; "Keep them" has the focus.
+
+    ``prices`` are by books that the bot read for this question; of the other hedges the last reading is shown, and said
+    to be old.
+    """
+    view = shown.view
+    names, sums = ", ".join(hedge.symbol for hedge in view.hedges), closing_all(view.hedges, prices)
+    key = "together" if sums.read_at is None else "now"
+    cost = None if sums.exit_cost is None else -sums.exit_cost if sums.exit_cost else ZERO
     rows = facts(
-        (
-            "Fees and spread, expected",
-            gain("together.exit_cost", None if sums is None or sums.exit_cost is None else -sums.exit_cost),
-        ),
-        ("These hedges after closing", gain("together.net_if_closed", sums.net_if_closed if sums else None), "tot"),
-        ("Next payment, missed if closed now", gain("together.next_payment", sums.next_payment if sums else None)),
+        ("Fees and spread, expected", gain(f"{key}.exit_cost", cost)),
+        ("These hedges after closing", gain(f"{key}.net_if_closed", sums.net_if_closed), "tot"),
+        ("Next payment, missed if closed now", gain(f"{key}.next_payment", sums.next_payment)),
     )
     return _dialog(
         shown,
         "Close every hedge now?",
         element("p", f"Closes {names}, one after the other."),
         rows,
-        remark(AFTERWARDS),
+        remark(f"{_books_of_all(shown, sums)} {AFTERWARDS}"),
         action="close-all",
         button="Close all",
         keep="Keep them",
     )
+
+
+def _books_of_all(shown: Shown, sums: ClosingAll) -> str:
+    """Return by which books the sums are."""
+    old = ", ".join(f"{hedge.symbol} {_read(shown, hedge)}" for hedge in sums.not_read)
+    if sums.read_at is None:
+        return f"The bot did not read the books for this: they are as it read them: {old}."
+    at = formats.clock_time(sums.read_at, shown.view.times.now)
+    others = f"; not those of {old}" if old else ""
+    return f"By the books as the bot read them for this question, at {at}{others}."
 
 
 def which_dialog(shown: Shown) -> Html:

@@ -17,10 +17,10 @@ from hedgerow.domain.money import ZERO
 from hedgerow.domain.operator_requests import HedgeSeen, OperatorRequest, Request, RequestOrigin
 from hedgerow.domain.records.time_series import SeriesPoint
 from hedgerow.ports import Clock
-from hedgerow.strategy.closing_price import ClosingPrice
+from hedgerow.strategy.closing_price import ClosingPrice, ClosingPrices
 from hedgerow.web.sources import Asked, AskOutcome, Curve, CurveMark, CurvePoint
 
-__all__ = ["closing_price", "curve_of", "first_shown", "left_and_awaited"]
+__all__ = ["closing_price", "closing_prices", "curve_of", "first_shown", "left_and_awaited"]
 
 ANSWER_SECONDS: Final = 3.0
 """How long a page waits for the answer of a bot before it is shown without."""
@@ -69,6 +69,11 @@ async def _answered(box: Box, request: OperatorRequest, clock: Clock) -> Asked:
 def closing_price(asked: Asked) -> ClosingPrice | None:
     """Return the price that a bot answered with; None when it has not, or could not read it."""
     return msgspec.json.decode(asked.document, type=ClosingPrice) if asked.document else None
+
+
+def closing_prices(asked: Asked) -> tuple[ClosingPrice, ...]:
+    """Return the prices of every hedge that a bot answered with; none when it has not, or could not read a book."""
+    return msgspec.json.decode(asked.document, type=ClosingPrices).prices if asked.document else ()
 
 
 def first_shown(view: View, since: datetime | None) -> datetime:

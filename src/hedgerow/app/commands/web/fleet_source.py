@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Final
 
-from hedgerow.app.commands.web.asking import closing_price, curve_of, first_shown, left_and_awaited
+from hedgerow.app.commands.web.asking import closing_price, closing_prices, curve_of, first_shown, left_and_awaited
 from hedgerow.app.commands.web.settings_file import answered_preview, shown_settings, wanted_settings
 from hedgerow.app.fleet import FleetReader
 from hedgerow.app.home_past import CASH_RATE, SeriesPast
@@ -114,6 +114,10 @@ class FleetSource:
     async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
         """Return what closing a hedge costs by books that are read now; None when the bot does not say so in time."""
         return closing_price(await self.ask(ClosingPriced(symbol=symbol), None, user))
+
+    async def closing_prices(self, user: str) -> Sequence[ClosingPrice]:
+        """Return the same of every hedge; those are missing whose books the bot could not read, or not in time."""
+        return closing_prices(await self.ask(ClosingPriced(symbol=None), None, user))
 
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
         """Leave a request for the bot in the database and wait a few seconds for its answer."""
