@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from socket import gethostname
 
@@ -38,6 +39,10 @@ def until(done: Callable[[], bool]) -> None:
     while not done():
         assert CLOCK.monotonic() < deadline, "nothing came"
         asyncio.run(CLOCK.sleep(0.05))
+
+
+def more_calls(telegram: TelegramServer, calls: int) -> bool:
+    return len(telegram.calls) > calls + 1
 
 
 class _Fleet:
@@ -93,8 +98,7 @@ def test_alerts_of_two_bots_are_sent_once_and_none_is_lost_while_telegram_is_dow
         for part in (slice(0, 40), slice(40, None)):
             for bot, events in logs.items():
                 fleet.append(bot, events[part])
-            calls = len(telegram.calls)
-            fleet.send(lambda calls=calls: len(telegram.calls) > calls + 1)
+            fleet.send(partial(more_calls, telegram, len(telegram.calls)))
         telegram.status = 0
         fleet.send(lambda: {text.removesuffix(f"\n{REPEATED}") for _, text in telegram.texts} >= set(expected))
         fleet.send(lambda: fleet.lines.count(f"beta: Alerts go to telegram:{GROUP}; 1 user may command") == 5)

@@ -1,7 +1,9 @@
 """Bots of one home, one after the other, that are asked to change a setting and may die at any point of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from hedgerow.app.storage.configuration import ConfigKeeper
 from hedgerow.config import Settings, load_settings
@@ -11,6 +13,7 @@ from hedgerow.engine.in_force import NewSettings
 from hedgerow.engine.notices import SettingsInForce
 from hedgerow.ports import Mailbox, Store
 from hedgerow.simulation.faults.crashes import CrashingStore, CrashPoint
+from hedgerow.strategy.policy import Policy
 from support.bot_harness import BotHarness
 from support.mail import asked
 
@@ -81,10 +84,15 @@ class _CrashingKeeper(ConfigKeeper):
         super().__init__(path, settings)
         self._crash_point = crash_point
 
-    def write(self, new: NewSettings) -> None:
-        self._crash_point.pass_point("before write")
-        super().write(new)
-        self._crash_point.pass_point("after write")
+    def prepared(self, wanted: Mapping[str, str], present: Policy) -> NewSettings:
+        new = super().prepared(wanted, present)
+
+        def write() -> None:
+            self._crash_point.pass_point("before write")
+            new.write()
+            self._crash_point.pass_point("after write")
+
+        return replace(new, write=write)
 
 
 class BotsOfOneHome:

@@ -107,7 +107,7 @@ def _alerts(folders: Sequence[Path], store: str | None) -> Generator[None]:
     def write(name: str, text: str) -> None:
         CompanionLines(place.notify_log, name, in_file=True).write(text)
 
-    with hosted_bots(place, store, log=write, login=login_of(place)) as found, companions_beside(found):
+    with hosted_bots(place, store, log=write, login=login_of(place)) as bots, companions_beside(bots):
         yield
 
 

@@ -58,6 +58,7 @@ __all__ = [
     "state_name",
     "volume",
     "whole_money",
+    "without_dust",
     "worth_rows",
     "worth_since",
 ]
@@ -99,6 +100,11 @@ def volume(value: Decimal | None) -> str:
             part = value / size
             return f"${part:.{max(0, 2 - part.adjusted())}f} {name}"
     return f"${value:.0f}"
+
+
+def without_dust(assets: Sequence[str]) -> str:
+    """Return which coins a sum is without, as they have no price: ``, without dust of AAA``; empty for none."""
+    return f", without dust of {', '.join(assets)}" if assets else ""
 
 
 def price(value: Decimal | None) -> str:

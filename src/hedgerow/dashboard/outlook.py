@@ -180,6 +180,8 @@ class Outlook(Struct, frozen=True, kw_only=True):
     """The other open hedges, oldest first."""
     strategy: StrategyResult | None = None
     """Since the log began; the value of its dust needs prices."""
+    coin_prices: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """By asset: of the dust, and of what becomes dust when a hedge is closed, as read last."""
     equity: Decimal | None = None
     free_spot: Decimal | None = None
     """USDT."""
@@ -422,6 +424,7 @@ def _ended(rules: OutlookRules, now: Outlook, notice: mo.CycleEnded) -> Outlook:
     smaller = [hedge for hedge in ledger.open_hedges if hedge is not ledger.largest]
     found = [held_outlook(ledger, seen, policy, hedge) for hedge in smaller]
     others = tuple(each for each in found if each is not None)
+    prices = coin_prices({*ledger.dust, *(hedge.pair.base for hedge in ledger.hedges.values())}, seen.market)
     return replace(
         now,
         checking_since=None,
@@ -435,9 +438,10 @@ def _ended(rules: OutlookRules, now: Outlook, notice: mo.CycleEnded) -> Outlook:
         strategy=strategy_result(
             ledger,
             held.result if held else None,
-            coin_prices(ledger.dust, seen.market),
+            prices,
             [each.result for each in others],
         ),
+        coin_prices=prices,
         equity=notice.equity,
         longs=foreign_longs(seen.account, ledger),
         pairs=_pairs(seen.market, policy, ledger) if rules.with_pairs else (),

@@ -103,12 +103,13 @@ def status_lines(view: BotView, identity: RunIdentity) -> tuple[StatusLine, ...]
 
 
 def since_the_start(view: BotView) -> StrategyResult:
-    """Return the result of the whole log: with present prices where the bot has read them, else without."""
+    """Return the result of the whole log: by the prices that the bot has read last, else without."""
     known = view.outlook.strategy if view.outlook else None
     if known is not None and known.ended == view.ledger.totals:
         return known
     others = [each.result for each in view.several if each is not view.held]
-    return strategy_result(view.ledger, view.held.result if view.held else None, others=others)
+    prices = view.outlook.coin_prices if view.outlook else {}
+    return strategy_result(view.ledger, view.held.result if view.held else None, prices, others)
 
 
 def halt_remedy(halt: StandingHalt) -> str:

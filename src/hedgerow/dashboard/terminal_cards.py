@@ -19,7 +19,7 @@ from rich.text import Text
 from hedgerow.dashboard import formats
 from hedgerow.dashboard.bot_state import BotState, Severity
 from hedgerow.dashboard.job_view import JobLeg, JobView
-from hedgerow.dashboard.view import DayMark, HedgeView, MarkKind, View
+from hedgerow.dashboard.view import DayMark, HedgeView, MarkKind, Totals, View
 from hedgerow.domain.instrument import Side
 from hedgerow.strategy.decisions.consequences import ForeseenExit
 
@@ -103,6 +103,14 @@ def hedged_card(view: View, which: int = 0) -> RenderableType:
     return _card(f"Am I hedged?{DOT}{hedge.symbol}", rows, view)
 
 
+def _with_closed(totals: Totals) -> str:
+    """Return the label of the whole result, short enough for a card of half a terminal."""
+    missing = totals.unpriced_dust
+    if not missing:
+        return f"With {totals.closed} closed"
+    return f"With {totals.closed}, without {missing[0] if len(missing) == 1 else f'{len(missing)} coins of'} dust"
+
+
 def made_card(view: View, which: int = 0) -> RenderableType:
     """Return the card *What did this hedge make?* of one hedge, and the total."""
     hedge, totals = _hedge(view, which), view.totals
@@ -122,7 +130,7 @@ def made_card(view: View, which: int = 0) -> RenderableType:
         ("Fees paid", formats.signed_money(-hedge.fees_paid)),
         ("Fees, spread to close", formats.signed_money(cost)),
         ("If closed now", formats.signed_money(result.net_if_closed if result else None)),
-        (f"With {totals.closed} closed", formats.signed_money(totals.net_if_closed)),
+        (_with_closed(totals), formats.signed_money(totals.net_if_closed)),
         (
             f"Next {formats.countdown(payment.at if payment else None, view.times.now)}",
             formats.signed_money(payment.amount if payment else None),

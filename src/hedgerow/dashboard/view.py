@@ -423,14 +423,16 @@ def _together(hedges: Sequence[HedgeView]) -> Together:
 
 def _totals(bot: BotView, whole: StrategyResult, hedges: Sequence[HedgeView]) -> Totals:
     ledger, outlook, ended = bot.ledger, bot.outlook, bot.ledger.totals
+    known = whole.without_unpriced_dust()
     return Totals(
         funding=ended.funding,
         basis=ended.basis_pnl,
         fees=ended.fees,
         net_closed=ended.net_profit,
         held=sum_or_none(hedge.result.net_if_closed if hedge.result else None for hedge in hedges),
-        net_so_far=whole.net_so_far if _is_whole(whole, hedges) else None,
-        net_if_closed=whole.net_if_closed if _is_whole(whole, hedges) else None,
+        net_so_far=known.net_so_far if _is_whole(whole, hedges) else None,
+        net_if_closed=known.net_if_closed if _is_whole(whole, hedges) else None,
+        unpriced_dust=whole.unpriced,
         imported=ledger.imported.total_profit_loss,
         opened=ended.opened,
         closed=ended.closed,

@@ -261,8 +261,10 @@ class Totals(Struct, frozen=True, kw_only=True):
     held: Decimal | None
     """Net of the live hedges if they were closed now; None without prices."""
     net_so_far: Decimal | None
-    """Ended and live hedges, and the gain of kept dust."""
+    """Ended and live hedges, and the gain of kept dust; dust without a price is left out, and named below."""
     net_if_closed: Decimal | None
+    unpriced_dust: tuple[str, ...]
+    """Coins of kept dust whose gain is in no figure, as they have no price."""
     imported: Decimal
     """Taken over from the guide's state file, in no other figure."""
     opened: int

@@ -26,6 +26,7 @@ from hedgerow.dashboard.formats import (
     signed_money,
     signed_percent,
     volume,
+    without_dust,
 )
 from hedgerow.dashboard.view import HedgeView, PairRow, Together, View
 
@@ -75,8 +76,12 @@ def status_text(view: View) -> str:
     net = view.together.net_if_closed if view.together else None
     if view.together:
         lines.append(f"If closed now: {signed_money(net)} ({signed_percent(view.together.net_on_notional)} of a leg)")
-    lines.append(f"Since the start: {signed_money(view.totals.net_if_closed)}")
+    lines.append(f"Since the start: {_since_the_start(view)}")
     return "\n".join((*lines, _read(view)))
+
+
+def _since_the_start(view: View) -> str:
+    return f"{signed_money(view.totals.net_if_closed)}{without_dust(view.totals.unpriced_dust)}"
 
 
 def _balance(hedge: HedgeView) -> str:
@@ -162,7 +167,7 @@ def money_text(view: View) -> str:
     lines += [
         f"Ended: {signed_money(totals.net_closed)} by {count(totals.closed)}",
         f"  funding {signed_money(totals.funding)}, basis {signed_money(totals.basis)}, fees {money(totals.fees)}",
-        f"Since the start: {signed_money(totals.net_if_closed)}",
+        f"Since the start: {_since_the_start(view)}",
         f"Equity {money(totals.equity)}; free {money(totals.free_spot)} spot, {money(totals.free_perp)} perpetual",
         f"Longest with one leg: {seconds(totals.longest_naked_seconds)}",
     ]

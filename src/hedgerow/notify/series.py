@@ -281,7 +281,7 @@ SERIES: Final = (
     Series(name="hedgerow_free_usd", help="free USDT", labels=("wallet",), value=_free),
     Series(
         name="hedgerow_net_usd",
-        help="result since the log began if everything were closed now",
+        help="result since the log began if everything were closed now, without dust that has no price",
         value=_one(lambda view: view.totals.net_if_closed),
     ),
     Series(

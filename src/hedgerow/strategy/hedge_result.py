@@ -125,7 +125,11 @@ class StrategyResult(Struct, frozen=True, kw_only=True):
     others: tuple[HedgeResult, ...] = ()
     """Of the other open hedges."""
     dust_gain: Decimal | None
-    """What kept dust is worth now, less what it was kept at."""
+    """What kept dust is worth now, less what it was kept at; None while a coin of it has no price."""
+    unpriced: tuple[str, ...] = ()
+    """Coins of the dust that have no price."""
+    priced_gain: Decimal = ZERO
+    """Gain of the other ones."""
     imported: Decimal = ZERO
     """Result taken over from the guide's state file; in ``cumulative`` alone."""
 
@@ -138,6 +142,10 @@ class StrategyResult(Struct, frozen=True, kw_only=True):
     def net_if_closed(self) -> Decimal | None:
         """The same after closing the open hedges now."""
         return self._with(result.net_if_closed for result in self.open)
+
+    def without_unpriced_dust(self) -> "StrategyResult":
+        """Return the result without the gain of the dust that has no price: what is said of it names ``unpriced``."""
+        return replace(self, dust_gain=self.priced_gain)
 
     @property
     def open(self) -> tuple[HedgeResult, ...]:
@@ -246,9 +254,9 @@ def dust_gain(dust: Mapping[str, DustLot], prices: Mapping[str, Decimal]) -> Dec
     return gain
 
 
-def coin_prices(dust: Mapping[str, DustLot], market: MarketView) -> dict[str, Decimal]:
-    """Return the price of each coin that dust is kept of, valued as a held hedge's coins are."""
-    seen = {lot.asset: prices_of(f"{lot.asset}{QUOTE_ASSET}", market, None) for lot in dust.values()}
+def coin_prices(assets: Iterable[str], market: MarketView) -> dict[str, Decimal]:
+    """Return the price of each of these coins, valued as a held hedge's coins are; those without one are missing."""
+    seen = {asset: prices_of(f"{asset}{QUOTE_ASSET}", market, None) for asset in assets}
     found = ((asset, prices.spot or prices.index) for asset, prices in seen.items())
     return {asset: price for asset, price in found if price is not None}
 
@@ -263,11 +271,15 @@ def strategy_result(
 
     ``held`` is that of the largest open hedge, ``others`` those of the other ones; ``prices`` by asset value the dust.
     """
+    known = prices or {}
+    priced = {lot.asset: lot for lot in ledger.dust.values() if lot.asset in known}
     return StrategyResult(
         ended=ledger.totals,
         held=held,
         others=tuple(others),
-        dust_gain=dust_gain(ledger.dust, prices or {}),
+        dust_gain=dust_gain(ledger.dust, known),
+        unpriced=tuple(sorted({lot.asset for lot in ledger.dust.values()} - priced.keys())),
+        priced_gain=dust_gain(priced, known) or ZERO,
         imported=ledger.imported.total_profit_loss,
     )
 

@@ -27,6 +27,8 @@ HOURS = ExitDistance(rule=Reason.MAX_AGE, unit=ExitUnit.HOURS, value=184.8, thre
         (formats.signed_money(Decimal("1.956")), "+$1.96"),
         (formats.signed_money(Decimal("-6.99")), f"{MINUS}$6.99"),
         (formats.signed_money(Decimal(0)), "$0.00"),
+        (formats.without_dust(()), ""),
+        (formats.without_dust(("AAA1", "BBB2")), ", without dust of AAA1, BBB2"),
         (formats.whole_money(Decimal("-9745.7")), f"{MINUS}$9,746"),
         (formats.volume(Decimal(1_250_000_000)), "$1.25 B"),
         (formats.volume(Decimal(150_000_000)), "$150 M"),

@@ -261,9 +261,20 @@ def test_the_whole_is_what_ended_what_is_held_and_what_the_dust_gained() -> None
 def test_the_whole_is_unknown_while_a_part_of_it_is() -> None:
     ledger = ledger_of(hedge(), dust={"BBB": _lot("BBB")})
     held = result_of(hedge(), EVEN, SIGNAL, NOW)
-    assert strategy_result(ledger, held).net_so_far is None
+    whole = strategy_result(ledger, held)
+    assert (whole.net_so_far, whole.dust_gain, whole.unpriced) == (None, None, ("BBB",))
     unknown = result_of(hedge(), replace(EVEN, sale=None), SIGNAL, NOW)
     assert strategy_result(ledger, unknown, {"BBB": D(3)}).net_if_closed is None
+
+
+def test_dust_without_a_price_is_left_out_by_name_and_the_rest_is_known() -> None:
+    dust = {"BBB": _lot("BBB"), "CCC": _lot("CCC")}
+    whole = strategy_result(ledger_of(None, totals=Totals(funding=D(5)), dust=dust), None, {"CCC": D(3)})
+    assert (whole.net_if_closed, whole.unpriced) == (None, ("BBB",))
+    known = whole.without_unpriced_dust()
+    assert (known.net_so_far, known.net_if_closed, known.dust_gain) == (D(6), D(6), D(1))
+    priced = strategy_result(ledger_of(None, dust=dust), None, {"BBB": D(2), "CCC": D(3)})
+    assert (priced.unpriced, priced.without_unpriced_dust().net_if_closed) == ((), priced.net_if_closed)
 
 
 def test_with_nothing_held_the_whole_is_what_ended() -> None:

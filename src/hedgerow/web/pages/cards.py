@@ -249,7 +249,11 @@ def _on_leg(key: str, value: float | None) -> list[Html]:
 def _with_closed(view: View) -> tuple[str, Html, str]:
     totals = view.totals
     label = f"With {formats.count(totals.closed)} closed hedge{'' if totals.closed == 1 else 's'}"
-    return label, gain("totals.net_if_closed", totals.net_if_closed), "tot"
+    return (
+        f"{label}{formats.without_dust(totals.unpriced_dust)}",
+        gain("totals.net_if_closed", totals.net_if_closed),
+        "tot",
+    )
 
 
 def _cost(key: str, value: Decimal | None) -> Html:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from hedgerow.dashboard import formats
-from hedgerow.dashboard.closing_all import ClosingAll, closing_all
 from hedgerow.dashboard.view import HedgeView
 from hedgerow.domain.money import ZERO
 from hedgerow.strategy.closing_price import ClosingPrice
+from hedgerow.web.closing_all import ClosingAll, closing_all
 from hedgerow.web.html import Html, element, join, void
 from hedgerow.web.pages.parts import facts, gain, remark
 from hedgerow.web.pages.state import Shown, as_of

@@ -67,7 +67,12 @@ def _cells(row: BotRow, index: int) -> list[Html | str | Cell]:
         link,
         state,
         view.identity.mode.value if view.identity.mode else formats.UNKNOWN,
-        gain(f"{key}.totals.net_if_closed", view.totals.net_if_closed),
+        join(
+            (
+                gain(f"{key}.totals.net_if_closed", view.totals.net_if_closed),
+                formats.without_dust(view.totals.unpriced_dust),
+            )
+        ),
         figure(f"{key}.totals.equity", formats.money(view.totals.equity)),
         time_of(due, formats.countdown(due, times.now)) if sums else "",
         time_of(times.read_at, formats.ago(times.read_at, times.now)),
