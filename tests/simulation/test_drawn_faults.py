@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.simulation.run import play
+from hedgerow.app.simulation.run import play, play_whole
 from hedgerow.clock import VirtualClock
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import Answer, Claim, ResumeRequested
@@ -90,6 +90,18 @@ def redenominated() -> World:
     world.change_market(Redenomination(symbol=SYMBOL, factor=Decimal(1000)))
     assert world.account().short(SYMBOL) == Decimal("0.655")
     return world
+
+
+def test_a_coin_is_redenominated_only_while_balances_still_count_it() -> None:
+    hours = [
+        Alteration(at=START + timedelta(hours=n), kind=REDENOMINATED[0], market=Market.PERP, seconds=60.0, pair=0)
+        for n in range(1, 5)
+    ]
+    _, _, world = play_whole(replace(draw_plan(3, 0.5), drawn_faults=tuple(hours)))
+    first = world.market_data.pairs[0].symbol
+    prices = world.prices(first)
+    assert prices is not None
+    assert Decimal("1e5") < prices.spot < Decimal("2e8")  # 1e12 times what it was without a limit
 
 
 def test_a_delisting_leaves_no_part_of_a_short_that_is_less_than_a_lot_of_before() -> None:

@@ -23,7 +23,7 @@ from hedgerow.app.simulated_view import SimulatedView
 from hedgerow.app.simulation.wire_harness import WireHarness
 from hedgerow.app.venues.live import POLL_SECONDS
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.account import QUOTE_ASSET
+from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import Event, ExecutionStarted
 from hedgerow.domain.money import ZERO
@@ -36,7 +36,7 @@ from hedgerow.simulation.causes import Cause
 from hedgerow.simulation.checks.instrumented import InstrumentedStore, InstrumentedVenue
 from hedgerow.simulation.checks.invariants import Invariant, Violation
 from hedgerow.simulation.checks.monitor import Monitor
-from hedgerow.simulation.faults.alterations import ANOTHER_COIN, NEW_UNITS, REDENOMINATED, Alteration
+from hedgerow.simulation.faults.alterations import ANOTHER_COIN, NEW_UNITS, REDENOMINATED, Alteration, is_divisible
 from hedgerow.simulation.faults.crashes import CrashingStore, CrashingVenue, CrashPoint, SimulatedCrash
 from hedgerow.simulation.faults.incidents import PriceJump, altered_pair
 from hedgerow.simulation.faults.interference import Interference
@@ -466,6 +466,8 @@ class _Run:
         self._harness.advance()
         self._monitor.look()
         before = self.world.account()
+        if self._is_too_coarse(fault, before):
+            return None
         following = self._harness.inject(fault)
         after = self.world.account()
         if isinstance(fault, PriceJump):
@@ -478,6 +480,13 @@ class _Run:
         # The market trades nothing for the owner: it may fill what the bot has resting, and forced trades are known.
         self._monitor.note_incident(after if isinstance(fault, PriceJump | Alteration) else before, after)
         return following
+
+    def _is_too_coarse(self, fault: Act, account: AccountView) -> bool:
+        """Return whether a redenomination would leave a coin that balances cannot count."""
+        if not isinstance(fault, Alteration) or fault.kind not in REDENOMINATED:
+            return False
+        prices = self.world.prices(altered_pair(fault, self.world.market_data.pairs, account).symbol)
+        return prices is not None and not is_divisible(prices.spot)
 
     def _suspend(self, seconds: float) -> None:
         """Let time pass in which nothing of this machine runs; a bot that is down already stays so."""

@@ -29,6 +29,7 @@ __all__ = [
     "Alteration",
     "AlterationKind",
     "change_of",
+    "is_divisible",
 ]
 
 WICK_BPS = Decimal(2000)
@@ -91,6 +92,10 @@ RELABELLED = (
 )
 """Kinds in which the perpetual is not, or not one to one, the coin that is traded on spot, or both are in new units."""
 NEW_UNITS = Decimal(1000)
+SMALLEST_BALANCE = Decimal("1e-8")
+MOST_WORTH = Decimal(1)
+"""USDT: what the smallest balance of a new coin may be worth. Exchanges redenominate cheap coins; where a position is
+ten of the smallest balances, rounding alone makes legs differ."""
 
 
 class Alteration(Struct, frozen=True, kw_only=True, tag="alteration"):
@@ -102,6 +107,11 @@ class Alteration(Struct, frozen=True, kw_only=True, tag="alteration"):
     seconds: float
     pair: int | None = None
     """Number of the pair in the market's order; None = the held one."""
+
+
+def is_divisible(price: Decimal) -> bool:
+    """Return whether balances of eight decimals still count a coin of this price once it is redenominated."""
+    return price * NEW_UNITS * SMALLEST_BALANCE <= MOST_WORTH
 
 
 def change_of(alteration: Alteration, pair: BasisPair, price: Decimal) -> MarketChange:
