@@ -22,7 +22,7 @@ from hedgerow.clock import SystemClock
 from hedgerow.simulation.checks.invariants import Invariant
 from planted import PATCHED, PLAYED
 from planted.first_seeds import FIRST_SEEDS
-from planted.kinds import PACKAGE, ROOT, Patched, Played, SourceTree
+from planted.kinds import PACKAGE, ROOT, Patched, Played, SourceTree, uncalled
 
 MISSED, FAILED = "SURVIVED", "FAILED"
 
@@ -57,7 +57,7 @@ def hunt(bug: Played, days: float, most: int) -> str:
             return f"{FAILED}: it raises in seed {seed}: {found.text}"
         if found is not None:
             return f"seed {seed}: {found.rule.value}"
-    return f"{MISSED} {most} seeds"
+    return f"{MISSED} {most} seeds" + "".join(f", {name} was never called" for name in uncalled())
 
 
 def hunt_each(bugs: Sequence[Played], days: float, most: int) -> int:

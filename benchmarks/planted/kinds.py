@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hedgerow.simulation.scenario import Transport
 
-__all__ = ["PACKAGE", "ROOT", "Patched", "Played", "SourceTree", "changed", "played_bugs", "wrapped"]
+__all__ = ["PACKAGE", "ROOT", "Patched", "Played", "SourceTree", "changed", "played_bugs", "uncalled", "wrapped"]
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "hedgerow"
@@ -71,10 +71,25 @@ def changed(owner: Any, name: str, value: object) -> None:
     setattr(owner, name, value)
 
 
+_UNCALLED = set[str]()
+
+
 def wrapped(owner: Any, name: str, around: Callable[..., Any]) -> None:
     """Put ``around(original, *arguments)`` in the place of a function."""
     original = getattr(owner, name)
-    setattr(owner, name, lambda *a, **k: around(original, *a, **k))
+    place = f"{owner.__name__.rpartition('.')[2]}.{name}"
+    _UNCALLED.add(place)
+
+    def replaced(*a: Any, **k: Any) -> Any:
+        _UNCALLED.discard(place)
+        return around(original, *a, **k)
+
+    setattr(owner, name, replaced)
+
+
+def uncalled() -> tuple[str, ...]:
+    """Return what was wrapped in this process and has not been called: another module may hold the original."""
+    return tuple(sorted(_UNCALLED))
 
 
 def played_bugs(*plants: Callable[[], None]) -> tuple[Played, ...]:

@@ -6,6 +6,7 @@ A simulated run must break an invariant within a few seeds.
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from hedgerow.domain.ledger import books
 from hedgerow.domain.ledger import order_index as order_keeping
 from hedgerow.domain.ledger import reducers as folding
 from hedgerow.domain.order import OrderStatus
-from hedgerow.domain.position import OrderRecord
+from hedgerow.domain.position import OrderRecord, Reason
 from hedgerow.engine import cycle, journal
 from hedgerow.engine import reconciliation as settle
 from hedgerow.engine.execution import executor as execute
@@ -29,7 +30,6 @@ from hedgerow.strategy.decisions import verdicts as verdict
 from hedgerow.strategy.evaluation import sizing
 from hedgerow.strategy.hedging import actions as hedging_moves
 from hedgerow.strategy.hedging import machine as hedging
-from hedgerow.strategy.hedging import maker as hedging_resting
 from hedgerow.strategy.observation import HealthLevel
 from planted.kinds import Played, changed, played_bugs, wrapped
 
@@ -136,13 +136,14 @@ def what_rested_is_forgotten_once_cancelled() -> None:
 
 def what_rests_is_left_to_itself() -> None:
     """An order that has filled in part rests on, for as long as the market likes."""
-    wrapped(
-        hedging_resting,
-        "rest_on",
-        lambda real, job, around: (
-            hedging.Step(job=job, watch=job.working.order) if job.working_filled else real(job, around)
-        ),
-    )
+
+    def rest_on(real: Any, job: Any, event: Any, around: Any) -> Any:
+        return hedging.Step(job=job, watch=job.working.order) if job.working_filled else real(job, event, around)
+
+    table = hedging.TRANSITIONS[ExecutionState.RESTING]  # it holds the functions themselves, not their names
+    for signal in (hedging.Signal.TICK, hedging.Signal.WORKING):
+        cell = table[signal]
+        table[signal] = hedging.Transition(partial(rest_on, cell.act), cell.leads_to)  # type: ignore[index] # the bug
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------
@@ -304,9 +305,16 @@ def the_last_words_are_lost() -> None:
 
 
 def halts_are_not_looked_at() -> None:
-    """Openings go on while they are halted."""
+    """Openings are begun while they are halted: neither the decision nor the executor looks at the halt."""
+
+    def unseen(real: Any, self: Any) -> Any:
+        reason = real(self)
+        asked = self._requests is not None and self._requests.closing
+        return reason if reason is not Reason.USER or asked else None
+
     wrapped(openings, "openings_blocked", lambda real, o, ledger, p: real(o, replace(ledger, halt=None), p))
     changed(cycle, "openings_blocked", openings.openings_blocked)
+    wrapped(execute.Executor, "_why_give_up", unseen)
 
 
 def a_closing_lifts_the_halt() -> None:

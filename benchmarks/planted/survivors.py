@@ -64,6 +64,22 @@ SURVIVORS: Sequence[Patched] = (
         tests=("unit/engine/execution/test_executor.py",),
     ),
     Patched(
+        name="a halt blocks no opening",
+        file="strategy/decisions/entry.py",
+        does="screens say that openings are allowed, and pairs are looked at, while a halt stands",
+        old="    if ledger.halt is not None:\n",
+        new="    if ledger.halt is None is not None:\n",
+        tests=("unit/strategy/decisions/test_first_check.py",),
+    ),
+    Patched(
+        name="a halt does not end an opening at work",
+        file="engine/execution/executor.py",
+        does="the owner halts openings while one is traded, and its slices go on",
+        old="return Reason.USER if asked or self._journal.ledger.halt is not None else None",
+        new="return Reason.USER if asked else None",
+        tests=("engine/test_requests_in_trade.py",),
+    ),
+    Patched(
         name="the back off never forgets old failures",
         file="engine/runner.py",
         does="the pause after a failure counts failures of cycles long ago",

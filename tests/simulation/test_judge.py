@@ -11,15 +11,17 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
+from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Instrument, Market, Side, TradingStatus
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
+from hedgerow.domain.order import OrderRequest, TimeInForce
 from hedgerow.simulation.causes import Cause, obstacles, ways
 from hedgerow.simulation.checks.accounting import check_fills
 from hedgerow.simulation.checks.disclosure import Disclosure
 from hedgerow.simulation.checks.exposure import TradeExposure
-from hedgerow.simulation.checks.invariants import Exposure, Invariant, check_exposure, check_slice
+from hedgerow.simulation.checks.invariants import Exposure, Invariant, check_event, check_exposure, check_slice
 from planted.behaviours import BEHAVIOURS
 from support.ledger_builder import LedgerBuilder
 from support.toy_venue import new_job
@@ -192,3 +194,42 @@ def test_a_coarse_lot_excuses_no_slice_above_the_settings(slices: str, *, violat
     planned = replace(job, kind=ExecutionKind.OPEN, plan=replace(job.plan, slice_notional=Decimal(slices)))
     share = Decimal(200) / job.limits.max_naked_equity_fraction
     assert (Invariant.SIZE in rules(check_slice(planned, share, Decimal(100)))) is violated
+
+
+# --- orders that rest -------------------------------------------------------------------------------------------------
+
+
+def rests_on(
+    known: str, kind: ExecutionKind = ExecutionKind.OPEN, *, planned: str = "10", state: ExecutionState | None = None
+) -> list[Invariant]:
+    """Return what is said of a step after which an order of four coins is known to have filled so many of them."""
+    job = new_job(kind, pair=PAIR, spot=planned, perp="10")
+    sides = {ExecutionKind.OPEN: Side.BUY, ExecutionKind.CLOSE: Side.SELL}
+    order = OrderRequest(
+        client_id="h1-s-1",
+        market=SPOT,
+        symbol=PAIR.symbol,
+        side=sides[kind],
+        quantity=Decimal(4),
+        price=Decimal(100),
+        time_in_force=TimeInForce.GTX,
+    )
+    waiting = replace(
+        job,
+        state=state or ExecutionState.RESTING,
+        working=PlaceOrder(hedge_id="h1", order=order),
+        working_filled=Decimal(known),
+    )
+    event = ev.ExecutionStepped(at=NOW, execution=waiting)
+    return rules(check_event(Ledger(execution=job), event, Ledger(execution=waiting)))
+
+
+def test_an_order_that_rests_on_although_its_fills_are_known_is_condemned() -> None:
+    assert rests_on("1") == [Invariant.BOUND]
+    assert rests_on("0.1") == []  # too little for an order
+    assert rests_on("1", state=ExecutionState.CANCELLING) == []
+
+
+def test_coins_that_a_closing_has_too_many_of_rest_as_long_as_they_like() -> None:
+    assert rests_on("1", ExecutionKind.CLOSE, planned="11") == []
+    assert rests_on("2", ExecutionKind.CLOSE, planned="11") == [Invariant.BOUND]

@@ -60,6 +60,8 @@ An order in doubt is certain once the window of its nonce (60 s) and the margin 
 """
 OUTCOME_SECONDS: Mapping[ExecutionState, float] = {ExecutionState.RESOLVING: 10.0, ExecutionState.NAKED: 60.0}
 """The same for states that last until the exchange does what it is asked: counted from when it does."""
+RESTING_TOLERANCES = 2
+"""Fills that a resting order may wait with: legs may have differed before it, and a spread may be wide."""
 SLICE_SLACK = Decimal("1.03")
 """What fees, and prices since a slice was planned, may add to it."""
 ALARM_SECONDS = 5.0
@@ -152,6 +154,7 @@ def check_event(
         yield Invariant.HALT, f"{event.execution.symbol} is opened while openings are halted: {before.halt.detail}"
     if isinstance(event, ev.FundingReceived):
         yield from _funding(before, event.payment, after)
+    yield from _rests_on(event, after.execution)
     if isinstance(event, ev.HedgeAdopted):
         yield Invariant.RESTART, f"{event.hedge.symbol} was adopted, and nobody had opened it by hand"
     other = (
@@ -161,6 +164,25 @@ def check_event(
         yield Invariant.RESTART, f"a job begins while {other.hedge_id} is {other.state}"
     if after.totals is not before.totals or after.closed is not before.closed:  # else it was judged before
         yield from _identity(after)
+
+
+def _rests_on(event: ev.Event, job: HedgeExecution | None) -> Iterator[tuple[Invariant, str]]:
+    """Yield when a resting order is left in its book though the bot knows that it has filled what must be hedged.
+
+    Excused is what the leading leg has too much from the beginning.
+    """
+    if not isinstance(event, ev.ExecutionStepped) or job is None:
+        return
+    if job.state is not ExecutionState.RESTING or job.working is None:
+        return
+    order, lead = job.working.order, job.leg(job.lead)
+    surplus = job.plan.spot_quantity - job.plan.perp_quantity
+    excused = max(ZERO, (surplus if job.lead is Market.SPOT else -surplus) - lead.filled)
+    if job.working_filled - excused > RESTING_TOLERANCES * own_tolerance(job.pair, order.price, ZERO):
+        yield (
+            Invariant.BOUND,
+            f"{order.client_id} rests on, {job.working_filled} of its {order.quantity} are filled and not hedged",
+        )
 
 
 def _funding(before: Ledger, payment: FundingPayment, after: Ledger) -> Iterator[tuple[Invariant, str]]:
