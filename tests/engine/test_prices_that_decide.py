@@ -166,6 +166,38 @@ def test_a_halt_because_of_legs_that_differ_stays_when_a_person_closed_the_hedge
     assert harness.logged(Lifted) == []
 
 
+def leverage(harness: BotHarness) -> None:
+    harness.world.set_leverage(SYMBOL, 3)
+
+
+def close_elsewhere(harness: BotHarness) -> None:
+    harness.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, harness.short(), reduce_only=True)
+    harness.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, make_pair().spot.floor_quantity(harness.coins()))
+
+
+@pytest.mark.parametrize(
+    ("ends", "reason"),
+    [
+        (leverage, Reason.HEALTH),
+        (close_elsewhere, Reason.CLOSED_EXTERNALLY),
+    ],
+)
+def test_a_halt_because_of_legs_that_differ_ends_with_the_hedge(
+    ends: Callable[[BotHarness], None], reason: Reason
+) -> None:
+    market_data = ScriptedMarketData([Listing(SYMBOL), Listing("BBBUSDT", spot=50, rate="0.00015")])
+    harness = BotHarness(market_data, parameters=PATIENT)
+    harness.run(0.5)
+    harness.world.change_market(TickerCollision(symbol=SYMBOL, price=Decimal(50)))
+    harness.run(0.3)
+    assert [event.reason for event in harness.logged(Halted)] == [HaltReason.LEGS_DIFFER]
+    ends(harness)
+    harness.run(0.3)
+    assert harness.reasons == [reason]
+    assert [event.detail for event in harness.logged(Lifted)] == ["the position whose legs differed is gone"]
+    assert harness.hedge.symbol == "BBBUSDT", "its own pair rests, and is not opened at two prices"
+
+
 def test_legs_that_differ_in_one_check_alone_halt_nothing() -> None:
     harness = harness_of()
     harness.run(0.6, at={0.4: lambda bot: _change(bot, wick_of(Market.SPOT, -2000, 60))})
@@ -246,10 +278,6 @@ def sells_coins(harness: BotHarness) -> list[Decimal]:
 
 def lose_the_short(harness: BotHarness) -> None:
     harness.world.deleverage(SYMBOL, harness.short())
-
-
-def leverage(harness: BotHarness) -> None:
-    harness.world.set_leverage(SYMBOL, 3)
 
 
 @pytest.mark.parametrize("cause", [lose_the_short, leverage])

@@ -1,7 +1,6 @@
 """Halts openings after incidents, while the legs of a hedge follow different prices, and when money is missing."""
 
 from decimal import Decimal
-from typing import Final
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET
@@ -11,13 +10,10 @@ from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.strategy.decisions.brakes import brake_of, is_halted_for, unexplained_loss
-from hedgerow.strategy.evaluation.exits import PROFIT_ORDER, REASONS
 from hedgerow.strategy.evidence.underlying import divergence, is_one_price
 from hedgerow.strategy.observation import HaltOpenings, Observation
 
 __all__ = ["Brakes"]
-
-_FOR_PROFIT: Final = frozenset(REASONS[code] for code in PROFIT_ORDER)
 
 
 class Brakes:
@@ -48,8 +44,10 @@ class Brakes:
             # An incident may have come to light after the reading began: a halt is no older than its cause.
             at = max(observation.at, ledger.incident.at) if ledger.incident else observation.at
             await self._journal.record(ev.Halted(at=at, reason=halt.reason, detail=detail, amount=halt.amount))
-        elif halt is None and self._legs_together(observation.market):
-            await self._journal.record(ev.Lifted(at=observation.at, detail="the two legs follow one price again"))
+            return
+        why = self._legs_together(observation.market) if halt is None else None
+        if why is not None:
+            await self._journal.record(ev.Lifted(at=observation.at, detail=why))
 
     def _missing_money(self, observation: Observation, differences: dict[str, Decimal]) -> HaltOpenings | None:
         market = observation.market
@@ -75,19 +73,17 @@ class Brakes:
         advice = f"nothing is sold because of it; `hedgerow close{name}` leaves the position"
         return HaltOpenings(reason=ev.HaltReason.LEGS_DIFFER, detail=f"{'; '.join(twice)}; {advice}")
 
-    def _legs_together(self, market: MarketView | None) -> bool:
-        """Return whether a halt because of legs that differ ends: two checks in a row saw one price again.
+    def _legs_together(self, market: MarketView | None) -> str | None:
+        """Return why a halt because of legs that differ ends; None = it stays.
 
-        So does one check that closed the hedge for profit: it closes none while its legs differ.
+        Two checks in a row saw one price again, or no hedge is left: the prices that differed decide nothing more, and
+        keep their pair from being opened. A person who closes it halts openings by that.
         """
-        ledger = self._journal.ledger
-        hedges, halt = ledger.open_hedges, ledger.halt
+        hedges, halt = self._journal.ledger.open_hedges, self._journal.ledger.halt
         halted = halt is not None and halt.reason is ev.HaltReason.LEGS_DIFFER
         one = frozenset(each.hedge_id for each in hedges if halted and is_one_price(each.symbol, market))
         before, self._together = self._together, one
-        if hedges:
-            return all(hedge.hedge_id in before & one for hedge in hedges)
-        ended = ledger.closed[-1] if ledger.closed else None
-        if halt is None or not halted or ended is None:
-            return False
-        return ended.reason in _FOR_PROFIT and ended.closed_at >= halt.since
+        if halted and not hedges:
+            return "the position whose legs differed is gone"
+        together = halted and all(hedge.hedge_id in before & one for hedge in hedges)
+        return "the two legs follow one price again" if together else None
