@@ -379,6 +379,21 @@ def test_less_than_the_smallest_amount_of_a_balance_is_no_leg_of_a_redenominated
     assert list(harness.legs.exposed) == exposed_symbols
 
 
+def test_a_closing_that_is_naked_while_its_perpetual_is_another_coins_at_the_end_of_a_run_ends_with_the_collision() -> (
+    None
+):
+    plan = replace(draw_plan(1, 1.0, style=Style.TAKER, faults=False), days=0.2)
+    _, log, world = play_whole(plan)
+    began = next(e for e in log if isinstance(e, ev.ExecutionStarted) and e.execution.kind is ExecutionKind.CLOSE)
+    sold = next(e for e in log if isinstance(e, ev.OrderEnded) and e.at >= began.at and "-s-" in e.client_id)
+    number = [pair.symbol for pair in world.market_data.pairs].index(began.execution.symbol)
+    for_good = Alteration(at=sold.at, kind=AlterationKind.COLLISION_DOWN, market=Market.PERP, seconds=1e6, pair=number)
+    result, _, world = play_whole(replace(plan, drawn_faults=(for_good,)))
+    assert result.max_naked_seconds > (plan.end - sold.at).total_seconds() - 60
+    assert result.violation is None
+    assert world.account().positions == {}
+
+
 @pytest.mark.parametrize("recounted", [False, True], ids=["the log is in old coins still", "the log is in new coins"])
 @pytest.mark.parametrize(("bought", "exposed_symbols"), [("0", []), ("0.0003", [SYMBOL])])
 def test_dust_of_a_redenominated_coin_is_a_thousandth_before_the_log_has_it(

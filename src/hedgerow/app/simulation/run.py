@@ -309,6 +309,7 @@ class _Run:
             *self._interruptions.endings,
         ):  # a market that would have opened again after the end of the run, for example
             self._inject(ending)
+        self._end_changes()
         self._awaited.clear()
         self._parameters = settling(self._plan)
         recovered = self._clock.now() + timedelta(hours=RECOVERY_HOURS)
@@ -487,6 +488,16 @@ class _Run:
             return False
         prices = self.world.prices(altered_pair(fault, self.world.market_data.pairs, account).symbol)
         return prices is not None and not is_divisible(prices.spot)
+
+    def _end_changes(self) -> None:
+        """Undo what is changed of markets: a closing that became naked before may wait for the former prices."""
+        self._harness.advance()
+        self._monitor.look()
+        self.world.end_changes()
+        after = self.world.account()
+        self._monitor.note_cause(Cause.PRICES)
+        self._monitor.note_incident(after, after)
+        self._monitor.legs.named_again()
 
     def _suspend(self, seconds: float) -> None:
         """Let time pass in which nothing of this machine runs; a bot that is down already stays so."""

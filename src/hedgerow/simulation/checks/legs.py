@@ -241,6 +241,10 @@ class LegWatch:
         """Take note that a perpetual has prices of another coin from now on, while its symbol says nothing of it."""
         self._relabelled[symbol] = (self._world.now, until)
 
+    def named_again(self) -> None:
+        """Take note that every perpetual has the prices of its own coin from now on."""
+        self._relabelled = {symbol: (since, self._world.now) for symbol, (since, _) in self._relabelled.items()}
+
     def difference(self, pair: BasisPair) -> Decimal:
         """Return by how many base units the bot's coins, dust left out, exceed its short now."""
         return self._difference(pair, self._world.account()) - self._dust_of(pair.base)
