@@ -10,13 +10,14 @@ import argparse
 import os
 import sys
 import time
-from itertools import islice, product
+from itertools import islice, pairwise, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hedgerow.backtest.compiling import compiled_in_place
+from hedgerow.backtest.sparse import sparse_zeros
 
 PERIODS = (3, 5, 8, 10, 13, 16, 20, 24, 30, 40)
 MULTIPLIERS = (1.0, 1.25, 1.5, 2.0, 3.0)
@@ -28,38 +29,58 @@ STEPS = 96
 CAPITAL, NOTIONAL, LOT, SPOT_FEE, PERP_FEE, STOP, REST = 20_000.0, 10_000.0, 1e-4, 0.001, 0.0005, -1_000.0, 48
 LOOP_SETS = 20
 OPENINGS = 1 << 18
-PIECES = 24
-"""Settlements that a hedge can be held over, and some."""
-KEPT = 8
-"""Exits that are remembered for each opening."""
-PEAK, AT = 3, 4
-"""Of a set at work, beside its equity, drawdown and trades: the highest equity, and the step it has come to."""
+EXITS = 1 << 19
 TILES = 64
+S, BEGAN, PIECE, STOPPED, EARLIER, LAST, REST_K, COVERED, WHOLE = *range(8), 12
+"""Of an opening: pair, step, settlements followed, the step of a stop and one, the opening of that step before it, its
+newest exit, the settlement before its rest is over, and from COVERED on, for each multiplier, the step at which funding
+covers the fees so often and one; 0 = none so far."""
+Q, D0, FEE, FUND, NUMBERS = range(5)
+"""Of an opening: quantity, spot - perpetual, fee, funding of the settlements that were followed."""
+T, K, THEN, OTHER, EXIT_WHOLE = range(5)
+"""Of an exit: its step and settlement, the opening made then, the exit of the opening before it."""
+LEAST, MOST, MADE, EXIT_NUMBERS = range(4)
+"""Of an exit: least and most PnL before it, and what the trade made."""
+EQUITY, FALL, TRADES, PEAK, AT, HELD, STATE = range(7)
+"""Of a set at work; AT is the step at which it holds or looks next, HELD the opening, -1 = none."""
 
 
 @compiled_in_place
-def signals(  # noqa: C901, PLR0913, PLR0917 - compiled functions get their state as arguments
-    rate: Any, periods: int, gain: float, apr: Any, best: Any, most: Any, following: Any
-) -> None:
-    """Fill APRs, the best pair, its APR, and the next settlement at which each pair would be left for it."""
+def averages(rate: Any, periods: int, total: Any, apr: Any, best: Any, most: Any) -> None:
+    """Fill APRs, the best pair and its APR by settlement."""
     count, pairs = rate.shape
     for k in range(count):
-        best[k], most[k] = 0, -1e300
         for s in range(pairs):
-            total = 0.0
-            if k < periods - 1:
-                apr[k, s] = -1e300
-            else:
-                for j in range(k - periods + 1, k + 1):
-                    total += rate[j, s]
-                apr[k, s] = total / periods * 1095.0
-            if s == 0 or apr[k, s] > most[k]:
+            total[s] = 0.0
+        for j in range(max(k - periods + 1, 0), k + 1):
+            for s in range(pairs):
+                total[s] += rate[j, s]
+        for s in range(pairs):
+            apr[k, s] = total[s] / periods * 1095.0 if k >= periods - 1 else -1e300
+        best[k], most[k] = 0, apr[k, 0]
+        for s in range(1, pairs):
+            if apr[k, s] > most[k]:
                 best[k], most[k] = s, apr[k, s]
+
+
+@compiled_in_place
+def leavings(apr: Any, most: Any, gain: float, following: Any) -> None:
+    """Fill the next settlement at which each pair would be left for the best one."""
+    count, pairs = apr.shape
     for s in range(pairs):
         following[count, s] = count
     for k in range(count - 1, -1, -1):
         for s in range(pairs):
             following[k, s] = k if most[k] - apr[k, s] >= gain else following[k + 1, s]
+
+
+@compiled_in_place
+def entries(most: Any, least: float, ahead: Any) -> None:
+    """Fill the next settlement at which a pair pays enough."""
+    count = len(most)
+    ahead[count] = count
+    for k in range(count - 1, -1, -1):
+        ahead[k] = k if most[k] > least else ahead[k + 1]
 
 
 @compiled_in_place
@@ -98,19 +119,6 @@ def held(  # noqa: PLR0913, PLR0917 - compiled functions get their state as argu
 
 
 @compiled_in_place
-def pack(spot: Any, perp: Any, low: Any, high: Any) -> None:
-    """Fill the extremes of spot - perpetual between settlements."""
-    pairs, steps = spot.shape
-    for s in range(pairs):
-        for k in range(steps // STEPS):
-            least, most = np.inf, -np.inf
-            for t in range(k * STEPS, (k + 1) * STEPS):
-                d = spot[s, t] - perp[s, t]
-                least, most = min(least, d), max(most, d)
-            low[k, s], high[k, s] = least, most
-
-
-@compiled_in_place
 def extremes(spot: Any, perp: Any, s: int, first: int, end: int) -> Any:
     """Return least and most of spot - perpetual in steps."""
     least, most = np.inf, -np.inf
@@ -121,119 +129,142 @@ def extremes(spot: Any, perp: Any, s: int, first: int, end: int) -> Any:
 
 
 @compiled_in_place
-def follow(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
-    spot: Any, perp: Any, rate: Any, low: Any, high: Any, numbers: Any, sums: Any, whole: Any, last: int
+def packed(spot: Any, perp: Any, low: Any, high: Any, s: int, k: int) -> Any:
+    """Return the extremes of spot - perpetual between two settlements, looked for where they were not yet."""
+    if not high[k, s] >= low[k, s]:
+        low[k, s], high[k, s] = extremes(spot, perp, s, k * STEPS, (k + 1) * STEPS)
+    return low[k, s], high[k, s]
+
+
+@compiled_in_place
+def follow(  # noqa: C901, PLR0913, PLR0917 - compiled functions get their state as arguments
+    spot: Any, perp: Any, rate: Any, low: Any, high: Any, its: Any, own: Any, multipliers: Any, last: int
 ) -> None:
-    """Follow an opening through the pieces between settlements up to piece ``last``, or to a stop."""
-    s, began, piece = whole[0], whole[1], whole[2]
-    q, d0, fee_in = numbers[0], numbers[1], numbers[2]
-    count = low.shape[0]
-    while piece <= last and whole[3] < 0:
+    """Follow an opening from settlement to settlement up to piece ``last``, or to a stop."""
+    s, began, piece = own[S], own[BEGAN], own[PIECE]
+    q, d0, fee_in, fund = its[Q], its[D0], its[FEE], its[FUND]
+    while piece <= last and own[STOPPED] == 0:
         k = began // STEPS + piece
-        if k >= count:
+        if k >= low.shape[0]:
             break
-        fund = sums[piece - 1, 0] if piece else 0.0
         first = began if piece == 0 else k * STEPS
         if piece:
             fund += q * perp[s, first] * rate[k, s]
-            least, most = low[k, s], high[k, s]
+            for m in range(len(multipliers)):
+                if own[COVERED + m] == 0 and fund >= multipliers[m] * (2.0 * fee_in):
+                    own[COVERED + m] = first + 1
+            least, _ = packed(spot, perp, low, high, s, k)
         else:
-            least, most = extremes(spot, perp, s, began, (k + 1) * STEPS)
-        least, most = q * (least - d0) + fund - fee_in, q * (most - d0) + fund - fee_in
-        if least < STOP:
+            least, _ = extremes(spot, perp, s, began, (k + 1) * STEPS)
+        if q * (least - d0) + fund - fee_in < STOP:
             for t in range(first + (piece == 0), (k + 1) * STEPS):
                 if q * (spot[s, t] - perp[s, t] - d0) + fund - fee_in < STOP:
-                    whole[3] = t
+                    own[STOPPED] = t + 1
                     break
-        if piece:
-            least, most = min(least, sums[piece - 1, 1]), max(most, sums[piece - 1, 2])
-        sums[piece, 0], sums[piece, 1], sums[piece, 2] = fund, least, most
         piece += 1
-    whole[2] = piece
+    own[PIECE], its[FUND] = piece, fund
 
 
 @compiled_in_place
 def walked(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
-    spot: Any, perp: Any, whole: Any, numbers: Any, sums: Any, until: int, equity: float, both: Any
+    spot: Any, perp: Any, rate: Any, low: Any, high: Any, own: Any, its: Any, until: int, equity: float, both: Any
 ) -> Any:
-    """Return peak and drawdown after a hedge, step by step from its opening to before ``until``."""
+    """Return peak and drawdown after a hedge from its opening to before ``until``: step by step where it can fall."""
     peak, fall = both
-    s, began = whole[0], whole[1]
-    for t in range(began, until):
-        fund = sums[t // STEPS - began // STEPS, 0]
-        e = equity + (numbers[0] * (spot[s, t] - perp[s, t] - numbers[1]) + fund - numbers[2])
-        peak = max(peak, e)
-        fall = max(fall, 1.0 - e / peak)
+    s, began, fund = own[S], own[BEGAN], 0.0
+    for k in range(began // STEPS, (until - 1) // STEPS + 1):
+        first, end = max(began, k * STEPS), min(until, (k + 1) * STEPS)
+        if k > began // STEPS:
+            fund += its[Q] * perp[s, first] * rate[k, s]
+        if end - first == STEPS:
+            least, most = packed(spot, perp, low, high, s, k)
+            top = max(peak, equity + (its[Q] * (most - its[D0]) + fund - its[FEE]))
+            if not 1.0 - (equity + (its[Q] * (least - its[D0]) + fund - its[FEE])) / top > fall:
+                peak = top
+                continue
+        for t in range(first, end):
+            e = equity + (its[Q] * (spot[s, t] - perp[s, t] - its[D0]) + fund - its[FEE])
+            peak = max(peak, e)
+            fall = max(fall, 1.0 - e / peak)
     return peak, fall
 
 
 @compiled_in_place
-def target(sums: Any, known: Any, least: float, pieces: int) -> Any:
-    """Return the first piece in which funding reaches ``least``; else the first that was not looked at."""
-    piece = known[0]
-    while piece < pieces and known[1] == 0:
-        if sums[piece, 0] >= least:
-            known[1] = 1
-        else:
-            piece += 1
-    known[0] = piece
-    return piece
-
-
-@compiled_in_place
 def opened(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
-    spot: Any, perp: Any, table: Any, numbers: Any, whole: Any, size: Any, s: int, t: int
+    spot: Any, perp: Any, heads: Any, numbers: Any, whole: Any, size: Any, s: int, t: int
 ) -> Any:
-    """Return the number of an opening."""
-    entry = table[t, s] - 1
-    if entry < 0:
-        entry = size[0]
-        size[0] += 1
-        table[t, s] = entry + 1
-        q = np.floor(NOTIONAL / spot[s, t] / LOT) * LOT
-        numbers[entry, 0], numbers[entry, 1] = q, spot[s, t] - perp[s, t]
-        numbers[entry, 2] = q * (spot[s, t] * SPOT_FEE + perp[s, t] * PERP_FEE)
-        whole[entry, 0], whole[entry, 1], whole[entry, 3] = s, t, -1
+    """Return the number of an opening; -1 = no room."""
+    entry = heads[t] - 1
+    while entry >= 0:
+        if whole[entry, S] == s:
+            return entry
+        entry = whole[entry, EARLIER] - 1
+    entry = size[0]
+    if entry >= len(whole):
+        return -1
+    size[0] += 1
+    own, its = whole[entry], numbers[entry]
+    q = np.floor(NOTIONAL / spot[s, t] / LOT) * LOT
+    its[Q], its[D0] = q, spot[s, t] - perp[s, t]
+    its[FEE] = q * (spot[s, t] * SPOT_FEE + perp[s, t] * PERP_FEE)
+    own[S], own[BEGAN], own[REST_K], own[EARLIER], heads[t] = s, t, (t + REST) // STEPS, heads[t], entry + 1
     return entry
 
 
 @compiled_in_place
-def ended(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
+def exit_at(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
     spot: Any,
     perp: Any,
     rate: Any,
     low: Any,
     high: Any,
-    following: Any,
-    whole: Any,
-    numbers: Any,
-    sums: Any,
-    targets: Any,
-    rules: Any,
+    own: Any,
+    its: Any,
+    exits: Any,
+    made: Any,
+    size: Any,
+    t: int,
 ) -> Any:
-    """Return the step at which a hedge ends."""
-    multiplier, age = rules
-    s, began, steps = whole[0], whole[1], spot.shape[1]
-    until = min(began + age, steps - 1)
-    rested = began + REST
-    if rested <= until:
-        k = rested // STEPS
-        found = following[k, s]
-        until = min(until, rested if found == k else found * STEPS)
-    last = until // STEPS - began // STEPS
-    if whole[3] < 0 and whole[2] <= last:
-        follow(spot, perp, rate, low, high, numbers, sums, whole, last)
-    if whole[3] >= 0:
-        until = min(until, whole[3])
-        last = until // STEPS - began // STEPS
-    piece = target(sums, targets, multiplier * (2.0 * numbers[2]), min(last + 1, whole[2]))
-    if targets[1] and piece <= last:
-        until = min(until, (began // STEPS + piece) * STEPS)
-    return until
+    """Return the number of an exit of an opening at a step; -1 = no room."""
+    number = own[LAST] - 1
+    while number >= 0:
+        if exits[number, T] == t:
+            return number
+        number = exits[number, OTHER] - 1
+    number = size[1]
+    if number >= len(exits):
+        return -1
+    size[1] += 1
+    exits[number, T], exits[number, K] = t, t // STEPS
+    exits[number, OTHER], own[LAST] = own[LAST], number + 1
+    remember(spot, perp, rate, low, high, own, its, t, made[number])
+    return number
 
 
 @compiled_in_place
-def chained(  # noqa: C901, PLR0913, PLR0917 - compiled functions get their state as arguments
+def remember(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
+    spot: Any, perp: Any, rate: Any, low: Any, high: Any, own: Any, its: Any, t: int, made: Any
+) -> None:
+    """Fill least and most PnL before an exit, and what it made."""
+    s, began, q, d0, fee_in, fund = own[S], own[BEGAN], its[Q], its[D0], its[FEE], 0.0
+    least, most = np.inf, -np.inf
+    for k in range(began // STEPS, t // STEPS + 1):
+        first, end = max(began, k * STEPS), min(t, (k + 1) * STEPS)
+        if k > began // STEPS:
+            fund += q * perp[s, first] * rate[k, s]
+        if end - first == STEPS:
+            near, far = packed(spot, perp, low, high, s, k)
+        else:
+            near, far = extremes(spot, perp, s, first, end)
+        if first < end:
+            least, most = min(least, q * (near - d0) + fund - fee_in), max(most, q * (far - d0) + fund - fee_in)
+    u = q * (spot[s, t] - perp[s, t] - d0) + fund - fee_in
+    made[LEAST], made[MOST] = least, most
+    made[MADE] = u - q * (spot[s, t] * SPOT_FEE + perp[s, t] * PERP_FEE)
+
+
+@compiled_in_place
+def chained(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - compiled functions get their state as arguments
     spot: Any,
     perp: Any,
     rate: Any,
@@ -242,147 +273,159 @@ def chained(  # noqa: C901, PLR0913, PLR0917 - compiled functions get their stat
     best: Any,
     most: Any,
     following: Any,
-    table: Any,
+    ahead: Any,
+    multipliers: Any,
+    heads: Any,
     numbers: Any,
     whole: Any,
-    sums: Any,
-    targets: Any,
-    kept: Any,
+    exits: Any,
+    made: Any,
+    classes: Any,
     size: Any,
     sets: Any,
+    leasts: Any,
     found: Any,
 ) -> bool:
     """Play sets of one signal by chaining remembered trades; returns whether there was room.
 
     All are played through one part of the year before the next, so that what they look up stays near.
     """
-    steps, count = spot.shape[1], len(most)
+    steps = spot.shape[1]
     for number in range(len(sets)):
-        found[number, 0] = found[number, PEAK] = CAPITAL
+        state = found[number]
+        state[EQUITY] = state[PEAK] = CAPITAL
+        state[HELD] = -1
     for tile in range(TILES):
-        until = steps * (tile + 1) // TILES
+        until = min(steps * (tile + 1) // TILES, steps - 1)
         for number in range(len(sets)):
-            multiplier, age, least, slot = sets[number, 0], int(sets[number, 1]), sets[number, 2], int(sets[number, 3])
-            equity, fall, trades = found[number, 0], found[number, 1], found[number, 2]
-            peak, t = found[number, PEAK], int(found[number, AT])
-            while t < steps - 1 and t < until:
-                k = t // STEPS
-                if not most[k] > least:
-                    k += 1
-                    while k < count and not most[k] > least:
-                        k += 1
-                    t = k * STEPS
-                    continue
-                if size[0] >= len(numbers):
-                    return False
-                entry = opened(spot, perp, table, numbers, whole, size, best[k], t)
-                its, own = numbers[entry], whole[entry]
-                t = ended(
-                    spot,
-                    perp,
-                    rate,
-                    low,
-                    high,
-                    following,
-                    own,
-                    its,
-                    sums[entry],
-                    targets[slot, entry],
-                    (multiplier, age),
-                )
-                memory = kept[entry, t // STEPS % KEPT]
-                if memory[0] != t + 1:
-                    remember(spot, perp, own, its, sums[entry], t, memory)
-                both = max(peak, equity + memory[2]), fall
-                if 1.0 - (equity + memory[1]) / both[0] > fall:
-                    both = walked(spot, perp, own, its, sums[entry], t, equity, (peak, fall))
-                peak, fall = both
-                equity += memory[3]
+            m, age, kind, place = sets[number, 0], sets[number, 1], sets[number, 2], sets[number, 3]
+            least, state, by_entry = leasts[place], found[number], classes[kind]
+            equity, fall, trades, peak = state[EQUITY], state[FALL], int(state[TRADES]), state[PEAK]
+            t, entry = int(state[AT]), int(state[HELD])
+            while t < until:
+                if entry < 0:
+                    k = ahead[place, t // STEPS]
+                    if k * STEPS > t:
+                        t = k * STEPS
+                        continue
+                    entry = opened(spot, perp, heads, numbers, whole, size, best[k], t)
+                    if entry < 0:
+                        return False
+                own = whole[entry]
+                number_of = by_entry[entry] - 1
+                if number_of < 0:
+                    last = min(own[BEGAN] + age, steps - 1)
+                    follow(
+                        *(spot, perp, rate, low, high, numbers[entry], own, multipliers),
+                        last // STEPS - own[BEGAN] // STEPS,
+                    )
+                    if own[STOPPED] > 0:
+                        last = min(last, own[STOPPED] - 1)
+                    if own[COVERED + m] > 0:
+                        last = min(last, own[COVERED + m] - 1)
+                    number_of = exit_at(spot, perp, rate, low, high, own, numbers[entry], exits, made, size, last)
+                    if number_of < 0:
+                        return False
+                    by_entry[entry] = number_of + 1
+                left = following[own[REST_K], own[S]]
+                left = own[BEGAN] + REST if left == own[REST_K] else left * STEPS
+                if left < exits[number_of, T]:
+                    number_of = exit_at(spot, perp, rate, low, high, own, numbers[entry], exits, made, size, left)
+                    if number_of < 0:
+                        return False
+                its, result = exits[number_of], made[number_of]
+                top = max(peak, equity + result[MOST])
+                if 1.0 - (equity + result[LEAST]) / top > fall:
+                    if top > peak:
+                        top, fall = walked(
+                            spot, perp, rate, low, high, own, numbers[entry], its[T], equity, (peak, fall)
+                        )
+                    else:
+                        fall = 1.0 - (equity + result[LEAST]) / peak
+                peak = top
+                equity += result[MADE]
                 trades += 1
-                peak = max(peak, equity) if t == steps - 1 or not most[t // STEPS] > least else peak
-                if t == steps - 1 or not most[t // STEPS] > least:
+                t, k = its[T], its[K]
+                if t == steps - 1 or not most[k] > least:
+                    peak = max(peak, equity)
                     fall = max(fall, 1.0 - equity / peak)
-            found[number, 0], found[number, 1], found[number, 2] = equity, fall, trades
-            found[number, PEAK], found[number, AT] = peak, t
+                    entry = -1
+                    if t < steps - 1:
+                        t = ahead[place, k + 1] * STEPS
+                elif whole[its[THEN], S] == best[k] and whole[its[THEN], BEGAN] == t:
+                    entry = its[THEN]
+                else:
+                    entry = opened(spot, perp, heads, numbers, whole, size, best[k], t)
+                    if entry < 0:
+                        return False
+                    its[THEN] = entry
+            state[EQUITY], state[FALL], state[TRADES], state[PEAK] = equity, fall, trades, peak
+            state[AT], state[HELD] = t, entry
     return True
 
 
-@compiled_in_place
-def remember(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
-    spot: Any, perp: Any, own: Any, its: Any, sums: Any, t: int, memory: Any
-) -> None:
-    """Fill least and most PnL before an exit, and what it made."""
-    s, piece = own[0], t // STEPS - own[1] // STEPS
-    q, d0, fee_in, fund = its[0], its[1], its[2], sums[piece, 0]
-    least, most = np.inf, -np.inf
-    if piece:
-        least, most = sums[piece - 1, 1], sums[piece - 1, 2]
-    first = max(own[1], t // STEPS * STEPS)
-    if first < t:
-        low, high = extremes(spot, perp, s, first, t)
-        least = min(least, q * (low - d0) + fund - fee_in)
-        most = max(most, q * (high - d0) + fund - fee_in)
-    u = q * (spot[s, t] - perp[s, t] - d0) + fund - fee_in
-    fee_out = q * (spot[s, t] * SPOT_FEE + perp[s, t] * PERP_FEE)
-    memory[0], memory[1], memory[2], memory[3] = t + 1, least, most, u - fee_out
-
-
-def sets_of(count: int) -> list[tuple[int, float, float, float, int]]:
+def sets_of(count: int) -> Any:
     """Return gain, periods, entry limit, multiplier, age of so many sets; those of one signal side by side."""
     every = (
-        (periods, gain, apr, multiplier, age)
+        (gain, periods, apr, multiplier, age)
         for gain in GAINS
         for periods, apr, age, multiplier in product(PERIODS, LEAST_APRS, AGES, MULTIPLIERS)
     )
-    return list(islice(every, count))
+    return np.array(list(islice(every, count)))
 
 
 def all_chained(spot: Any, perp: Any, rate: Any, sets: Any) -> Any:
     """Play all sets, tables and packing included."""
     pairs, steps = spot.shape
     count = len(rate)
-    low, high = np.empty((count, pairs)), np.empty((count, pairs))
-    pack(spot, perp, low, high)
-    table, numbers = np.zeros((steps, pairs), dtype=np.int32), np.zeros((OPENINGS, 3))
-    whole, sums = np.zeros((OPENINGS, 4), dtype=np.int64), np.zeros((OPENINGS, PIECES, 3))
-    targets = np.zeros((len(MULTIPLIERS), OPENINGS, 2), dtype=np.int64)
-    kept, size = np.zeros((OPENINGS, KEPT, 4)), np.zeros(1, dtype=np.int64)
-    apr, best, most = np.empty((count, pairs)), np.empty(count, dtype=np.int64), np.empty(count)
-    following = np.empty((count + 1, pairs), dtype=np.int64)
-    found = np.zeros((len(sets), 5))
-    place, known = 0, None
-    while place < len(sets):
-        periods, gain = sets[place][:2]
-        end = place
-        while end < len(sets) and sets[end][:2] == (periods, gain):
-            end += 1
-        if known != (periods, gain):
-            signals(rate, periods, gain, apr, best, most, following)
-            known = periods, gain
-        group = np.array([(m, age, least, MULTIPLIERS.index(m)) for _, _, least, m, age in sets[place:end]])
+    low, high = np.full((count, pairs), np.inf), np.full((count, pairs), -np.inf)
+    multipliers = np.array(MULTIPLIERS)
+    memory = (
+        multipliers,
+        sparse_zeros(np.int32, steps),
+        sparse_zeros(np.float64, OPENINGS, NUMBERS),
+        sparse_zeros(np.int32, OPENINGS, WHOLE),
+        sparse_zeros(np.int32, EXITS, EXIT_WHOLE),
+        sparse_zeros(np.float64, EXITS, EXIT_NUMBERS),
+        sparse_zeros(np.int32, len(MULTIPLIERS) * len(AGES), OPENINGS),
+        np.zeros(2, dtype=np.int64),
+    )
+    following, found = np.empty((count + 1, pairs), dtype=np.int16), np.zeros((len(sets), STATE))
+    m, age = np.searchsorted(MULTIPLIERS, sets[:, 3]), np.searchsorted(AGES, sets[:, 4])
+    whole = np.stack(
+        [m, sets[:, 4].astype(np.int64), m * len(AGES) + age, np.searchsorted(LEAST_APRS, sets[:, 2])], axis=1
+    )
+    changes = np.flatnonzero(np.any(sets[1:, :2] != sets[:-1, :2], axis=1)) + 1
+    bounds = [0, *changes.tolist(), len(sets)]
+    is_kept = sets[0, 0] != sets[-1, 0]
+    """Whether averages are needed again, with another gain."""
+    known: dict[float, Any] = {}
+    apr, leasts = np.empty((count, pairs)), np.array(LEAST_APRS)
+    for place, end in pairwise(bounds):
+        gain, periods = sets[place, :2].tolist()
+        if periods not in known:
+            known[periods] = signal_of(rate, int(periods), np.empty((count, pairs)) if is_kept else apr)
+        apr, best, most, ahead = known[periods]
+        leavings(apr, most, gain, following)
         room = chained(
-            spot,
-            perp,
-            rate,
-            low,
-            high,
-            best,
-            most,
-            following,
-            table,
-            numbers,
-            whole,
-            sums,
-            targets,
-            kept,
-            size,
-            group,
-            found[place:end],
+            *(spot, perp, rate, low, high, best, most, following, ahead),
+            *memory,
+            *(whole[place:end], leasts, found[place:end]),
         )
         if not room:
             raise MemoryError("too many openings")
-        place = end
     return found
+
+
+def signal_of(rate: Any, periods: int, apr: Any) -> Any:
+    """Return APRs, the best pair, its APR, and the next settlement at which it pays enough."""
+    count, pairs = rate.shape
+    best, most = np.empty(count, dtype=np.int64), np.empty(count)
+    averages(rate, periods, np.empty(pairs), apr, best, most)
+    ahead = np.empty((len(LEAST_APRS), count + 1), dtype=np.int64)
+    for place, least in enumerate(LEAST_APRS):
+        entries(most, least, ahead[place])
+    return apr, best, most, ahead
 
 
 def main() -> int:
@@ -402,12 +445,11 @@ def main() -> int:
         began = time.process_time()
         found = all_chained(spot, perp, rate, sets)
         fast = (time.process_time() - began) / count
-        apr, best, most = np.empty(rate.shape), np.empty(len(rate), dtype=np.int64), np.empty(len(rate))
-        following, looped = np.empty((len(rate) + 1, len(spot)), dtype=np.int64), []
+        looped = []
         for place in range(0, count, -(-count // LOOP_SETS)):
-            periods, gain, least, multiplier, age = sets[place]
-            signals(rate, periods, gain, apr, best, most, following)
-            rules = (multiplier, float(age), least, gain)
+            gain, periods, least, multiplier, age = sets[place].tolist()
+            apr, best, most, _ = signal_of(rate, int(periods), np.empty(rate.shape))
+            rules = (multiplier, age, least, gain)
             expected = held(spot, perp, rate, apr, best, most, rules)
             began = time.process_time()
             held(spot, perp, rate, apr, best, most, rules)

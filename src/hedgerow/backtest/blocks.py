@@ -10,30 +10,18 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from hedgerow.backtest.compiling import compiled_in_place, compiled_rules, inlined
-from hedgerow.backtest.kernel import (
-    ACT,
-    BASIS,
-    HOURS,
-    KNOWN,
-    PERP,
-    PREDICTED,
-    RATE,
-    READABLE,
-    SPOT,
-    SPOT_SPREAD,
-    VOLUME,
-    Market,
-    Rules,
-)
+from hedgerow.backtest.kernel import SPOT_SPREAD, VOLUME, Market, Rules
 from hedgerow.backtest.tables import Flags, Floats, Ints
 from hedgerow.strategy.evidence.underlying import HELD_BOUND
 
 __all__ = [
     "BASIS_ROWS",
+    "EVERY_ROW",
     "HIGH_PERP",
     "LEADERS",
     "LOW_PERP",
     "LOW_SPOT",
+    "NO_ROW",
     "Aprs",
     "Blocks",
     "Filters",
@@ -48,6 +36,7 @@ Places: TypeAlias = Any
 """An array of 32-bit whole numbers; its elements are numbers, which numpy's types do not say."""
 LOW_SPOT, LOW_PERP, HIGH_PERP = range(3)
 BASIS_ROWS = 64
+NO_ROW, SOME_ROWS, EVERY_ROW = range(3)
 LEADERS = 4
 TILE = 64
 """Windows that are summed at once, so that the sums do not wait for each other."""
@@ -95,7 +84,7 @@ class Aprs(NamedTuple):
 
 def blocks_of(market: Market, *, average: bool) -> Blocks:
     """Cut a market into blocks; a signal that is no average can change in every row."""
-    known = market.state[:, :, KNOWN]
+    known = market.known
     rows, symbols = (int(length) for length in known.shape)
     begins = np.ones(rows, dtype=np.bool_)
     if average:
@@ -108,18 +97,18 @@ def blocks_of(market: Market, *, average: bool) -> Blocks:
     place = np.searchsorted(checks, np.arange(rows + 1))
     check = np.where(place < len(checks), checks[np.minimum(place, len(checks) - 1)], rows)
     ended = [max(0, int(-((market.start_ms - int(at)) // market.cycle_ms))) for at in market.ended_ms]
-    hours = market.prints[:, :, HOURS].T
+    hours = market.hours.T
     blocks = Blocks(
         of_step=of_step,
         of_row=of_row,
         first=first,
         check=check.astype(np.int32),
-        act=np.ascontiguousarray(market.state[:, :, ACT]).astype(np.int32),
+        act=np.ascontiguousarray(market.act).astype(np.int32),
         known=np.ascontiguousarray(known[first[:-1]]).astype(np.int32),
         prices=np.empty((len(first) - 1, symbols, 3)),
         basis=np.full((-(-rows // BASIS_ROWS), symbols), -np.inf),
         ended=np.array(ended, dtype=np.int64),
-        rates=np.ascontiguousarray(market.prints[:, :, RATE].T),
+        rates=np.ascontiguousarray(market.rate.T),
         hours=np.concatenate([np.zeros((symbols, 1)), np.cumsum(hours, axis=1)], axis=1),
     )
     _fill_prices(market, blocks)
@@ -137,7 +126,7 @@ def _fill_prices(market: Market, blocks: Blocks) -> None:
         for row in range(blocks.first[block], blocks.first[block + 1]):
             highest = blocks.basis[row // BASIS_ROWS]
             for symbol in range(symbols):
-                spot, perp = market.seen[row, symbol, SPOT], market.seen[row, symbol, PERP]
+                spot, perp = market.spot[row, symbol], market.perp[row, symbol]
                 basis = (perp - spot) / spot
                 highest[symbol] = max(highest[symbol], basis)
                 if market.step[row] < 0:
@@ -150,9 +139,9 @@ def _fill_prices(market: Market, blocks: Blocks) -> None:
 @inlined
 def usable(market: Market, row: int, symbol: int) -> bool:
     """Return whether a check can use the prices of a pair that is held."""
-    if not market.state[row, symbol, READABLE]:
+    if not market.readable[row, symbol]:
         return False
-    return bool(_agrees(market.seen[row, symbol, PERP], market.seen[row, symbol, SPOT], HELD_BOUND))
+    return bool(_agrees(market.perp[row, symbol], market.spot[row, symbol], HELD_BOUND))
 
 
 class Filters(NamedTuple):
@@ -162,6 +151,8 @@ class Filters(NamedTuple):
     """``[row, symbol]``"""
     block: Flags
     """``[block, symbol]``: at any of its checks."""
+    passed: Places
+    """``[block, symbol]``, 8 bits: at NO_ROW, SOME_ROWS or EVERY_ROW of the block."""
 
 
 def fill_filters(market: Market, blocks: Blocks, rules: Rules, found: Filters) -> None:
@@ -176,24 +167,36 @@ def _fill_filters(market: Market, blocks: Blocks, rules: Rules, found: Filters) 
     rows, symbols = found.row.shape
     for row in range(rows):
         for symbol in range(symbols):
-            if not market.state[row, symbol, READABLE] or market.row_ms[row] >= market.ended_ms[symbol]:
+            if not market.readable[row, symbol] or market.row_ms[row] >= market.ended_ms[symbol]:
+                _count_row(found, blocks, row, symbol, NO_ROW)
                 continue
             refused = _entry_refusals(
                 1.0,
                 np.inf,
                 -np.inf,
-                market.seen[row, symbol, PREDICTED],
+                market.predicted[row, symbol],
                 market.books[symbol, VOLUME],
                 rules.min_volume,
                 2e4 * market.books[symbol, SPOT_SPREAD],
                 rules.max_spread,
-                market.seen[row, symbol, BASIS],
+                market.basis[row, symbol],
                 rules.max_discount,
                 rules.max_premium,
             )
             found.row[row, symbol] = refused == 0
+            _count_row(found, blocks, row, symbol, EVERY_ROW if refused == 0 else NO_ROW)
             if refused == 0 and market.step[row] >= 0:
                 found.block[blocks.of_row[row], symbol] = True
+
+
+@inlined
+def _count_row(found: Filters, blocks: Blocks, row: int, symbol: int, passed: int) -> None:
+    """Note whether a row passes, the rows of a block in their order."""
+    block = blocks.of_row[row]
+    if row == blocks.first[block]:
+        found.passed[block, symbol] = passed
+    elif found.passed[block, symbol] != passed:
+        found.passed[block, symbol] = SOME_ROWS
 
 
 def fill_aprs(market: Market, blocks: Blocks, rules: Rules, found: Aprs) -> None:
@@ -259,9 +262,9 @@ def _fill_predicted(market: Market, blocks: Blocks, found: Aprs) -> None:
     count, symbols = found.apr.shape
     for block in range(count):
         for symbol in range(symbols):
-            predicted, known = market.seen[blocks.first[block], symbol, PREDICTED], blocks.known[block, symbol]
+            predicted, known = market.predicted[blocks.first[block], symbol], blocks.known[block, symbol]
             apr = np.nan
             if known > 0 and np.isfinite(predicted):
-                apr = _funding_apr(predicted, market.prints[known - 1, symbol, HOURS])
+                apr = _funding_apr(predicted, market.hours[known - 1, symbol])
             found.apr[block, symbol] = apr
         _rank(found, block)

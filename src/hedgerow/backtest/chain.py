@@ -4,6 +4,7 @@
 and what was found out about openings. The result is that of ``kernel`` to the last bit.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,9 +17,9 @@ from msgspec import Struct
 from hedgerow.backtest.blocks import LEADERS, Aprs, Filters, Places, blocks_of, fill_aprs, fill_filters
 from hedgerow.backtest.chained import (
     COUNT,
-    DELAY_FIELDS,
     ENTRY_FIELDS,
-    RATE_FIELDS,
+    EXIT_FIELDS,
+    PAID_FIELDS,
     SET_FIELDS,
     SET_NUMBERS,
     STATE_FIELDS,
@@ -51,14 +52,19 @@ from hedgerow.backtest.kernel import (
     play,
     scratch,
 )
+from hedgerow.backtest.sparse import sparse_zeros
 from hedgerow.backtest.tables import Ints
 
 __all__ = ["Chain", "Outcome"]
 
 OPENINGS: Final = 1 << 18
 """Openings remembered at most, a power of two; all are forgotten when there are more."""
-WALKS, DELAYS = 8, 32
-"""Slots: multipliers with their stops, and ages, for which openings are remembered at the same time."""
+EXITS: Final = 4
+"""Exits remembered for each opening, on average."""
+WALKS, CLASSES = 8, 64
+"""Slots: multipliers with their stops, and those with an age, for which openings are remembered at the same time."""
+ALIKE: Final = 4
+"""So many sets at once must share age and multiplier for their exits to be remembered together."""
 TOGETHER: Final = 512
 """Sets played at once."""
 MOST_TRADES: Final = 1 << 20
@@ -83,19 +89,23 @@ class Outcome(Struct, frozen=True, kw_only=True):
 class Chain:
     """Plays many parameter sets over one market."""
 
-    def __init__(self, market: Market, *, openings: int = OPENINGS, walks: int = WALKS, delays: int = DELAYS) -> None:
-        """Prepare for a market; the numbers say how many openings, multipliers and ages are remembered at once."""
+    def __init__(self, market: Market, *, openings: int = OPENINGS, walks: int = WALKS, classes: int = CLASSES) -> None:
+        """Prepare for a market; the numbers say how many openings, multipliers, and those with ages are remembered."""
         self._market = market
         self._tables: dict[bool, _SharedTables] = {}
         symbols = len(market.ended_ms)
-        self._slots = _Slots(walks), _Slots(delays)
-        self._memory = _empty_memory(openings, walks, delays)
+        self._walks, self._classes = _Slots(walks), _Slots(classes)
+        self._alike: set[tuple[object, ...]] = set()
+        """Kinds of sets whose exits are remembered together."""
+        self._rests: dict[int, int] = {}
+        self._memory = _empty_memory(len(market.row_ms), openings, walks, classes)
+        self._average = True
         self._one = empty_signals(1, symbols)
         self._scratch = scratch()
         costs = market.books[:, [SPOT_FEE, SPOT_SPREAD, PERP_FEE, PERP_SPREAD]]
         one_way = costs[:, 0] + costs[:, 1] + costs[:, 2] + costs[:, 3]
         self._cost = one_way + one_way
-        self._trades: Places = np.empty((MOST_TRADES, TRADE_FIELDS), dtype=np.int32)
+        self._trades: Places = sparse_zeros(np.int32, MOST_TRADES, TRADE_FIELDS)
         self._one_by_one = 2 * market.guard_ms > market.cycle_ms
         """Checks would fall into the time that the guard puts trades off for."""
 
@@ -105,13 +115,18 @@ class Chain:
 
     def outcomes(self, sets: Sequence[Rules]) -> Iterator[Outcome]:
         """Play sets and yield what they did, in their order; those that share a signal are best side by side."""
-        for _, alike in groupby(sets, key=lambda rules: rules.average):
+        for average, alike in groupby(sets, key=lambda rules: rules.average):
             group = list(alike)
+            if average is not self._average:  # what is remembered names blocks, and those are others then
+                self._forget()
+                self._average = average
             for start in range(0, len(group), TOGETHER):
                 yield from self._group(group[start : start + TOGETHER])
 
     def _group(self, sets: Sequence[Rules]) -> Iterator[Outcome]:
         """Play sets of one kind of signal, as many at once as there are slots for."""
+        seen = Counter(map(_class_key, sets))
+        self._alike = {key for key, count in seen.items() if count >= ALIKE}
         waiting: list[Rules] = []
         whole: list[tuple[int, ...]] = []
         for rules in sets:
@@ -134,19 +149,24 @@ class Chain:
         """Return the whole numbers of a set; None while there is no slot for it."""
         if self._one_by_one:
             return ()
-        walks, delays = self._slots
-        age, rest = _reached_ms(rules.max_age), _reached_ms(rules.min_age)
-        kind = (rules.multiplier, rules.loss, rules.short_alone, rules.average)  # blocks are others without an average
-        own = walks.of(kind, self._forget_walk)
-        aged, rested = delays.of((age,), self._forget_delay), delays.of((rest,), self._forget_delay)
+        own = self._walks.of(_walk_key(rules), self._forget_walk)
         shared = self._shared_tables(rules).placed(rules)
-        if own is None or aged is None or rested is None or shared is None:
+        if own is None or shared is None:
             return None
-        return aged, rested, own, *shared, age, rest, int(rules.roll), int(rules.halts)
+        age, rest, cycle = _reached_ms(rules.max_age), _reached_ms(rules.min_age), self._market.cycle_ms
+        its_rest = self._rests.setdefault(rest, len(self._rests) + 1)
+        delays = age, -(-age // cycle), rest, -(-rest // cycle), its_rest
+        return own, self._class_of(rules), *shared, *delays, int(rules.roll), int(rules.halts)
+
+    def _class_of(self, rules: Rules) -> int:
+        """Return where the exits of a set are remembered together with those of others; -1 = nowhere."""
+        key = _class_key(rules)
+        place = self._classes.of(key, self._forget_class) if key in self._alike else None
+        return -1 if place is None else place
 
     def _together(self, sets: Sequence[Rules], whole: Sequence[tuple[int, ...]]) -> Iterator[Outcome]:
-        for slots in self._slots:
-            slots.release()
+        self._walks.release()
+        self._classes.release()
         for tables in self._tables.values():
             tables.release()
         if self._one_by_one:
@@ -167,7 +187,7 @@ class Chain:
         while waiting:
             first, end = waiting.pop()
             had_room = self._chained(sets[0], described, first, end, out)
-            if not had_room and self._memory.size[0] >= len(self._memory.entries):
+            if not had_room and self._is_full():
                 self._forget()
                 had_room = self._chained(sets[0], described, first, end, out)
             if had_room:
@@ -214,20 +234,26 @@ class Chain:
 
     def _forget(self) -> None:
         """Forget all openings."""
-        memory, count = self._memory, int(self._memory.size[0])
-        memory.keys[:] = 0
-        memory.size[0] = 0
-        for by_slot in (memory.walks, memory.funding, memory.delays):
-            by_slot[:, :count] = 0
-        memory.rates[:count] = 0.0
+        memory, (openings, exits) = self._memory, self._memory.size.tolist()
+        memory.size[:] = 0
+        memory.heads[:] = 0
+        for of_opening in (memory.entries, memory.paid):
+            of_opening[:openings] = 0
+        for by_slot in (memory.walks, memory.funding, memory.classes):
+            by_slot[:, :openings] = 0
+        memory.exits[:exits] = 0
+
+    def _is_full(self) -> bool:
+        openings, exits = self._memory.size.tolist()
+        return bool(openings >= len(self._memory.entries) or exits >= len(self._memory.exits))
 
     def _forget_walk(self, slot: int) -> None:
         count = int(self._memory.size[0])
         self._memory.walks[slot, :count] = 0
         self._memory.funding[slot, :count] = 0.0
 
-    def _forget_delay(self, slot: int) -> None:
-        self._memory.delays[slot, : int(self._memory.size[0])] = 0
+    def _forget_class(self, slot: int) -> None:
+        self._memory.classes[slot, : int(self._memory.size[0])] = 0
 
 
 class _SharedTables:
@@ -238,10 +264,11 @@ class _SharedTables:
         self.blocks = blocks_of(market, average=average)
         rows, (count, symbols) = len(market.row_ms), self.blocks.known.shape
         signals = _slots_within(count * (12 * symbols + 8 + 4 * LEADERS))
-        limits = _slots_within(count * (2 * symbols + 4))
+        limits = _slots_within(count * (2 * symbols + 6))
         self.filters = Filters(
             row=np.empty((FILTERS, rows, symbols), dtype=np.bool_),
             block=np.empty((FILTERS, count, symbols), dtype=np.bool_),
+            passed=np.empty((FILTERS, count, symbols), dtype=np.int8),
         )
         self.aprs = Aprs(
             apr=np.empty((signals, count, symbols)),
@@ -250,6 +277,7 @@ class _SharedTables:
         )
         self.following = Following(
             entry=np.empty((limits, count + 1), dtype=np.int32),
+            opens=np.empty((limits, count), dtype=np.int16),
             negative=np.empty((signals, count + 1, symbols), dtype=np.int32),
             better=np.zeros((limits, count, symbols), dtype=np.int16),
         )
@@ -289,7 +317,8 @@ class _SharedTables:
         return Aprs(apr=self.aprs.apr[slot], top=self.aprs.top[slot], leaders=self.aprs.leaders[slot])
 
     def _filters_in(self, slot: int) -> Filters:
-        return Filters(row=self.filters.row[slot], block=self.filters.block[slot])
+        filters = self.filters
+        return Filters(row=filters.row[slot], block=filters.block[slot], passed=filters.passed[slot])
 
     def _fill_signal(self, slot: int, rules: Rules) -> None:
         fill_aprs(self._market, self.blocks, rules, self._signal_in(slot))
@@ -298,8 +327,9 @@ class _SharedTables:
         fill_filters(self._market, self.blocks, rules, self._filters_in(slot))
 
     def _fill_limit(self, slot: int, signal: int, passed: int, rules: Rules) -> None:
-        filters, aprs, entry = self._filters_in(passed), self._signal_in(signal), self.following.entry[slot]
-        fill_entries(self.blocks, filters, aprs, rules.min_apr, entry)
+        filters, aprs = self._filters_in(passed), self._signal_in(signal)
+        entry, opens = self.following.entry[slot], self.following.opens[slot]
+        fill_entries(self.blocks, filters, aprs, rules.min_apr, entry, opens)
         if self._slots[2].was_used(slot):
             self.following.better[slot] = 0
 
@@ -348,16 +378,19 @@ class _Slots:
         self._used.clear()
 
 
-def _empty_memory(openings: int, walks: int, delays: int) -> Memory:
+def _empty_memory(rows: int, openings: int, walks: int, classes: int) -> Memory:
+    whole, part = np.int32, np.float64
     return Memory(
-        keys=np.zeros((2 * openings, 2), dtype=np.int64),
-        entries=np.zeros((openings, ENTRY_FIELDS), dtype=np.int64),
-        numbers=np.zeros((openings, PARTS)),
-        walks=np.zeros((walks, openings, WALK_FIELDS), dtype=np.int32),
-        funding=np.zeros((walks, openings)),
-        delays=np.zeros((delays, openings, DELAY_FIELDS), dtype=np.int32),
-        rates=np.zeros((openings, RATE_FIELDS)),
-        size=np.zeros(1, dtype=np.int64),
+        heads=sparse_zeros(whole, rows),
+        entries=sparse_zeros(whole, openings, ENTRY_FIELDS),
+        numbers=sparse_zeros(part, openings, PARTS),
+        paid=sparse_zeros(part, openings, PAID_FIELDS),
+        walks=sparse_zeros(whole, walks, openings, WALK_FIELDS),
+        funding=sparse_zeros(part, walks, openings),
+        classes=sparse_zeros(whole, classes, openings),
+        exits=sparse_zeros(whole, EXITS * openings, EXIT_FIELDS),
+        made=sparse_zeros(part, EXITS * openings),
+        size=np.zeros(2, dtype=np.int64),
     )
 
 
@@ -371,6 +404,15 @@ def _filter_key(rules: Rules) -> tuple[object, ...]:
 
 def _limit_key(rules: Rules) -> tuple[object, ...]:
     return (*_signal_key(rules), *_filter_key(rules), rules.min_apr, rules.gain, rules.exit_apr)
+
+
+def _walk_key(rules: Rules) -> tuple[object, ...]:
+    return rules.multiplier, rules.loss, rules.short_alone
+
+
+def _class_key(rules: Rules) -> tuple[object, ...]:
+    """Return all that an exit depends on which the signal does not bring about."""
+    return (*_walk_key(rules), rules.max_age, rules.max_exit_cost, rules.roll)
 
 
 def _numbers_of(rules: Rules) -> tuple[float, ...]:

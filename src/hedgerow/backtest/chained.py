@@ -1,8 +1,9 @@
 """Plays parameter sets by jumping from an opening to its closing, and from there to the next opening; compiled.
 
 What happens after an opening does not depend on the parameter set, only when it ends. So an opening is known by its
-check, row and pair, and what was found out about it stays: when funding covers the fees so often, when an age is
-reached. The next block in which another pair pays so much more, or funding is so low, belongs to the signal. A check
+check, row and pair, and what was found out about it stays: when funding covers the fees so often, and the exits from
+it, with what each made. Sets that share age and multiplier have the same exit from an opening, unless another pair pays
+so much more, or funding is so low, before: the next block with that belongs to the signal. A check
 at which prices cannot be used, a stop is hit, a closing waits or a hedge is rolled is made as ``kernel`` makes it, and
 those after it until the hedge has ended.
 """
@@ -13,17 +14,19 @@ import numpy as np
 
 from hedgerow.backtest.blocks import (
     BASIS_ROWS,
+    EVERY_ROW,
     HIGH_PERP,
     LEADERS,
     LOW_PERP,
     LOW_SPOT,
+    NO_ROW,
     Aprs,
     Blocks,
     Filters,
     Places,
     usable,
 )
-from hedgerow.backtest.compiling import compiled_in_place, compiled_rules, inlined
+from hedgerow.backtest.compiling import called, compiled_in_place, compiled_rules, inlined, inlined_once
 from hedgerow.backtest.kernel import (
     AGE_STEP,
     BETTER_PAIR,
@@ -41,17 +44,12 @@ from hedgerow.backtest.kernel import (
     OPEN,
     OPENED_MS,
     OPENED_STEP,
-    PAID_MARK,
-    PERP,
     PERP_FEE,
     PERP_IN,
     PERP_SPREAD,
     PRICES_END,
     QUANTITY,
-    RATE,
-    READABLE,
     REST_STEP,
-    SPOT,
     SPOT_FEE,
     SPOT_IN,
     SPOT_SPREAD,
@@ -79,9 +77,9 @@ from hedgerow.backtest.tables import Floats, Ints
 
 __all__ = [
     "COUNT",
-    "DELAY_FIELDS",
     "ENTRY_FIELDS",
-    "RATE_FIELDS",
+    "EXIT_FIELDS",
+    "PAID_FIELDS",
     "SET_FIELDS",
     "SET_NUMBERS",
     "STATE_FIELDS",
@@ -103,44 +101,65 @@ _admits, _better_pair, _exit_cost = _RULES.admits, _RULES.better_pair, _RULES.ex
 _fees_covered, _pair_fee = _RULES.fees_covered, _RULES.pair_fee
 MAX_AGE, NEGATIVE_FUNDING, ROLLED = 4, 6, 9
 """Reasons beside those of ``kernel``; a rolled hedge is not closed."""
-FIRST_ROW, ENTRY_FIELDS = LAST_PRINT + 1, LAST_PRINT + 4
-"""Of an opening, beside the first whole numbers of ``kernel.FIELDS``: row of the check after it."""
-NUMBER, SUM, BASIS_IN, RATE_FIELDS = range(4)
-"""Of an opening: settled rates that were summed, their sum, and (perpetual - spot) / spot."""
+(
+    LATE_MS,
+    FIRST_ROW,
+    FIRST_BLOCK,
+    EARLIER,
+    LAST_EXIT,
+    RESTED_OF,
+    RESTED,
+    RESTED_BLOCK,
+    PRINTS,
+) = (2, *range(4, 12))
+ENTRY_FIELDS = 16
+"""Of an opening, beside the whole numbers of ``kernel.FIELDS`` to FIRST_PRINT: by how much it is later than its check;
+row and block of the check after it; the opening of that row before it; its newest exit; for
+which rest the next two were computed, the check at which that is over and the block of it; and how many settled rates
+were summed. 64 bytes: those that are looked up together are together."""
+SUM, BASIS_IN, PAID_FIELDS = range(3)
+"""Of an opening: the sum of the settled rates, and (perpetual - spot) / spot."""
 NEXT_BLOCK, PRINT, MET_ROW, MET, WALK_FIELDS = range(5)
 """Of a walk from an opening: the first block not looked at, settled rates that were added, and what was met."""
+OPENING, STEP, REASON, ROW, BLOCK, ACTING, ACTING_BLOCK, THEN_PAIR, THEN, OTHER = range(10)
+EXIT_FIELDS = 12
+"""Of an exit: the opening it ends, the check that decided it, why, the row that this check saw and its block; the row
+at whose time it was traded (-1 = at the end) and its block; the pair opened then, and that opening; the exit of the
+same opening before it."""
 NOTHING, COVERED, STOPPED = range(3)
 LATER = -1
 """The reason is one that comes after those of prices and fees."""
-STEP_AFTER, ROW_AFTER, DELAY_FIELDS = range(3)
-"""Of a delay after an opening: the first check at which it has passed, and one; 0 = not looked for. And its row."""
-ENTRY, CLOSED_STEP, REASON, ROW, BEFORE, TRADE_FIELDS = range(6)
-"""Of a trade: number of the opening, the check that closed it, why, the row that this check saw, and the line of the
-set's trade before it."""
+EXIT, BEFORE, TRADE_FIELDS = range(3)
+"""Of a trade: number of the exit, and the line of the set's trade before it."""
 HELD, LAST, COUNT, STATE_FIELDS = range(4)
 """Of a set at work: the opening that is held, the line of its last trade, and how many lines it has."""
 TILES = 64
 """Parts of the window: all sets are played through one before the next, so that what they look up stays near."""
 (
-    AGE_SLOT,
-    REST_SLOT,
     WALK_SLOT,
+    CLASS_SLOT,
     SIGNAL_SLOT,
     FILTER_SLOT,
     LIMIT_SLOT,
     LEAVING_SLOT,
     AGE_MS,
+    AGE_STEPS,
     REST_MS,
+    REST_STEPS,
+    REST,
     ROLL,
     HALTS,
     SET_FIELDS,
-) = range(12)
+) = range(14)
 MULTIPLIER, MAX_HOURS, MIN_HOURS, EXIT_COST, LOSS, SHORT_ALONE, SUPPORT, MIN_APR, EXIT_APR, GAIN, SET_NUMBERS = range(
     11
 )
 FIRST_MIX, SECOND_MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 SHIFT = np.uint64(29)
-NO_OPENING, NO_ROOM = -1, -2
+NO_OPENING, NO_ROOM, BEGIN = -1, -2, -3
+NO_EXIT = -1
+OPENINGS, EXITS = 0, 1
+"""Of ``Memory.size``."""
 MOST_AHEAD = 16_000
 """Blocks; so many fit into 16 bits."""
 LEAST_ROOM = 2
@@ -151,6 +170,8 @@ class Following(NamedTuple):
 
     entry: Places
     """``[block]``: in which a pair pays enough to be opened."""
+    opens: Places
+    """``[block]``, 16 bits: the pair that is opened at every row of it; -1 = it depends on the row."""
     negative: Places
     """``[block, symbol]``: in which holding ends because of funding."""
     better: Places
@@ -159,29 +180,35 @@ class Following(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What was found out about openings, by their numbers."""
+    """What was found out about openings and exits, by their numbers."""
 
-    keys: Ints
-    """``[place, 2]``, a hash table: check, row and pair of an opening in one number, and one (0 = free); its number."""
-    entries: Ints
+    heads: Places
+    """``[row]``: the newest opening that was chosen in it, and one; 0 = none."""
+    entries: Places
+    """``[opening, SYMBOL to PRINTS]``"""
     numbers: Floats
+    """``[opening, QUANTITY to COINS]``, as ``kernel.NUMBERS``"""
+    paid: Floats
+    """``[opening, SUM to BASIS_IN]``"""
     walks: Places
     """``[slot, opening, NEXT_BLOCK to MET]``"""
     funding: Floats
     """``[slot, opening]``: paid on the walk."""
-    delays: Places
-    """``[slot, opening, STEP_AFTER to ROW_AFTER]``"""
-    rates: Floats
-    """``[opening, NUMBER to BASIS_IN]``"""
+    classes: Places
+    """``[slot, opening]``: the exit, and one, of sets that share age and multiplier, where no signal comes before."""
+    exits: Places
+    """``[exit, OPENING to OTHER]``"""
+    made: Floats
+    """``[exit]``: rates less costs, a fraction of notional."""
     size: Ints
-    """Openings so far."""
+    """How many openings there are, and exits."""
 
 
 class Sets(NamedTuple):
     """Parameter sets that are played at once."""
 
     whole: Ints
-    """``[set, AGE_SLOT to HALTS]``"""
+    """``[set, WALK_SLOT to HALTS]``"""
     numbers: Floats
     """``[set, MULTIPLIER to GAIN]``"""
 
@@ -190,7 +217,7 @@ class Outcomes(NamedTuple):
     """What sets did."""
 
     trades: Places
-    """``[trade, ENTRY to BEFORE]``, those of all sets mixed."""
+    """``[trade, EXIT to BEFORE]``, those of all sets mixed."""
     state: Ints
     """``[set, HELD to COUNT]``"""
     net: Floats
@@ -213,17 +240,32 @@ class _Window(NamedTuple):
 
 
 @compiled_in_place
-def fill_entries(blocks: Blocks, filters: Filters, aprs: Aprs, min_apr: float, entry: Places) -> None:
-    """Fill the next blocks of entries."""
+def fill_entries(blocks: Blocks, filters: Filters, aprs: Aprs, min_apr: float, entry: Places, opens: Places) -> None:
+    """Fill the next blocks of entries, and what is opened in each."""
     count, symbols = aprs.apr.shape
     entry[count] = count
     for block in range(count - 1, -1, -1):
-        entry[block] = entry[block + 1]
-        is_checked = blocks.check[blocks.first[block]] < blocks.first[block + 1]
-        if is_checked and _admits(aprs.top[block], min_apr):
+        entry[block], opens[block] = entry[block + 1], -1
+        if not _admits(aprs.top[block], min_apr):
+            continue
+        if blocks.check[blocks.first[block]] < blocks.first[block + 1]:
             for symbol in range(symbols):
                 if filters.block[block, symbol] and _admits(aprs.apr[block, symbol], min_apr):
                     entry[block] = block
+        opens[block] = _opened_in(filters, aprs, min_apr, block)
+
+
+@inlined
+def _opened_in(filters: Filters, aprs: Aprs, min_apr: float, block: int) -> int:
+    """Return the pair that is opened at every row of a block; -1 = it depends on the row, or none is."""
+    apr, passed = aprs.apr[block], filters.passed[block]
+    for place in range(min(LEADERS, len(apr))):
+        leader = aprs.leaders[block, place]
+        if leader < 0 or not (apr[leader] > 0.0 and _admits(apr[leader], min_apr)):
+            return -1
+        if passed[leader] != NO_ROW:
+            return leader if passed[leader] == EVERY_ROW else -1
+    return -1
 
 
 @compiled_in_place
@@ -315,57 +357,62 @@ def _next_better(window: _Window, rules: Rules, block: int, last: int, held: int
 
 
 @inlined
-def _delayed(window: _Window, slot: int, entry: int, delay_ms: int) -> tuple[int, int]:
+def _delayed(window: _Window, entry: int, delay_ms: int, delay_steps: int) -> tuple[int, int]:
     """Return the first check after an opening at which so much time has passed, and its row; at most the last one."""
-    known = window.memory.delays[slot, entry]
-    if known[STEP_AFTER]:
-        return known[STEP_AFTER] - 1, known[ROW_AFTER]
     of_step, whole = window.blocks.of_step, window.memory.entries[entry]
-    never = len(of_step)
-    since = whole[OPENED_MS] + delay_ms - window.market.start_ms
-    step = -(-since // window.market.cycle_ms)
-    step = min(max(step, whole[OPENED_STEP] + 1), never)
-    row = of_step[min(step, never - 1)]
-    known[STEP_AFTER], known[ROW_AFTER] = step + 1, row
-    return step, row
+    never, late = len(of_step), whole[LATE_MS]
+    steps = delay_steps if late == 0 else -(-(late + delay_ms) // window.market.cycle_ms)
+    step = min(whole[OPENED_STEP] + max(steps, 1), never)
+    return step, of_step[min(step, never - 1)]
+
+
+@inlined
+def _rested(window: _Window, own: Ints, entry: int) -> tuple[int, int]:
+    """Return the first check after an opening at which a better pair is looked for, and its block."""
+    whole = window.memory.entries[entry]
+    if whole[RESTED_OF] != own[REST]:
+        step, row = _delayed(window, entry, own[REST_MS], own[REST_STEPS])
+        whole[RESTED_OF], whole[RESTED], whole[RESTED_BLOCK] = own[REST], step, window.blocks.of_row[row]
+    return whole[RESTED], whole[RESTED_BLOCK]
 
 
 @inlined
 def _entry(window: _Window, held: Ints, money: Floats, step: int, row: int, symbol: int) -> int:
     """Return the number of an opening; NO_OPENING = it cannot be made, NO_ROOM = to remember it."""
     market, memory = window.market, window.memory
-    key = (step * len(market.row_ms) + row) * len(market.ended_ms) + symbol + 1
-    mask = len(memory.keys) - 1
-    place = (key * 0x9E3779B97F4A7C1) >> 20 & mask
-    while memory.keys[place, 0] != 0:
-        if memory.keys[place, 0] == key:
-            return memory.keys[place, 1]
-        place = (place + 1) & mask
+    entry = memory.heads[row] - 1
+    while entry >= 0:
+        known = memory.entries[entry]
+        if known[OPENED_STEP] == step and known[SYMBOL] == symbol:
+            return entry
+        entry = known[EARLIER] - 1
     if not take(market, held, money, row, step, symbol):
         return NO_OPENING
-    entry = memory.size[0]
+    entry = memory.size[OPENINGS]
     if entry >= len(memory.entries):
         return NO_ROOM
-    memory.size[0] = entry + 1
-    memory.keys[place, 0], memory.keys[place, 1] = key, entry
-    _note(window, held, money, entry)
+    memory.size[OPENINGS] = entry + 1
+    _note(window, held, money, entry, row)
     return entry
 
 
 @inlined
-def _note(window: _Window, held: Ints, money: Floats, entry: int) -> None:
+def _note(window: _Window, held: Ints, money: Floats, entry: int, row: int) -> None:
     """Remember an opening."""
-    whole, numbers, blocks = window.memory.entries[entry], window.memory.numbers[entry], window.blocks
-    for column in range(FIRST_ROW):
-        whole[column] = held[column]
+    memory, blocks = window.memory, window.blocks
+    whole, numbers = memory.entries[entry], memory.numbers[entry]
+    whole[SYMBOL], whole[OPENED_STEP], whole[FIRST_PRINT] = held[SYMBOL], held[OPENED_STEP], held[FIRST_PRINT]
+    whole[LATE_MS] = held[OPENED_MS] - at_step(window.market, held[OPENED_STEP])
     for column in range(len(numbers)):
         numbers[column] = money[column]
     first = held[OPENED_STEP] + 1
     whole[FIRST_ROW] = blocks.of_step[first] if first < len(blocks.of_step) else len(window.market.row_ms)
-    window.memory.rates[entry, BASIS_IN] = (money[PERP_IN] - money[SPOT_IN]) / money[SPOT_IN]
+    whole[FIRST_BLOCK] = blocks.of_row[min(whole[FIRST_ROW], len(window.market.row_ms) - 1)]
+    whole[EARLIER], memory.heads[row] = memory.heads[row], entry + 1
+    memory.paid[entry, BASIS_IN] = (money[PERP_IN] - money[SPOT_IN]) / money[SPOT_IN]
 
 
-@inlined
+@inlined_once
 def _walk(window: _Window, rules: Rules, slot: int, entry: int, last: int) -> tuple[int, int]:
     """Follow an opening through all blocks up to ``last``; returns the row at which something is met, and what."""
     walk = window.memory.walks[slot, entry]
@@ -385,9 +432,7 @@ def _walk_on(window: _Window, rules: Rules, slot: int, entry: int, last: int) ->
         block, number = blocks.of_row[first], whole[FIRST_PRINT]
     while block <= last:
         while number < blocks.known[block, symbol]:
-            funding += (
-                numbers[QUANTITY] * market.prints[number, symbol, PAID_MARK] * market.prints[number, symbol, RATE]
-            )
+            funding += numbers[QUANTITY] * market.paid_mark[number, symbol] * market.rate[number, symbol]
             number += 1
         numbers[FUNDING] = funding
         prices = blocks.prices[block, symbol]
@@ -405,9 +450,9 @@ def _walk_on(window: _Window, rules: Rules, slot: int, entry: int, last: int) ->
 def _met_in(market: Market, rules: Rules, numbers: Floats, symbol: int, first: int, end: int) -> tuple[int, int]:
     """Return the first check's row from ``first`` to before ``end`` at which something is met, and what."""
     for row in range(first, end):
-        if market.step[row] < 0 or not market.state[row, symbol, READABLE]:
+        if market.step[row] < 0 or not market.readable[row, symbol]:
             continue
-        spot, perp = market.seen[row, symbol, SPOT], market.seen[row, symbol, PERP]
+        spot, perp = market.spot[row, symbol], market.perp[row, symbol]
         met = _met(market, rules, numbers, symbol, spot, perp, perp)
         if met == STOPPED or (met == COVERED and usable(market, row, symbol)):
             return row, met
@@ -439,7 +484,7 @@ def _seen_from(market: Market, row: int, first: int) -> int:
     return max(int(market.step[row]), first)
 
 
-@inlined
+@inlined_once
 def _exit(window: _Window, rules: Rules, own: Ints, entry: int) -> tuple[int, int, int, int]:  # noqa: C901 - one candidate after the other
     """Return the first check that can do more than hold, its row, its reason and the better pair.
 
@@ -450,12 +495,12 @@ def _exit(window: _Window, rules: Rules, own: Ints, entry: int) -> tuple[int, in
     never = len(blocks.of_step)
     if first >= never:
         return never, len(market.row_ms) - 1, WINDOW_ENDS, -1
-    aged, row = _delayed(window, own[AGE_SLOT], entry, own[AGE_MS])
+    aged, row = _delayed(window, entry, own[AGE_MS], own[AGE_STEPS])
     step, better = aged, -1
     if blocks.ended[symbol] < step:
         step = max(int(blocks.ended[symbol]), first)
         row = blocks.of_step[step]
-    block = window.following.negative[blocks.of_row[first_row], symbol]
+    block = window.following.negative[whole[FIRST_BLOCK], symbol]
     if block <= blocks.of_row[row]:
         found = max(first_row, blocks.check[blocks.first[block]])
         if found <= row:
@@ -463,9 +508,9 @@ def _exit(window: _Window, rules: Rules, own: Ints, entry: int) -> tuple[int, in
     met_row, met = _walk(window, rules, own[WALK_SLOT], entry, blocks.of_row[row])
     if met != NOTHING and met_row <= row:
         row, step = met_row, _seen_from(market, met_row, first)
-    rested, rest_row = _delayed(window, own[REST_SLOT], entry, own[REST_MS])
+    rested, _ = _rested(window, own, entry)
     if rested <= step:
-        found, better = _first_better(window, rules, rest_row, row, symbol)
+        found, better = _first_better(window, rules, blocks.of_step[min(rested, never - 1)], row, symbol)
         if better >= 0:
             row, step = found, _seen_from(market, found, rested)
     if step >= never:
@@ -495,13 +540,13 @@ def _reason(window: _Window, rules: Rules, own: Ints, entry: int, row: int, step
 def _waits(window: _Window, rules: Rules, entry: int, row: int, symbol: int) -> bool:
     """Return whether prices make a closing cost too much."""
     books = window.market.books[symbol]
-    highest, basis_in = window.blocks.basis[row // BASIS_ROWS, symbol], window.memory.rates[entry, BASIS_IN]
+    highest, basis_in = window.blocks.basis[row // BASIS_ROWS, symbol], window.memory.paid[entry, BASIS_IN]
     if _exit_cost(books[SPOT_SPREAD], books[PERP_SPREAD], highest, basis_in) <= rules.max_exit_cost:
         return False
     return exit_costs_too_much(window.market, rules, window.memory.numbers[entry], row, symbol)
 
 
-@inlined
+@inlined_once
 def _first_better(window: _Window, rules: Rules, row: int, last: int, held: int) -> tuple[int, int]:
     """Return the first check's row from ``row`` to ``last`` with a better pair, and the pair; -1 = none."""
     blocks = window.blocks
@@ -518,7 +563,7 @@ def _first_better(window: _Window, rules: Rules, row: int, last: int, held: int)
         block += 1
 
 
-@inlined
+@called
 def _by_checks(
     window: _Window,
     rules: Rules,
@@ -533,11 +578,7 @@ def _by_checks(
 ) -> tuple[int, int, int, int, int]:
     """Make every check from ``step`` on until the hedge ends; returns as ``_exit``, and the next trade's place."""
     market, blocks = window.market, window.blocks
-    whole, numbers = window.memory.entries[entry], window.memory.numbers[entry]
-    for column in range(FIRST_ROW):
-        held[column] = whole[column]
-    for column in range(len(numbers)):
-        money[column] = numbers[column]
+    _hold(market, window.memory, held, money, entry)
     count_from(market, rules, held, held[OPENED_MS], held[OPENED_STEP])
     never, filled = len(blocks.of_step), -1
     while step < never and line + LEAST_ROOM < len(out.trades):
@@ -548,7 +589,10 @@ def _by_checks(
         reason, better, roll = judge(market, rules, one, 0, held, money, row, at_step(market, step))
         if roll:
             roll_on(market, rules, held, money, step)
-            _write(window.memory, out, number, line, entry, step, ROLLED, row)
+            rolled = _exit_number(window, out, entry, step, row, ROLLED)
+            if rolled == NO_ROOM:
+                return step, row, WINDOW_ENDS, -1, len(out.trades)
+            _write(window.memory, out, number, line, rolled)
             line += 1
         elif reason:
             return step, row, reason, better, line
@@ -556,6 +600,16 @@ def _by_checks(
         last = int(market.step[following]) if following < len(market.row_ms) else never
         step = _next_check(market, held, step, last)
     return never, len(market.row_ms) - 1, WINDOW_ENDS, -1, line
+
+
+@inlined
+def _hold(market: Market, memory: Memory, held: Ints, money: Floats, entry: int) -> None:
+    """Hold an opening as ``kernel`` holds it."""
+    whole = memory.entries[entry]
+    held[SYMBOL], held[OPENED_STEP], held[FIRST_PRINT] = whole[SYMBOL], whole[OPENED_STEP], whole[FIRST_PRINT]
+    held[OPENED_MS], held[LAST_PRINT] = at_step(market, whole[OPENED_STEP]) + whole[LATE_MS], whole[FIRST_PRINT]
+    for column in range(len(money)):
+        money[column] = memory.numbers[entry, column]
 
 
 @inlined
@@ -582,16 +636,41 @@ def _fill_one(window: _Window, rules: Rules, one: Signals, row: int) -> None:
 
 
 @inlined
-def _write(memory: Memory, out: Outcomes, number: int, line: int, entry: int, step: int, reason: int, row: int) -> None:
+def _exit_number(window: _Window, out: Outcomes, entry: int, step: int, row: int, reason: int) -> int:
+    """Return the number of an exit; NO_ROOM = to remember it."""
+    memory, blocks = window.memory, window.blocks
+    whole = memory.entries[entry]
+    number = whole[LAST_EXIT] - 1
+    while number >= 0:
+        known = memory.exits[number]
+        if known[STEP] == step and known[REASON] == reason and known[ROW] == row:
+            return number
+        number = known[OTHER] - 1
+    number = memory.size[EXITS]
+    if number >= len(memory.exits):
+        return NO_ROOM
+    memory.size[EXITS] = number + 1
+    its, symbol = memory.exits[number], whole[SYMBOL]
+    its[OTHER], whole[LAST_EXIT] = whole[LAST_EXIT], number + 1
+    its[OPENING], its[STEP], its[REASON], its[ROW], its[BLOCK] = entry, step, reason, row, blocks.of_row[row]
+    acting = row if reason in (EMERGENCY, WINDOW_ENDS) else blocks.act[row, symbol]
+    ends = reason == WINDOW_ENDS or acting < 0
+    its[ACTING], its[ACTING_BLOCK], its[THEN_PAIR] = -1 if ends else acting, blocks.of_row[max(acting, 0)], -1
+    if reason != ROLLED:
+        memory.made[number] = _rates(window, entry, max(row, acting), ends) - out.cost[symbol]
+    return number
+
+
+@inlined
+def _write(memory: Memory, out: Outcomes, number: int, line: int, exit_: int) -> None:
     """Add a line to what a set did, and to the hash of its decisions."""
-    trade, state, digest = out.trades[line], out.state[number], out.digest[number]
-    trade[ENTRY], trade[CLOSED_STEP], trade[REASON], trade[ROW] = entry, step, reason, row
-    trade[BEFORE] = state[LAST]
+    trade, state, digest, its = out.trades[line], out.state[number], out.digest[number], memory.exits[exit_]
+    trade[EXIT], trade[BEFORE] = exit_, state[LAST]
     state[LAST] = line
     state[COUNT] += 1
-    whole = memory.entries[entry]
-    opened = np.uint64(whole[OPENED_STEP] * 65_536 + whole[SYMBOL])
-    closed = np.uint64(step * 16 + reason)
+    whole = memory.entries[its[OPENING]]
+    opened = np.uint64(np.int64(whole[OPENED_STEP]) * 65_536 + whole[SYMBOL])
+    closed = np.uint64(np.int64(its[STEP]) * 16 + its[REASON])
     mix = (digest[0] ^ opened) * FIRST_MIX
     mix = (mix ^ (mix >> SHIFT) ^ closed) * SECOND_MIX
     digest[1] = (digest[1] ^ (digest[1] >> SHIFT) ^ mix) * FIRST_MIX
@@ -610,20 +689,20 @@ def _choice(window: _Window, rules: Rules, row: int, at_ms: int, target: int, un
 @inlined
 def _rates(window: _Window, entry: int, row: int, is_open: bool) -> float:  # noqa: FBT001 - compiled code passes no keywords
     """Return the sum of the rates that a hedge was paid: up to a row, or while it is open up to the end."""
-    market, known, whole = window.market, window.memory.rates[entry], window.memory.entries[entry]
+    market, known, whole = window.market, window.memory.paid[entry], window.memory.entries[entry]
     symbol = whole[SYMBOL]
     last = window.blocks.known[window.blocks.of_row[row], symbol]
     if is_open:
         last = max(last, whole[FIRST_PRINT])
         while last < len(market.stamp_ms) and market.stamp_ms[last, symbol] <= market.end_ms:
             last += 1
-    number, total = int(known[NUMBER]), known[SUM]
+    number, total = int(whole[PRINTS]), known[SUM]
     if number > last or number < whole[FIRST_PRINT]:
-        number, total = whole[FIRST_PRINT], 0.0
+        number, total = int(whole[FIRST_PRINT]), 0.0
     while number < last:
         total += window.blocks.rates[symbol, number]
         number += 1
-    known[NUMBER], known[SUM] = number, total
+    whole[PRINTS], known[SUM] = number, total
     return total
 
 
@@ -648,7 +727,10 @@ def chain_sets(
 
     Of filters, signals and what follows from them there are several: the slots of each set say which are its own.
     """
-    _begin(market, blocks, filters, aprs, following, memory, rules, sets, first, end, held, money, out)
+    for number in range(first, end):
+        out.state[number, HELD], out.state[number, LAST], out.state[number, COUNT] = BEGIN, -1, 0
+        out.digest[number, 0], out.digest[number, 1] = FIRST_MIX, SECOND_MIX
+        out.net[number] = 0.0
     steps, line = len(blocks.of_step), 0
     for tile in range(TILES):
         until = steps * (tile + 1) // TILES
@@ -656,7 +738,7 @@ def chain_sets(
             own, its = sets.whole[number], _rules_of(rules, sets.whole[number], sets.numbers[number])
             window = _window_of(market, blocks, filters, aprs, following, memory, own)
             entry = out.state[number, HELD]
-            while entry >= 0 and memory.entries[entry, OPENED_STEP] < until:
+            while entry == BEGIN or (entry >= 0 and memory.entries[entry, OPENED_STEP] < until):
                 if line + LEAST_ROOM >= len(out.trades):
                     return False
                 entry, line = _traded(window, its, own, one, held, money, entry, out, number, line)
@@ -666,33 +748,7 @@ def chain_sets(
     return True
 
 
-@inlined
-def _begin(
-    market: Market,
-    blocks: Blocks,
-    filters: Filters,
-    aprs: Aprs,
-    following: Following,
-    memory: Memory,
-    rules: Rules,
-    sets: Sets,
-    first: int,
-    end: int,
-    held: Ints,
-    money: Floats,
-    out: Outcomes,
-) -> None:
-    """Let each set make its first opening."""
-    for number in range(first, end):
-        window = _window_of(market, blocks, filters, aprs, following, memory, sets.whole[number])
-        its = _rules_of(rules, sets.whole[number], sets.numbers[number])
-        out.state[number, HELD] = _opening(window, its, held, money, 0, -1, 0)
-        out.state[number, LAST], out.state[number, COUNT] = -1, 0
-        out.digest[number, 0], out.digest[number, 1] = FIRST_MIX, SECOND_MIX
-        out.net[number] = 0.0
-
-
-@inlined
+@inlined_once
 def _traded(
     window: _Window,
     rules: Rules,
@@ -706,37 +762,96 @@ def _traded(
     line: int,
 ) -> tuple[int, int]:
     """End a hedge and make the next opening; returns it, NO_OPENING or NO_ROOM, and the next trade's line."""
-    market, memory, blocks = window.market, window.memory, window.blocks
+    memory, row, target, until_ms = window.memory, 0, -1, 0
+    if entry != BEGIN:
+        exit_, better = _known_exit(window, own, entry), -1
+        if exit_ == NO_EXIT:
+            exit_, better, line = _found_exit(window, rules, own, one, held, money, entry, out, number, line)
+            if exit_ == NO_ROOM:
+                return NO_ROOM, line
+        _write(memory, out, number, line, exit_)
+        line += 1
+        out.net[number] += memory.made[exit_]
+        its = memory.exits[exit_]
+        if its[ACTING] < 0 or (its[REASON] == EMERGENCY and rules.halts):
+            return NO_OPENING, line
+        if better >= 0:
+            target, until_ms = better, target_until(window.market, its[ROW], its[STEP], better)
+        opened = _opened_then(window, rules, held, money, exit_, target, until_ms)
+        if opened != NO_OPENING:
+            return opened, line
+        row = window.blocks.of_step[its[STEP]] + 1
+    return _opening(window, rules, held, money, row, target, until_ms), line
+
+
+@inlined
+def _opened_then(
+    window: _Window, rules: Rules, held: Ints, money: Floats, exit_: int, target: int, until_ms: int
+) -> int:
+    """Return the opening that is made with an exit, NO_OPENING or NO_ROOM."""
+    its = window.memory.exits[exit_]
+    step, acting, symbol = its[STEP], its[ACTING], window.following.opens[its[ACTING_BLOCK]]
+    if until_ms > 0 or symbol < 0:
+        symbol = _choice(window, rules, acting, chosen_ms(window.market, acting, step), target, until_ms)
+    if symbol < 0:
+        return NO_OPENING
+    if its[THEN_PAIR] == symbol:
+        return its[THEN]
+    opened = _entry(window, held, money, step, acting, symbol)
+    if opened >= 0:
+        its[THEN_PAIR], its[THEN] = symbol, opened
+    return opened
+
+
+@inlined
+def _known_exit(window: _Window, own: Ints, entry: int) -> int:
+    """Return the exit of the sets that share age and multiplier; NO_EXIT where another may come before."""
+    memory, whole = window.memory, window.memory.entries[entry]
+    if own[CLASS_SLOT] < 0:
+        return NO_EXIT
+    exit_ = memory.classes[own[CLASS_SLOT], entry] - 1
+    if exit_ < 0:
+        return NO_EXIT
+    its, symbol = memory.exits[exit_], whole[SYMBOL]
+    if window.following.negative[whole[FIRST_BLOCK], symbol] <= its[BLOCK]:
+        return NO_EXIT
+    rested, block = _rested(window, own, entry)
+    if rested > its[STEP]:
+        return exit_
+    ahead = int(window.following.better[block, symbol])
+    return exit_ if ahead > 0 and block + ((ahead - 1) >> 1) > its[BLOCK] else NO_EXIT
+
+
+@inlined_once
+def _found_exit(
+    window: _Window,
+    rules: Rules,
+    own: Ints,
+    one: Signals,
+    held: Ints,
+    money: Floats,
+    entry: int,
+    out: Outcomes,
+    number: int,
+    line: int,
+) -> tuple[int, int, int]:
+    """Return the exit from an opening, the better pair, and the next trade's line; the exit can be NO_ROOM."""
+    memory, whole = window.memory, window.memory.entries[entry]
     step, row, reason, better = _exit(window, rules, own, entry)
+    stays = better < 0 and (reason == MAX_AGE or (reason == FEES_COVERED and not own[ROLL]))
     if reason == 0:
         step, row, reason, better, line = _by_checks(window, rules, one, held, money, entry, step, out, number, line)
     if line + LEAST_ROOM >= len(out.trades):
-        return NO_ROOM, line
-    _write(memory, out, number, line, entry, step, reason, row)
-    symbol = memory.entries[entry, SYMBOL]
-    acting = row if reason in (EMERGENCY, WINDOW_ENDS) else blocks.act[row, symbol]
-    ends = reason == WINDOW_ENDS or acting < 0
-    out.net[number] += _rates(window, entry, max(row, acting), ends) - out.cost[symbol]
-    if ends or (reason == EMERGENCY and rules.halts):
-        return NO_OPENING, line + 1
-    until_ms = target_until(market, row, step, better) if reason == BETTER_PAIR else 0
-    return _next_opening(window, rules, held, money, step, acting, better, until_ms), line + 1
+        return NO_ROOM, better, line
+    exit_ = _exit_number(window, out, entry, step, row, reason)
+    if stays and own[CLASS_SLOT] >= 0 and exit_ >= 0:
+        signal_ends = window.following.negative[whole[FIRST_BLOCK], whole[SYMBOL]] <= window.blocks.of_row[row]
+        if not signal_ends:
+            memory.classes[own[CLASS_SLOT], entry] = exit_ + 1
+    return exit_, better if reason == BETTER_PAIR else -1, line
 
 
-@inlined
-def _next_opening(
-    window: _Window, rules: Rules, held: Ints, money: Floats, step: int, acting: int, target: int, until_ms: int
-) -> int:
-    """Return the first opening at or after a closing."""
-    symbol = _choice(window, rules, acting, chosen_ms(window.market, acting, step), target, until_ms)
-    if symbol >= 0:
-        entry = _entry(window, held, money, step, acting, symbol)
-        if entry != NO_OPENING:
-            return entry
-    return _opening(window, rules, held, money, window.blocks.of_step[step] + 1, target, until_ms)
-
-
-@inlined
+@inlined_once
 def _opening(window: _Window, rules: Rules, held: Ints, money: Floats, row: int, target: int, until_ms: int) -> int:
     """Return the first opening at a check in or after a row."""
     blocks, rows = window.blocks, len(window.market.row_ms)
@@ -766,9 +881,14 @@ def _window_of(
     return _Window(
         market,
         blocks,
-        Filters(filters.row[passed], filters.block[passed]),
+        Filters(filters.row[passed], filters.block[passed], filters.passed[passed]),
         Aprs(aprs.apr[signal], aprs.top[signal], aprs.leaders[signal]),
-        Following(following.entry[limit], following.negative[own[LEAVING_SLOT]], following.better[limit]),
+        Following(
+            following.entry[limit],
+            following.opens[limit],
+            following.negative[own[LEAVING_SLOT]],
+            following.better[limit],
+        ),
         memory,
     )
 
@@ -819,12 +939,10 @@ def expand(
     counts[TRADES], counts[LINES] = 0, 0
     is_open = False
     for line in range(len(lines)):
-        entry, step, reason, row = lines[line, ENTRY], lines[line, CLOSED_STEP], lines[line, REASON], lines[line, ROW]
+        its = memory.exits[lines[line, EXIT]]
+        step, reason, row = its[STEP], its[REASON], its[ROW]
         if not is_open:
-            for column in range(FIRST_ROW):
-                held[column] = memory.entries[entry, column]
-            for column in range(len(money)):
-                money[column] = memory.numbers[entry, column]
+            _hold(market, memory, held, money, its[OPENING])
             say(counts, log, held[OPENED_STEP], OPEN, held[SYMBOL], 0)
         is_open = reason == ROLLED
         symbol = held[SYMBOL]

@@ -14,7 +14,7 @@ from numba.core import config
 
 from hedgerow.strategy import rules
 
-__all__ = ["compiled", "compiled_in_place", "compiled_rules", "inlined"]
+__all__ = ["called", "compiled", "compiled_in_place", "compiled_rules", "inlined", "inlined_once"]
 
 UNCOUNTED: Final = {"_nrt": False}
 """Without numba's counting of references to arrays."""
@@ -45,7 +45,17 @@ def _kept(function: Function, options: dict[str, bool]) -> Function:
 
 def inlined(function: Function) -> Function:
     """Return a function that compiled ones hold a copy of: passing many arrays costs more than most of them do."""
+    return cast("Function", _njit(forceinline=True, nogil=True, error_model="numpy", **UNCOUNTED)(function))
+
+
+def inlined_once(function: Function) -> Function:
+    """Return a function that is called at one place: compiled as lines of its caller, and not also by itself."""
     return cast("Function", _njit(inline="always", nogil=True, error_model="numpy", **UNCOUNTED)(function))
+
+
+def called(function: Function) -> Function:
+    """Return a function that compiled ones call: a large one that is seldom needed, compiled once."""
+    return cast("Function", _njit(nogil=True, error_model="numpy", **UNCOUNTED)(function))
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from hedgerow.backtest.compiling import compiled_in_place, compiled_rules, inlined
+from hedgerow.backtest.compiling import compiled_in_place, compiled_rules, inlined, inlined_once
 from hedgerow.backtest.tables import Flags, Floats, Ints, Tables
 from hedgerow.strategy.evidence.prices import support_bound
 from hedgerow.strategy.evidence.underlying import HELD_BOUND
@@ -60,9 +60,6 @@ _profit_reasons, _first_better, _first_admitted = _RULES.profit_reasons, _RULES.
 EMERGENCY, FEES_COVERED, BETTER_PAIR = 1, 3, 5
 PRICES_END, WINDOW_ENDS = 7, 8
 """Reasons beside those of ``rules.first_exit``."""
-SPOT, PERP, MARK, PREDICTED, BASIS = range(5)
-READABLE, KNOWN, ACT = range(3)
-RATE, HOURS, PAID_MARK = range(3)
 SPOT_FEE, PERP_FEE, SPOT_SPREAD, PERP_SPREAD, VOLUME, LOT, SPOT_LOT, COIN_FEE = range(8)
 OPEN, CLOSE, ROLL = 0, 1, 2
 """Actions of the log."""
@@ -98,14 +95,21 @@ class Market(NamedTuple):
 
     row_ms: Ints
     step: Ints
-    seen: Floats
-    """``[row, symbol, SPOT to BASIS]``."""
-    state: Ints
-    """``[row, symbol, READABLE to ACT]``."""
+    spot: Floats
+    """``[row, symbol]``, as all of these to ``act``."""
+    perp: Floats
+    mark: Floats
+    predicted: Floats
+    basis: Floats
+    readable: Flags
+    known: Ints
+    act: Ints
     ended_ms: Ints
     stamp_ms: Ints
-    prints: Floats
-    """``[number, symbol, RATE to PAID_MARK]``."""
+    rate: Floats
+    """``[number, symbol]``, as ``stamp_ms`` and these to ``paid_mark``."""
+    hours: Floats
+    paid_mark: Floats
     books: Floats
     """``[symbol, SPOT_FEE to COIN_FEE]``."""
     start_ms: int
@@ -201,18 +205,25 @@ def not_compiled(parameters: StrategyParameters) -> str | None:
 def market_of(tables: Tables, notional: float) -> Market:
     """Return the tables for compiled code; ``notional`` is the size of a leg in quote units."""
     grid, books = tables.grid, tables.books
-    seen = (tables.spot, tables.perp, tables.mark, tables.predicted, tables.basis)
     spreads = (books.spot_half_spread, books.perp_half_spread)
     lots = (books.lot, books.spot_lot, books.coin_fee)
     costs = (books.spot_fee, books.perp_fee, *spreads, books.volume, *lots)
     return Market(
         row_ms=tables.row_ms,
         step=tables.step,
-        seen=np.stack(seen, axis=2),
-        state=np.stack((tables.readable.astype(np.int64), tables.known, tables.act), axis=2),
+        spot=tables.spot,
+        perp=tables.perp,
+        mark=tables.mark,
+        predicted=tables.predicted,
+        basis=tables.basis,
+        readable=tables.readable,
+        known=tables.known,
+        act=tables.act,
         ended_ms=tables.ended_ms,
         stamp_ms=tables.stamp_ms,
-        prints=np.stack((tables.rate, tables.hours, tables.paid_mark), axis=2),
+        rate=tables.rate,
+        hours=tables.hours,
+        paid_mark=tables.paid_mark,
         books=np.stack(costs, axis=1),
         start_ms=grid.start_ms,
         end_ms=grid.end_ms,
@@ -224,7 +235,7 @@ def market_of(tables: Tables, notional: float) -> Market:
 
 def signals_of(market: Market, rules: Rules) -> Signals:
     """Rank all symbols at all rows, and judge which may be entered."""
-    shape = market.seen.shape[:2]
+    shape = market.spot.shape
     signals = empty_signals(*shape)
     symbols = int(shape[1])
     _fill_signals(market, rules, signals, np.zeros(symbols), np.full(symbols, -1, dtype=np.int64))
@@ -267,32 +278,32 @@ def play(market: Market, rules: Rules, signals: Signals | None = None) -> Played
 @inlined
 def _signal(market: Market, rules: Rules, row: int, symbol: int) -> tuple[float, float]:
     """Return mean rate and APR of a symbol's signal; NaN without a full window."""
-    known = market.state[row, symbol, KNOWN]
+    known = market.known[row, symbol]
     if not rules.average:
-        predicted = market.seen[row, symbol, PREDICTED]
+        predicted = market.predicted[row, symbol]
         if known == 0 or not np.isfinite(predicted):
             return np.nan, np.nan
-        return predicted, _funding_apr(predicted, market.prints[known - 1, symbol, HOURS])
+        return predicted, _funding_apr(predicted, market.hours[known - 1, symbol])
     if known < rules.periods:
         return np.nan, np.nan
-    rates, hours = _window_sums(market.prints[:, symbol, RATE], market.prints[:, symbol, HOURS], known, rules.periods)
-    return rates / hours * market.prints[known - 1, symbol, HOURS], _funding_apr(rates, hours)
+    rates, hours = _window_sums(market.rate[:, symbol], market.hours[:, symbol], known, rules.periods)
+    return rates / hours * market.hours[known - 1, symbol], _funding_apr(rates, hours)
 
 
 @inlined
 def _may_enter(market: Market, rules: Rules, row: int, symbol: int, mean: float, apr: float) -> bool:
-    if not market.state[row, symbol, READABLE] or market.row_ms[row] >= market.ended_ms[symbol]:
+    if not market.readable[row, symbol] or market.row_ms[row] >= market.ended_ms[symbol]:
         return False
     refused = _entry_refusals(
         mean,
         apr,
         rules.min_apr,
-        market.seen[row, symbol, PREDICTED],
+        market.predicted[row, symbol],
         market.books[symbol, VOLUME],
         rules.min_volume,
         2e4 * market.books[symbol, SPOT_SPREAD],
         rules.max_spread,
-        market.seen[row, symbol, BASIS],
+        market.basis[row, symbol],
         rules.max_discount,
         rules.max_premium,
     )
@@ -301,16 +312,16 @@ def _may_enter(market: Market, rules: Rules, row: int, symbol: int, mean: float,
 
 @compiled_in_place
 def _fill_signals(market: Market, rules: Rules, signals: Signals, means: Floats, before: Ints) -> None:
-    rows, symbols = market.seen.shape[:2]
+    rows, symbols = market.spot.shape
     for row in range(rows):
         same = rules.average and row > 0
         for symbol in range(symbols):
-            if rules.average and market.state[row, symbol, KNOWN] == before[symbol] and row > 0:
+            if rules.average and market.known[row, symbol] == before[symbol] and row > 0:
                 signals.apr[row, symbol] = signals.apr[row - 1, symbol]
             else:
                 same = False
                 means[symbol], signals.apr[row, symbol] = _signal(market, rules, row, symbol)
-            before[symbol] = market.state[row, symbol, KNOWN]
+            before[symbol] = market.known[row, symbol]
         if same:
             _rank_as_before(signals, row)
         else:
@@ -383,17 +394,17 @@ def count_from(market: Market, rules: Rules, held: Ints, at_ms: int, step: int) 
 def _collect(market: Market, held: Ints, money: Floats, row: int) -> None:
     """Add what was paid up to a row."""
     symbol = held[SYMBOL]
-    for number in range(held[LAST_PRINT], market.state[row, symbol, KNOWN]):
-        rate = market.prints[number, symbol, RATE]
-        money[FUNDING] += money[QUANTITY] * market.prints[number, symbol, PAID_MARK] * rate
+    for number in range(held[LAST_PRINT], market.known[row, symbol]):
+        rate = market.rate[number, symbol]
+        money[FUNDING] += money[QUANTITY] * market.paid_mark[number, symbol] * rate
         money[RATES] += rate
-    held[LAST_PRINT] = max(held[LAST_PRINT], market.state[row, symbol, KNOWN])
+    held[LAST_PRINT] = max(held[LAST_PRINT], market.known[row, symbol])
 
 
 @inlined
 def _stop_of(market: Market, rules: Rules, money: Floats, row: int, symbol: int) -> tuple[bool, bool]:
     """Return whether the emergency stop is hit, and whether other prices confirm it."""
-    spot, perp, mark = market.seen[row, symbol, SPOT], market.seen[row, symbol, PERP], market.seen[row, symbol, MARK]
+    spot, perp, mark = market.spot[row, symbol], market.perp[row, symbol], market.mark[row, symbol]
     if not stop_hit_at(rules, money, spot, perp):
         return False, False
     if _agrees(perp, mark, rules.support) or _agrees(perp, spot, rules.support):
@@ -442,7 +453,7 @@ def _profit(
     symbol = held[SYMBOL]
     age = _hours(held[COUNTED_MS], at_ms)
     better, best_apr = _best_apr_of(rules, signals, at, symbol, age)
-    spot, perp = money[COINS] * market.seen[row, symbol, SPOT], money[QUANTITY] * market.seen[row, symbol, PERP]
+    spot, perp = money[COINS] * market.spot[row, symbol], money[QUANTITY] * market.perp[row, symbol]
     fees = _pair_fee(1.0, spot, market.books[symbol, SPOT_FEE], perp, market.books[symbol, PERP_FEE])
     reasons = _profit_reasons(
         money[FUNDING] - money[FUNDING_BEFORE],
@@ -463,11 +474,11 @@ def _profit(
 @inlined
 def exit_costs_too_much(market: Market, rules: Rules, money: Floats, row: int, symbol: int) -> bool:
     """Return whether prices make a closing cost too much."""
-    spot = market.seen[row, symbol, SPOT]
+    spot = market.spot[row, symbol]
     cost = _exit_cost(
         market.books[symbol, SPOT_SPREAD],
         market.books[symbol, PERP_SPREAD],
-        (market.seen[row, symbol, PERP] - spot) / spot,
+        (market.perp[row, symbol] - spot) / spot,
         (money[PERP_IN] - money[SPOT_IN]) / money[SPOT_IN],
     )
     return bool(cost > rules.max_exit_cost)
@@ -502,12 +513,12 @@ def judge(
     _collect(market, held, money, row)
     if at_ms >= market.ended_ms[symbol]:
         return PRICES_END, -1, False
-    if not market.state[row, symbol, READABLE]:
+    if not market.readable[row, symbol]:
         return 0, -1, False
     hit, confirmed = _stop_of(market, rules, money, row, symbol)
     if confirmed:
         return EMERGENCY, -1, False
-    if hit or not _agrees(market.seen[row, symbol, PERP], market.seen[row, symbol, SPOT], HELD_BOUND):
+    if hit or not _agrees(market.perp[row, symbol], market.spot[row, symbol], HELD_BOUND):
         return 0, -1, False
     code, better = _profit(market, rules, signals, at, held, money, row, at_ms)
     if code == 0:
@@ -572,16 +583,16 @@ def chosen_ms(market: Market, row: int, step: int) -> int:
 @inlined
 def take(market: Market, held: Ints, money: Floats, row: int, step: int, symbol: int) -> bool:
     """Open a pair that was chosen in a row; returns whether it could be."""
-    acting = market.state[row, symbol, ACT]
-    if acting < 0 or not market.state[acting, symbol, READABLE]:
+    acting = market.act[row, symbol]
+    if acting < 0 or not market.readable[acting, symbol]:
         return False
     at_ms = max(market.row_ms[acting], at_step(market, step))
-    quantity = _floor_lots(market.notional / market.seen[row, symbol, SPOT], market.books[symbol, LOT])
+    quantity = _floor_lots(market.notional / market.spot[row, symbol], market.books[symbol, LOT])
     if quantity <= 0.0:
         return False
     held[SYMBOL], held[OPENED_STEP], held[OPENED_MS] = symbol, step, at_ms
-    held[FIRST_PRINT] = held[LAST_PRINT] = market.state[acting, symbol, KNOWN]
-    spot, perp = market.seen[acting, symbol, SPOT], market.seen[acting, symbol, PERP]
+    held[FIRST_PRINT] = held[LAST_PRINT] = market.known[acting, symbol]
+    spot, perp = market.spot[acting, symbol], market.perp[acting, symbol]
     for part in range(PARTS):
         money[part] = 0.0
     money[QUANTITY], money[SPOT_IN], money[PERP_IN] = quantity, spot, perp
@@ -602,7 +613,7 @@ def close(
     """End what is held; returns the row at whose time that was, -1 for the end of the window."""
     symbol = held[SYMBOL]
     urgent = reason in (EMERGENCY, WINDOW_ENDS)
-    acting = row if urgent else market.state[row, symbol, ACT]
+    acting = row if urgent else market.act[row, symbol]
     seen = acting if acting >= 0 else len(market.row_ms) - 1
     at_ms = max(market.row_ms[seen], at_step(market, step)) if acting >= 0 else market.end_ms
     if reason == WINDOW_ENDS or acting < 0:
@@ -610,7 +621,7 @@ def close(
         held[LAST_PRINT] = _paid_until(market, held, money, at_ms)
     else:
         _collect(market, held, money, acting)
-    money[SPOT_OUT], money[PERP_OUT] = market.seen[seen, symbol, SPOT], market.seen[seen, symbol, PERP]
+    money[SPOT_OUT], money[PERP_OUT] = market.spot[seen, symbol], market.perp[seen, symbol]
     held[CLOSED_STEP], held[CLOSED_MS], held[REASON] = step, at_ms, reason
     for column in range(REASON + 1):
         trades[memory[TRADES], column] = held[column]
@@ -627,8 +638,8 @@ def _paid_until(market: Market, held: Ints, money: Floats, end_ms: int) -> int:
     """Add what is paid up to the end of the window; returns the number of the print after it."""
     number, symbol = held[LAST_PRINT], held[SYMBOL]
     while number < len(market.stamp_ms) and market.stamp_ms[number, symbol] <= end_ms:
-        rate = market.prints[number, symbol, RATE]
-        money[FUNDING] += money[QUANTITY] * market.prints[number, symbol, PAID_MARK] * rate
+        rate = market.rate[number, symbol]
+        money[FUNDING] += money[QUANTITY] * market.paid_mark[number, symbol] * rate
         money[RATES] += rate
         number += 1
     return number
@@ -659,7 +670,7 @@ def next_step(held: Ints, step: int, following: int) -> int:
 @inlined
 def target_until(market: Market, row: int, step: int, better: int) -> int:
     """Return until when the pair that a hedge was left for is preferred to others."""
-    interval = market.prints[market.state[row, better, KNOWN] - 1, better, HOURS]
+    interval = market.hours[market.known[row, better] - 1, better]
     return at_step(market, step) + int(2.0 * interval * MS_PER_HOUR)
 
 
@@ -670,7 +681,7 @@ def roll_on(market: Market, rules: Rules, held: Ints, money: Floats, step: int) 
     count_from(market, rules, held, at_step(market, step), step)
 
 
-@inlined
+@inlined_once
 def check(
     market: Market,
     rules: Rules,

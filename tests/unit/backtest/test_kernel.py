@@ -83,7 +83,10 @@ def test_sets_played_together_are_those_played_alone_whatever_is_forgotten(seed:
     market = market_of(tables, 5000.0)
     sets = [rules_of(drawn_parameters(random)) for _ in range(8)]
     sets += [rules._replace(max_age=hours) for rules in sets for hours in (6.0, 12.0, 13.5)]
-    few, many = Chain(market, openings=8, walks=1, delays=2), Chain(market)
+    signals = [(periods, least, gain) for periods in (1, 3) for least in (-1.0, 0.05, 0.3) for gain in (0.01, 0.1, 9.0)]
+    for rules in sets[:3]:  # these share age and multiplier, and so the exits that no signal brings about
+        sets += [rules._replace(periods=periods, min_apr=least, gain=gain) for periods, least, gain in signals]
+    few, many = Chain(market, openings=8, walks=1, classes=1), Chain(market)
     logs: dict[bytes, Any] = {}
     for rules, scant, ample in zip(sets, few.outcomes(sets), many.outcomes(sets), strict=True):
         found, expected = ample.played(), play(market, rules)
@@ -93,6 +96,9 @@ def test_sets_played_together_are_those_played_alone_whatever_is_forgotten(seed:
         assert ample.net == pytest.approx(float(np.sum(found.numbers[:, 5] - cost[found.whole[:, 0]])), abs=1e-12)
         assert logs.setdefault(ample.digest, found.log.tolist()) == found.log.tolist()
     assert len(logs) == len({str(log) for log in logs.values()})
+    assert [[(found.net, found.digest) for found in many.outcomes(sets)] for _ in range(2)] == [
+        [(found.net, found.digest) for found in Chain(market).outcomes(sets)]
+    ] * 2
 
 
 def played(folder: Path, parameters: StrategyParameters, *, days: int = 6) -> list[list[int]]:
