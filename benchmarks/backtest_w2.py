@@ -1,17 +1,22 @@
 """Work W2: W1's rules with 1,000 parameter sets, remembered trades beside a plain compiled loop over held steps.
 
-Usage: python benchmarks/backtest_w2.py [--data DIR] [--sets N ...]
+Usage: python benchmarks/backtest_w2.py [--data DIR] [--sets N ...] [--vectorbt PYTHON]
 DIR holds spot.npy, perp.npy and rate.npy of work W1 (default: HEDGEROW_W1); without it nothing is measured and the
 reason is printed. A set gives equity, largest drawdown and trades; both ways must give the same bit for bit. Seconds
-are those of the processor, of one core; compilation is not counted, tables and packing are.
+are those of the processor, of one core; compilation is not counted, tables and packing are. PYTHON is one that has
+vectorbt installed (`pip install vectorbt` in a virtual environment of its own). It plays the trades of some sets, legs
+and fees only, in the form that suits it best: what is traded when is given, and only the pairs that are held are shown.
 """
 
 import argparse
+import json
 import os
+import subprocess
 import sys
 import time
 from itertools import islice, pairwise, product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -28,6 +33,8 @@ STEPS = 96
 """Steps between settlements."""
 CAPITAL, NOTIONAL, LOT, SPOT_FEE, PERP_FEE, STOP, REST = 20_000.0, 10_000.0, 1e-4, 0.001, 0.0005, -1_000.0, 48
 LOOP_SETS = 20
+PURSE = 1e6
+"""Of vectorbt, so that it can pay every order although it is paid no funding."""
 OPENINGS = 1 << 18
 EXITS = 1 << 19
 TILES = 64
@@ -85,9 +92,9 @@ def entries(most: Any, least: float, ahead: Any) -> None:
 
 @compiled_in_place
 def held(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
-    spot: Any, perp: Any, rate: Any, apr: Any, best: Any, most: Any, rules: Any
+    spot: Any, perp: Any, rate: Any, apr: Any, best: Any, most: Any, rules: Any, log: Any
 ) -> Any:
-    """Play a set step by step, looking at the held pair only."""
+    """Play a set step by step, looking at the held pair only; fills pair, opening and closing of each trade."""
     multiplier, age, least, gain = rules
     steps = spot.shape[1]
     equity = peak = CAPITAL
@@ -103,6 +110,7 @@ def held(  # noqa: PLR0913, PLR0917 - compiled functions get their state as argu
             ends = u < STOP or fund >= multiplier * (2.0 * fee_in) or t - began >= age
             if ends or (t - began >= REST and most[k] - apr[k, s] >= gain) or t == steps - 1:
                 equity += u - q * (spot[s, t] * SPOT_FEE + perp[s, t] * PERP_FEE)
+                log[trades, 0], log[trades, 1], log[trades, 2] = s, began, t
                 trades += 1
                 s = -1
         if s < 0 and t < steps - 1 and most[k] > least:
@@ -428,11 +436,42 @@ def signal_of(rate: Any, periods: int, apr: Any) -> Any:
     return apr, best, most, ahead
 
 
+def with_vectorbt(python: str, spot: Any, perp: Any, logs: Any) -> tuple[str, float]:
+    """Play trades with vectorbt; returns its version and the seconds of a set, or raises where the money differs."""
+    steps = spot.shape[1]
+    close, size = np.ones((steps, 4 * len(logs))), np.full((steps, 4 * len(logs)), np.nan)
+    wanted = np.full(len(logs), PURSE)
+    for number, log in enumerate(logs):
+        for index, (s, began, t) in enumerate(log.tolist()):
+            q = np.floor(NOTIONAL / spot[s, began] / LOT) * LOT
+            for leg, (prices, sign, fee) in enumerate(((spot, 1.0, SPOT_FEE), (perp, -1.0, PERP_FEE))):
+                column = (
+                    4 * number + 2 * (index % 2) + leg
+                )  # the trade before ends in the step in which this one begins
+                close[began : t + 1, column] = prices[s, began : t + 1]
+                close[t + 1 :, column] = prices[s, t]
+                size[began, column], size[t, column] = sign * q, -sign * q
+                wanted[number] += sign * q * (prices[s, t] - prices[s, began])
+                wanted[number] -= q * fee * (prices[s, t] + prices[s, began])
+    fees = np.tile([SPOT_FEE, PERP_FEE], 2 * len(logs))
+    with TemporaryDirectory() as folder:
+        np.savez(Path(folder) / "orders.npz", close=close, size=size, fees=fees, cash=PURSE)
+        script = Path(__file__).with_name("_vectorbt.py")
+        done = subprocess.run(  # noqa: S603 - a Python that the caller names
+            [python, str(script), f"{folder}/orders.npz"], check=True, capture_output=True, text=True
+        )
+    answer = json.loads(done.stdout.splitlines()[-1])
+    if not np.allclose(answer["values"], wanted, rtol=1e-9):
+        raise ValueError(f"vectorbt has {answer['values']} at the end instead of {wanted.tolist()}")
+    return answer["version"], answer["seconds"]
+
+
 def main() -> int:
     """Measure, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("HEDGEROW_W1"))
     parser.add_argument("--sets", type=int, nargs="+", default=[1000, 40_000])
+    parser.add_argument("--vectorbt", metavar="PYTHON")
     arguments = parser.parse_args()
     if arguments.data is None or not (Path(arguments.data) / "spot.npy").exists():
         print("W2 not measured: give --data DIR (or HEDGEROW_W1) with spot.npy, perp.npy and rate.npy")
@@ -445,20 +484,25 @@ def main() -> int:
         began = time.process_time()
         found = all_chained(spot, perp, rate, sets)
         fast = (time.process_time() - began) / count
-        looped = []
+        looped, logs = [], []
         for place in range(0, count, -(-count // LOOP_SETS)):
             gain, periods, least, multiplier, age = sets[place].tolist()
             apr, best, most, _ = signal_of(rate, int(periods), np.empty(rate.shape))
             rules = (multiplier, age, least, gain)
-            expected = held(spot, perp, rate, apr, best, most, rules)
+            log = np.empty((spot.shape[1], 3), dtype=np.int64)
+            expected = held(spot, perp, rate, apr, best, most, rules, log)
             began = time.process_time()
-            held(spot, perp, rate, apr, best, most, rules)
+            held(spot, perp, rate, apr, best, most, rules, log)
             looped.append(time.process_time() - began)
+            logs.append(log[: expected[2]])
             equal = equal and tuple(found[place, :3].tolist()) == tuple(float(each) for each in expected)
         plain = float(np.median(looped))
         print(f"W2, {count:,} sets, {found[:, 2].mean():.0f} trades a set")
         print(f"  a plain loop over held steps       {plain * 1e6:10.1f} us a set")
         print(f"  remembered trades, end to end      {fast * 1e6:10.1f} us a set, {plain / fast:6.1f} times faster")
+        if arguments.vectorbt:
+            version, other = with_vectorbt(arguments.vectorbt, spot, perp, logs)
+            print(f"  vectorbt {version:26}{other * 1e6:10.1f} us a set, {other / fast:6.0f} times slower")
     print(f"  results {'equal bit for bit' if equal else 'DIFFER'}")
     return 0 if equal else 1
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from crash_days import print_cost
 from hedgerow.domain.events import HedgeRepaired
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.fault_kinds import FaultKind
@@ -37,6 +38,24 @@ def test_hedges_are_made_smaller_and_survive_where_no_margin_can_be_moved() -> N
     check_survived(bot)
     assert not moved(bot)
     assert [event for event in bot.logged(HedgeRepaired) if event.at > HELD_SINCE] or bot.reasons
+
+
+def test_the_benchmark_prints_what_a_day_cost_and_moved(capsys: pytest.CaptureFixture[str]) -> None:
+    bot = played(generated(SQUEEZE), 11)
+    print_cost("squeeze", bot)
+    line = capsys.readouterr().out
+    amounts = [event.amount for event in moved(bot)]
+    fees = sum(hedge.tally.fees for hedge in bot.ledger.known_hedges)
+    assert line.startswith("squeeze ")
+    for part in (
+        f"margin moved {len(amounts):2} times, {sum(amounts):8.2f} USDT",
+        f"fees {fees:.2f} USDT",
+        f"held at the end {len(bot.ledger.open_hedges)}",
+        f"margin balance {bot.world.account().perp.margin_balance:.2f} USDT",
+    ):
+        assert part in line
+    assert sum(amounts) > 0
+    assert fees > 0
 
 
 @pytest.mark.parametrize("day", ["2020-03-12", "2021-05-19"])
