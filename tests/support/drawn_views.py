@@ -27,6 +27,7 @@ NAMED: dict[str, st.SearchStrategy[Any]] = {
     "symbol": st.sampled_from(["AAAUSDT", "BBBUSDT", "\u5e01\u5b89\u4eba\u751fUSDT"]),
     "interval_hours": st.sampled_from([1, 4, 8]),
     "left": st.none() | st.floats(min_value=0, max_value=1),
+    "unpriced_dust": st.sampled_from([(), ("AAA",), ("AAA", "BBB")]),
     "job": st.none(),
     "jobs": st.just(()),
 }

@@ -2,26 +2,37 @@
 
 import json
 import subprocess
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
+from hypothesis import given, settings
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from hedgerow.cli import main
-from hedgerow.dashboard.bot_state import BotState, Process, ProcessState
-from hedgerow.dashboard.view import View
+from hedgerow.dashboard.bot_state import BotState, Naked, Process, ProcessState
+from hedgerow.dashboard.view import HedgeView, View
+from hedgerow.dashboard.view_parts import HaltView
+from hedgerow.notify import metrics
 from hedgerow.notify.alert_rules import RULES, rules_text
 from hedgerow.notify.alerts import AlertKind
 from hedgerow.notify.grafana import PANELS, grafana_text
 from hedgerow.notify.metrics import metrics_text
-from hedgerow.notify.series import SERIES, SeriesKind, bot_label
+from hedgerow.notify.series import SERIES, Sample, Series, SeriesKind, bot_label
 from support.alert_scenarios import SCENARIOS, played
 from support.components import needed
+from support.drawing import examples
+from support.figures import drawn_views
 from support.pages import files
+from support.shown_bots import view_in
 
 pytestmark = pytest.mark.slow
+
+
+Scraped: TypeAlias = dict[tuple[str, tuple[str, ...]], float | None]
 
 
 def scraped(*views: View) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -42,47 +53,128 @@ def number(value: Decimal | float | None) -> float | None:
     return None if value is None else float(value)
 
 
+def seconds_since(at: datetime | None, view: View) -> float | None:
+    return None if at is None else max((view.times.now - at).total_seconds(), 0.0)
+
+
+def expected_of(view: View) -> Scraped:
+    """Return every sample of a view, in numbers that are taken from it directly; None = no sample."""
+    totals, report, health, times = view.totals, view.report, view.health, view.times
+    naked, identity = report.naked, view.identity
+    mode = identity.mode.value if identity.mode else ""
+    facts = (mode, identity.network, identity.policy, identity.venue, identity.version)
+    expected: Scraped = {
+        ("hedgerow_info", facts): 1.0,
+        ("hedgerow_up", ()): float(view.process.state is ProcessState.RUNNING),
+        ("hedgerow_severity", ()): ["OK", "BUSY", "WARNING", "ALARM"].index(report.severity.name),
+        ("hedgerow_heartbeat_age_seconds", ()): seconds_since(view.process.last_beat, view),
+        ("hedgerow_check_age_seconds", ()): seconds_since(times.checked_at, view),
+        ("hedgerow_reading_age_seconds", ()): seconds_since(times.read_at, view),
+        ("hedgerow_blind_seconds", ()): seconds_since(times.blind_since, view) or 0.0,
+        ("hedgerow_hedges", ()): len(view.hedges),
+        ("hedgerow_naked_seconds", ()): seconds_since(naked.since, view) if naked else 0.0,
+        ("hedgerow_naked_usd", ()): number(naked.notional) if naked else 0.0,
+        ("hedgerow_longest_naked_seconds", ()): totals.longest_naked_seconds,
+        ("hedgerow_equity_usd", ()): number(totals.equity),
+        ("hedgerow_net_usd", ()): number(totals.net_if_closed),
+        ("hedgerow_closed_net_usd", ()): number(totals.net_closed),
+        ("hedgerow_closed_funding_usd", ()): number(totals.funding),
+        ("hedgerow_closed_fees_usd", ()): number(totals.fees),
+        ("hedgerow_free_usd", ("spot",)): number(totals.free_spot),
+        ("hedgerow_free_usd", ("perp",)): number(totals.free_perp),
+        ("hedgerow_hedges_opened_total", ()): totals.opened,
+        ("hedgerow_hedges_closed_total", ()): totals.closed,
+        ("hedgerow_openings_aborted_total", ()): totals.aborted,
+        ("hedgerow_checks_total", ()): totals.cycles,
+        ("hedgerow_pairs_enterable", ()): len([row for row in view.pairs if row.may_enter]) if view.pairs else None,
+        ("hedgerow_doubtful_orders", ()): health.doubtful_orders,
+        ("hedgerow_clock_skew_seconds", ()): health.clock_skew_seconds,
+        ("hedgerow_key_expires_seconds", ()): (
+            (health.key_expires_at - times.now).total_seconds() if health.key_expires_at else None
+        ),
+        **{("hedgerow_halted", (halt.reason,)): 1.0 for halt in view.halts},
+        **{("hedgerow_books_difference", (place,)): float(each) for place, each in health.differences.items()},
+        **{("hedgerow_state", (state.value,)): float(state is report.state) for state in BotState},
+    }
+    for hedge in view.hedges:
+        expected |= expected_of_hedge(hedge, view)
+    return expected
+
+
+def expected_of_hedge(hedge: HedgeView, view: View) -> Scraped:
+    made, symbol, funding, difference = hedge.result, (hedge.symbol,), hedge.funding, hedge.difference
+    due = funding.next
+    return {
+        ("hedgerow_hedge_notional_usd", symbol): number(hedge.entry_notional),
+        ("hedgerow_hedge_age_seconds", symbol): seconds_since(hedge.opened_at, view),
+        ("hedgerow_hedge_difference_ratio", symbol): difference.fraction if difference else None,
+        ("hedgerow_hedge_difference_usd", symbol): number(difference.value) if difference else None,
+        ("hedgerow_hedge_funding_usd", symbol): number(hedge.funding_received),
+        ("hedgerow_hedge_fees_usd", symbol): number(hedge.fees_paid),
+        ("hedgerow_hedge_net_if_closed_usd", symbol): number(made.net_if_closed) if made else None,
+        ("hedgerow_hedge_basis_usd", symbol): number(made.basis) if made else None,
+        ("hedgerow_hedge_exit_cost_usd", symbol): number(made.exit_cost) if made else None,
+        ("hedgerow_hedge_liquidation_distance_ratio", symbol): hedge.liquidation_distance,
+        ("hedgerow_hedge_apr_ratio", symbol): funding.apr_on_leg,
+        ("hedgerow_hedge_next_payment_usd", symbol): number(due.amount) if due else None,
+        ("hedgerow_hedge_next_payment_seconds", symbol): (
+            max((due.at - view.times.now).total_seconds(), 0.0) if due else None
+        ),
+        ("hedgerow_hedge_funding_rate_ratio", symbol): due.rate if due else None,
+    }
+
+
+def assert_scraped_is_the_view(view: View) -> None:
+    found = scraped(view)
+    expected = {name: value for name, value in expected_of(view).items() if value is not None}
+    assert found.keys() == expected.keys(), "a sample is missing, or there is one of what is not known"
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-12), name
+
+
 @pytest.mark.parametrize("kind", SCENARIOS)
 def test_every_number_that_is_scraped_is_the_views(kind: AlertKind, tmp_path: Path) -> None:
     for view in views_of(kind, tmp_path)[-4:]:
-        found = scraped(view)
-        totals, report, now = view.totals, view.report, view.times.now
-        expected: dict[tuple[str, tuple[str, ...]], float | None] = {
-            ("hedgerow_up", ()): float(view.process.state is ProcessState.RUNNING),
-            ("hedgerow_hedges", ()): len(view.hedges),
-            ("hedgerow_naked_seconds", ()): (now - report.naked.since).total_seconds() if report.naked else 0.0,
-            ("hedgerow_longest_naked_seconds", ()): totals.longest_naked_seconds,
-            ("hedgerow_equity_usd", ()): number(totals.equity),
-            ("hedgerow_net_usd", ()): number(totals.net_if_closed),
-            ("hedgerow_closed_net_usd", ()): number(totals.net_closed),
-            ("hedgerow_closed_funding_usd", ()): number(totals.funding),
-            ("hedgerow_closed_fees_usd", ()): number(totals.fees),
-            ("hedgerow_free_usd", ("spot",)): number(totals.free_spot),
-            ("hedgerow_free_usd", ("perp",)): number(totals.free_perp),
-            ("hedgerow_hedges_opened_total", ()): totals.opened,
-            ("hedgerow_hedges_closed_total", ()): totals.closed,
-            ("hedgerow_openings_aborted_total", ()): totals.aborted,
-            ("hedgerow_checks_total", ()): totals.cycles,
-            ("hedgerow_doubtful_orders", ()): view.health.doubtful_orders,
-        }
-        for hedge in view.hedges:
-            made, symbol, funding = hedge.result, (hedge.symbol,), hedge.funding
-            expected |= {
-                ("hedgerow_hedge_notional_usd", symbol): number(hedge.entry_notional),
-                ("hedgerow_hedge_funding_usd", symbol): number(hedge.funding_received),
-                ("hedgerow_hedge_fees_usd", symbol): number(hedge.fees_paid),
-                ("hedgerow_hedge_net_if_closed_usd", symbol): number(made.net_if_closed) if made else None,
-                ("hedgerow_hedge_basis_usd", symbol): number(made.basis) if made else None,
-                ("hedgerow_hedge_exit_cost_usd", symbol): number(made.exit_cost) if made else None,
-                ("hedgerow_hedge_liquidation_distance_ratio", symbol): hedge.liquidation_distance,
-                ("hedgerow_hedge_apr_ratio", symbol): funding.apr_on_leg,
-                ("hedgerow_hedge_next_payment_usd", symbol): number(funding.next.amount) if funding.next else None,
-                ("hedgerow_hedge_funding_rate_ratio", symbol): funding.next.rate if funding.next else None,
-            }
-        for name, value in expected.items():
-            assert found.get(name) == value, name
-        states = {labels[0]: value for (name, labels), value in found.items() if name == "hedgerow_state"}
-        assert states == {state.value: float(state is report.state) for state in BotState}
+        assert_scraped_is_the_view(view)
+
+
+@settings(max_examples=examples(25))
+@given(drawn_views())
+def test_every_number_of_a_drawn_view_is_scraped(view: View) -> None:
+    assert_scraped_is_the_view(view)
+
+
+def eventful() -> View:
+    """Return a view of which every series has a sample."""
+    view = view_in(BotState.HEDGED)
+    now = view.times.now
+    halt = HaltView(reason="by hand", detail="", since=now, symbols=(), lifts_itself=False, amount=Decimal(0))
+    health = replace(
+        view.health,
+        differences={"spot USDT": Decimal("1.5")},
+        doubtful_orders=1,
+        clock_skew_seconds=0.25,
+        key_expires_at=now + timedelta(days=3),
+    )
+    naked = Naked(since=now - timedelta(seconds=4), notional=Decimal(12))
+    report = replace(view.report, naked=naked)
+    times = replace(view.times, blind_since=now - timedelta(seconds=9))
+    return replace(view, halts=(halt,), health=health, report=report, times=times)
+
+
+@pytest.mark.parametrize("series", SERIES, ids=lambda each: each.name)
+def test_a_series_that_is_wrong_is_found(series: Series, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = eventful()
+    assert_scraped_is_the_view(view)
+    assert list(series.value(view)), "nothing would be found to be wrong"
+
+    def wrong(view: View) -> list[Sample]:
+        return [Sample(each.value * 2 + 1, each.labels) for each in series.value(view)]
+
+    changed = tuple(replace(each, value=wrong) if each is series else each for each in SERIES)
+    monkeypatch.setattr(metrics, "SERIES", changed)
+    with pytest.raises(AssertionError, match=r"hedgerow_"):
+        assert_scraped_is_the_view(view)
 
 
 def test_what_is_not_known_has_no_sample(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Every figure of a page, read back from its HTML, is the one of the view; and that of the JSON is exactly it."""
 
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -9,30 +8,36 @@ from typing import Any, cast
 import msgspec
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from hedgerow.dashboard import formats
-from hedgerow.dashboard import view as view_module
 from hedgerow.dashboard.bot_state import BotState
 from hedgerow.dashboard.view import View, view_document
 from hedgerow.web.access import Role
 from hedgerow.web.pages.bot import Beside, bot_page, panels
 from hedgerow.web.pages.state import Shown
 from support.drawing import examples
+from support.figures import drawn_views, read_back
 from support.shown_bots import view_in
 
 pytestmark = pytest.mark.slow
-NUMBER = re.compile(r"(?P<sign>[-+\N{MINUS SIGN}]?)\$?(?P<digits>[\d,]+(?:\.\d+)?)")
-SCALES = {
-    "%": Decimal("0.01"),
-    "bp": Decimal("0.0001"),
-    "B": Decimal(10) ** 9,
-    "M": Decimal(10) ** 6,
-    "k": Decimal(10) ** 3,
-}
 COSTS = ("fees_paid", "exit_fees", "exit_spread", "exit_cost", "totals.fees", ".fees")
 """Costs are shown as the losses that they are."""
+NUMBERS = (
+    "apr",
+    "count",
+    "money",
+    "percent",
+    "price",
+    "quantity",
+    "rate",
+    "seconds",
+    "signed_bps",
+    "signed_money",
+    "signed_percent",
+    "volume",
+    "whole_money",
+)
+"""Formatters of numbers of a view that the pages use."""
 
 
 class Figures(HTMLParser):
@@ -79,20 +84,6 @@ def value_at(document: object, key: str) -> object:
     return document
 
 
-def read_back(text: str) -> tuple[Decimal, Decimal]:
-    """Return the number of a text, and half of its last digit: what rounding may have taken."""
-    found = NUMBER.search(text)
-    assert found is not None, text
-    digits = found["digits"].replace(",", "")
-    unit = next((unit for unit in SCALES if text.endswith(f" {unit}")), "")
-    scale = SCALES.get(unit, Decimal(1))
-    if text.endswith(" d") and " " in text:  # an age limit of days
-        scale = Decimal(24)
-    last = Decimal(1).scaleb(-len(digits.partition(".")[2])) * scale
-    value = Decimal(digits) * scale
-    return (-value if found["sign"] in {"-", "\N{MINUS SIGN}"} else value), last * Decimal("0.5000001")
-
-
 def assert_the_page_says_what_the_view_holds(view: View) -> int:
     document = msgspec.json.decode(msgspec.json.encode(view_document(view)))
     found = figures(view)
@@ -111,62 +102,6 @@ def assert_the_page_says_what_the_view_holds(view: View) -> int:
     return len(found)
 
 
-money = st.decimals(min_value=-(10**7), max_value=10**7, places=8, allow_nan=False)
-part = st.floats(min_value=-3, max_value=30, allow_nan=False)
-positive = st.decimals(min_value=Decimal("0.00000001"), max_value=10**6, places=8, allow_nan=False)
-
-
-def unknown_or(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(st.none(), values)
-
-
-@st.composite
-def drawn_views(draw: st.DrawFn) -> View:
-    """Return a view whose figures are drawn, unknown ones among them."""
-    base = view_in(BotState.HEDGED)
-    hedge = base.hedges[0]
-    result = hedge.result
-    assert result is not None
-    result = replace(
-        result,
-        funding=draw(money),
-        spot_pnl=draw(unknown_or(money)),
-        perp_pnl=draw(unknown_or(money)),
-        exit_fees=draw(unknown_or(money)),
-        exit_spread=draw(unknown_or(money)),
-    )
-    quantity = draw(money)
-    hedge = replace(
-        hedge,
-        result=draw(unknown_or(st.just(result))),
-        spot=replace(
-            hedge.spot, quantity=draw(positive), price=draw(unknown_or(positive)), value=draw(unknown_or(money))
-        ),
-        perp=replace(hedge.perp, pnl=draw(unknown_or(money)), entry_price=draw(unknown_or(positive))),
-        difference=view_module.Difference(quantity=quantity, fraction=draw(part), value=draw(unknown_or(money))),
-        basis=draw(unknown_or(part)),
-        liquidation_distance=draw(unknown_or(part)),
-        maintenance=draw(unknown_or(money)),
-        adl_rank=draw(unknown_or(st.integers(0, 4))),
-        funding_received=draw(money),
-        fees_paid=draw(money),
-        funding=replace(hedge.funding, mean=draw(unknown_or(part)), apr_on_leg=draw(unknown_or(part))),
-    )
-    hedges = (hedge,) if draw(st.booleans()) else (hedge, replace(hedge, hedge_id="h2", symbol="BTCUSDT"))
-    totals = replace(
-        base.totals,
-        net_if_closed=draw(unknown_or(money)),
-        equity=draw(unknown_or(money)),
-        largest_naked=draw(positive),
-        longest_naked_seconds=draw(st.floats(min_value=0, max_value=10**5)),
-    )
-    pairs = tuple(
-        replace(pair, seen=replace(pair.seen, apr=draw(unknown_or(part)), volume=draw(unknown_or(positive))))
-        for pair in base.pairs[:2]
-    )
-    return replace(base, hedges=hedges, together=view_module._together(hedges), totals=totals, pairs=pairs)
-
-
 @settings(max_examples=examples(40))
 @given(drawn_views())
 def test_every_number_of_the_page_and_of_the_json_is_the_views(view: View) -> None:
@@ -182,7 +117,7 @@ def test_in_every_state_the_page_says_what_the_view_holds() -> None:
         assert assert_the_page_says_what_the_view_holds(view) > 15, view.report.state
 
 
-@pytest.mark.parametrize("name", ["money", "signed_money", "percent", "signed_percent", "price", "quantity", "volume"])
+@pytest.mark.parametrize("name", NUMBERS)
 def test_a_formatter_that_is_wrong_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = getattr(formats, name)
 
