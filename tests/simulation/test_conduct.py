@@ -13,7 +13,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.order import OrderRequest
-from hedgerow.domain.position import Reason
+from hedgerow.domain.position import Reason, Tally
 from hedgerow.emulator.core.market_changes import BookDistortion, Redenomination
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.wire.rest.faults import RequestFault
@@ -24,7 +24,7 @@ from hedgerow.simulation.faults.wire import RequestFaultAct
 from hedgerow.simulation.generators.execution_style import Style
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.scenario import Transport
-from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
+from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
 from support.judging import LegHarness
 from support.toy_venue import new_job
 from support.views import NOW, hedge, ledger_of
@@ -188,6 +188,26 @@ def test_a_small_hedge_is_closed_for_legs_that_differ_by_a_tenth_and_an_order(
     job = new_job(ExecutionKind.CLOSE, pair=PAIR, spot=coins, perp=short, at=harness.now, urgent=True)
     rules = [rule for rule, _ in harness.conduct.begins(replace(job, reason=Reason.IMBALANCE), harness.legs.ledger)]
     assert (Invariant.SUPPORTED in rules) is violated
+
+
+# --- fees covered ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dust", "funding", "violated"), [("0", "0.8", True), ("0", "1", False), ("5", "1", False)])
+def test_dust_that_a_closing_sells_as_well_is_no_cost_that_funding_has_to_cover(
+    dust: str, funding: str, *, violated: bool
+) -> None:
+    management = PositionManagement(fee_coverage_multiplier=1.0)
+    harness = LegHarness(parameters=StrategyParameters(position_management=management)).buys("10").shorts("10")
+    held = hedge("10", pair=PAIR, funding=funding)  # 0.15 USDT were paid, 0.4 and 0.35 are to be paid
+    swept = Decimal(dust)
+    held = replace(held, swept_quantity=swept, tally=Tally.of(held.orders, swept_quantity=swept))
+    harness.holds(ledger_of(held)).advance_time(300)
+    job = new_job(ExecutionKind.CLOSE, pair=PAIR, spot=str(10 + swept), perp="10", at=harness.now)
+    found = harness.conduct.begins(replace(job, reason=Reason.FEES_COVERED), harness.legs.ledger)
+    assert [text for _, text in found if "fees covered" in text] == (
+        ["AAAUSDT is closed for fees covered, but funding is 0.8000, 0.9000 wanted"] if violated else []
+    )
 
 
 # --- the leverage ----------------------------------------------------------------------------------------------------

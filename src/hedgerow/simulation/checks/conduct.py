@@ -202,7 +202,8 @@ class Conduct:
         if prices is None:
             return ""
         pair = self._world.pair(hedge.symbol) or hedge.pair  # its fees may have changed since it was opened
-        fees = hedge.spot_quantity * prices.spot * pair.spot.fees.taker
+        coins = hedge.spot_quantity - hedge.swept_quantity  # a closing sweeps dust in only once it is decided
+        fees = coins * prices.spot * pair.spot.fees.taker
         fees += hedge.short * prices.perp * pair.perp.fees.taker + hedge.entry_fees
         wanted = float(fees) * self._parameters().position_management.fee_coverage_multiplier
         got = float(hedge.funding_counted)
