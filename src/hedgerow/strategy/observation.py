@@ -212,7 +212,7 @@ class HoldReason(StrEnum):
     NOTHING_LEFT = "nothing is left to trade"
     CANNOT_TRADE = "the exchange takes no orders for a leg"
     UNCONFIRMED = "a second reading did not agree"
-    UNSUPPORTED = "the emergency stop's prices are not confirmed by another source"
+    UNSUPPORTED = "the emergency stop's figures are not confirmed by another source"
     DIVERGED = "the legs do not follow one price: nothing is closed for profit"
     DEFERRED = "closing waits until it costs less"
     JUST_ADOPTED = "adopted just now, and a rule would close it"

@@ -21,8 +21,8 @@ COINS_WITHIN: Final = Decimal("0.002")
 """Fraction within which as many coins must be left as the factor says."""
 COIN_STEP: Final = Decimal("1e-8")
 """Balances have eight decimals: of a few coins, the new count is rounded."""
-PRICED_WITHIN: Final = 3
-"""Factor within which the price must have risen as the coins have become fewer: it moves on since the opening."""
+MOST_DIGITS: Final = 9
+"""The largest factor has so many zeros."""
 SHORT_WITHIN: Final = Decimal("0.01")
 """Fraction within which the short must have become smaller alike, unless it was settled."""
 ENTRY_WITHIN: Final = Decimal("0.01")
@@ -60,19 +60,19 @@ def redenomination(
         bought_before: what trades of others bought back of the short before the exchange, in old coins.
         bought_since: the same since then, in new ones.
     """
-    factor = _factor(price, hedge.entry_price)
-    if factor is None or exchanged <= 0 or hedge.symbol in account.unreadable_positions:
+    if exchanged <= 0 or hedge.symbol in account.unreadable_positions:
         return None
-    left = account.coin(hedge.pair.base).total
-    due = (left + exchanged) / factor
-    exact = abs(left - due) <= due * COINS_WITHIN
-    if not exact and abs(left - due) > COIN_STEP:
-        return None
-    short, whole = account.short(hedge.symbol), hedge.short / factor
-    if short == 0:
-        return factor if exact else None  # so few coins that their number is rounded prove nothing alone
-    expected = max(ZERO, whole - bought_before / factor - bought_since)
-    return factor if min(abs(short - expected), abs(short - whole)) <= whole * SHORT_WITHIN else None
+    left, short = account.coin(hedge.pair.base).total, account.short(hedge.symbol)
+    for factor in _factors(price, hedge.entry_price):
+        due, whole = (left + exchanged) / factor, hedge.short / factor
+        exact = abs(left - due) <= due * COINS_WITHIN
+        if not exact and abs(left - due) > COIN_STEP:
+            continue
+        expected = max(ZERO, whole - bought_before / factor - bought_since)
+        # So few coins that their number is rounded prove nothing without the short.
+        if exact if short == 0 else min(abs(short - expected), abs(short - whole)) <= whole * SHORT_WITHIN:
+            return factor
+    return None
 
 
 def short_redenomination(
@@ -84,24 +84,29 @@ def short_redenomination(
     with the same ticker make a short smaller or its price higher, but none of them changes the entry price that the
     exchange keeps of it.
     """
-    factor = _factor(price, hedge.entry_price)
     sold = [record for record in hedge.orders if record.request.market is Market.PERP and record.opens]
     quantity = sum((record.filled_quantity for record in sold), ZERO)
     notional = sum((record.filled_notional for record in sold), ZERO)
-    if factor is None or quantity <= 0:
+    if quantity <= 0:
         return None
-    entry, whole = notional / quantity * factor, hedge.short / factor
-    shown = all(
-        abs(row.entry_price - entry) <= entry * ENTRY_WITHIN and abs(-row.quantity - whole) <= whole * SHORT_WITHIN
-        for row in (first, second)
-    )
-    return factor if shown else None
+    for factor in _factors(price, hedge.entry_price):
+        entry, whole = notional / quantity * factor, hedge.short / factor
+        if all(
+            abs(row.entry_price - entry) <= entry * ENTRY_WITHIN and abs(-row.quantity - whole) <= whole * SHORT_WITHIN
+            for row in (first, second)
+        ):
+            return factor
+    return None
 
 
-def _factor(price: Decimal | None, entry_price: Decimal) -> Decimal | None:
-    """Return the power of ten by which a price has risen since ``entry_price``; None = by none, or not as one would."""
+def _factors(price: Decimal | None, entry_price: Decimal) -> tuple[Decimal, ...]:
+    """Return the powers of ten that the rise of a price since ``entry_price`` may show, the likeliest first.
+
+    Prices move on while a hedge is held: a factor is possible while the price is nearer to as many times the entry
+    price than to the entry price itself, by their ratios.
+    """
     if price is None or price <= 0 or entry_price <= 0:
-        return None
-    factor = Decimal(10) ** round(log10(price / entry_price))
-    risen = price / (entry_price * factor)
-    return factor if factor >= LEAST and 1 <= risen * PRICED_WITHIN <= PRICED_WITHIN**2 else None
+        return ()
+    risen = log10(price / entry_price)
+    powers = (power for power in range(1, MOST_DIGITS + 1) if power / 2 <= risen <= power * 1.5)
+    return tuple(Decimal(10) ** power for power in sorted(powers, key=lambda power: abs(power - risen)))

@@ -39,6 +39,8 @@ def found(price: str | None = "100000", exchanged: str = "9.99", **account: Any)
 def test_coins_price_and_short_prove_a_redenomination() -> None:
     assert found() == 1000
     assert found(price="60000") == 1000
+    assert found(price="410000") == 1000, "the price is four times what it was besides"
+    assert found(price="10000") == 1000, "the price is a tenth of what it was besides"
     assert found(positions=(short_of(quantity="0.0101"),)) == 1000
 
 

@@ -162,7 +162,7 @@ def _look(
 
 def _safety(held: _Held) -> Decision | None:
     near = _is_urgent(held.health)
-    stop = confirmed(held.evaluation, held.policy.parameters.risk_management)
+    stop = confirmed(held.evaluation, held.policy.parameters.risk_management) and not _is_unread(held)
     broken = held.health.level in {HealthLevel.CLOSE, HealthLevel.CRITICAL}
     code = rules.first_exit(SAFETY_ORDER, (False, stop, broken))
     if code == ExitCode.EMERGENCY:
@@ -177,15 +177,23 @@ def _safety(held: _Held) -> Decision | None:
 
 
 def _doubtful(held: _Held) -> Decision | None:
-    """Hold, and say so, while prices contradict one another: neither the stop nor a profit is judged by them."""
+    """Hold, and say so, while prices or legs are in doubt: neither the stop nor a profit is judged by them."""
     risk, evaluation = held.policy.parameters.risk_management, held.evaluation
     if emergency(evaluation, risk):
-        detail = ", ".join(evaluation.unsupported)
+        detail = "the account shows neither leg" if _is_unread(held) else ", ".join(evaluation.unsupported)
         return Hold(reason=HoldReason.UNSUPPORTED, detail=detail, evaluation=evaluation, health=held.health)
     apart = divergence(held.hedge.symbol, held.observation.market) or _differed_before(held)
     if apart is None:
         return None
     return Hold(reason=HoldReason.DIVERGED, detail=apart, evaluation=evaluation, health=held.health)
+
+
+def _is_unread(held: _Held) -> bool:
+    """Whether the account answered and shows neither leg readably: coins may be new ones, at a price of new ones."""
+    account, hedge = held.observation.account, held.hedge
+    if account is None:
+        return False
+    return hedge.symbol in account.unreadable_positions and hedge.pair.base in account.unreadable_balances
 
 
 def _differed_before(held: _Held) -> str | None:

@@ -223,6 +223,25 @@ def test_the_emergency_stop_comes_before_everything() -> None:
     assert found.confirm
 
 
+@pytest.mark.parametrize(
+    ("positions", "balances"), [({"AAAUSDT"}, set()), (set(), {"AAA"}), ({"AAAUSDT"}, {"AAA"})], ids=str
+)
+def test_a_loss_of_legs_that_are_both_in_doubt_stops_nothing(positions: set[str], balances: set[str]) -> None:
+    """A coin that was redenominated is worth a thousand times as much: so would be what the legs differ by."""
+    market = market_of(replace(HELD, perp=("120", "120"), mark="120", index="100"))
+    seen = replace(
+        holding(short_of(quantity="10"), coins="10"),
+        unreadable_positions=frozenset(positions),
+        unreadable_balances=frozenset(balances),
+    )
+    found = decided(hedge("10"), observed(market, seen))
+    if positions and balances:
+        assert isinstance(found, Hold)
+        assert (found.reason, found.detail) == (HoldReason.UNSUPPORTED, "the account shows neither leg")
+    else:
+        closed(found, Reason.EMERGENCY_STOP)
+
+
 def test_a_safety_exit_is_taken_on_what_could_be_seen_and_names_what_could_not() -> None:
     literal = VolumeFarming(StrategyParameters(risk_management=RiskManagement(stop_on=StopOn.PERP_LEG)))
     market = market_of(replace(HELD, spot=None, perp=("120", "120"), mark="120"))
