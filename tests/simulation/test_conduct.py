@@ -59,6 +59,14 @@ def test_a_cap_is_as_wide_as_the_naked_time_lets_it_be(naked: float, beyond: str
     assert harness.advance_time(naked).leaves(order(beyond)) == ([Invariant.SETTINGS] if violated else [])
 
 
+@pytest.mark.parametrize(("quantity", "violated"), [("0.201", False), ("0.202", True)])
+def test_the_fee_of_a_purchase_makes_no_order_of_one_that_is_too_little_to_count(
+    quantity: str, *, violated: bool
+) -> None:
+    purchase = replace(order("50", Side.BUY, Market.SPOT), quantity=Decimal(quantity))
+    assert opening().leaves(purchase) == ([Invariant.SETTINGS] if violated else [])
+
+
 def test_a_match_that_a_bot_could_see_makes_the_cap_narrow_again() -> None:
     harness = opening().buys("5")
     harness.look()

@@ -21,6 +21,8 @@ COINS_WITHIN: Final = Decimal("0.002")
 """Fraction within which as many coins must be left as the factor says."""
 COIN_STEP: Final = Decimal("1e-8")
 """Balances have eight decimals: of a few coins, the new count is rounded."""
+COUNTABLE: Final = 10 * COIN_STEP
+"""Of so many new coins at least, the rounded number shows the power of ten without the short."""
 MOST_DIGITS: Final = 9
 """The largest factor has so many zeros."""
 SHORT_WITHIN: Final = Decimal("0.01")
@@ -69,8 +71,11 @@ def redenomination(
         if not exact and abs(left - due) > COIN_STEP:
             continue
         expected = max(ZERO, whole - bought_before / factor - bought_since)
-        # So few coins that their number is rounded prove nothing without the short.
-        if exact if short == 0 else min(abs(short - expected), abs(short - whole)) <= whole * SHORT_WITHIN:
+        if (
+            exact or left >= COUNTABLE
+            if short == 0
+            else min(abs(short - expected), abs(short - whole)) <= whole * SHORT_WITHIN
+        ):
             return factor
     return None
 

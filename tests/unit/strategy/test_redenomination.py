@@ -89,9 +89,11 @@ def test_a_hedge_whose_price_is_not_known_proves_nothing() -> None:
         pytest.param("0", "0.000004", "0.01", 1000, id="rounded to nothing"),
         pytest.param("0", "0.000004", "0", None, id="rounded, and the short is gone"),
         pytest.param("0.00000055", "0.0006", "0.01", None, id="more than rounding"),
+        pytest.param("0.00000055", "0.000545", "0", 1000, id="rounded a little, and the short is settled"),
+        pytest.param("0.00000009", "0.000085", "0", None, id="rounded much, and the short is gone"),
     ],
 )
-def test_a_remainder_of_coins_whose_new_number_is_rounded_proves_it_with_the_short(
+def test_a_rounded_number_of_new_coins_proves_it_with_the_short_or_where_it_is_countable(
     coins: str, exchanged: str, short: str, factor: int | None
 ) -> None:
     assert found(coins=coins, exchanged=exchanged, positions=(short_of(quantity=short),)) == factor

@@ -313,7 +313,8 @@ class Conduct:
         touch = self._world.depth(order.market, order.symbol).touch(order.side)
         if touch is None or order.time_in_force is not TimeInForce.IOC:
             return
-        if order.quantity <= own_tolerance(job.pair, touch, max(job.plan.spot_quantity, job.plan.perp_quantity)):
+        beside_fee = order.quantity - job.pair.instrument(order.market).lot  # a purchase rounds its fee in coins up
+        if beside_fee <= own_tolerance(job.pair, touch, max(job.plan.spot_quantity, job.plan.perp_quantity)):
             return  # legs that differ by so little do not count as exposed: since when they do is not known here
         # Orders in doubt may have matched the legs; a bot that cannot know it yet goes on as if they had not.
         since = self._legs.apart_since(order.symbol) if exposure or job.doubtful else None
