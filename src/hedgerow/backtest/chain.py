@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain as joined
 from itertools import groupby
 from typing import Final
 
@@ -125,16 +126,16 @@ class Chain:
 
     def _group(self, sets: Sequence[Rules]) -> Iterator[Outcome]:
         """Play sets of one kind of signal, as many at once as there are slots for."""
-        seen = Counter(map(_class_key, sets))
-        self._alike = {key for key, count in seen.items() if count >= ALIKE}
+        keys = [_class_key(rules) for rules in sets]
+        self._alike = {key for key, count in Counter(keys).items() if count >= ALIKE}
         waiting: list[Rules] = []
         whole: list[tuple[int, ...]] = []
-        for rules in sets:
-            placed = self._placed(rules)
+        for rules, key in zip(sets, keys, strict=True):
+            placed = self._placed(rules, key)
             if placed is None:
                 yield from self._together(waiting, whole)
                 waiting, whole = [], []
-                placed = self._placed(rules)
+                placed = self._placed(rules, key)
             assert placed is not None  # noqa: S101 - all slots are free again
             waiting.append(rules)
             whole.append(placed)
@@ -145,22 +146,21 @@ class Chain:
             self._tables[rules.average] = _SharedTables(self._market, average=rules.average)
         return self._tables[rules.average]
 
-    def _placed(self, rules: Rules) -> tuple[int, ...] | None:
+    def _placed(self, rules: Rules, key: tuple[object, ...]) -> tuple[int, ...] | None:
         """Return the whole numbers of a set; None while there is no slot for it."""
         if self._one_by_one:
             return ()
-        own = self._walks.of(_walk_key(rules), self._forget_walk)
+        own = self._walks.of(key[:WALK_PARTS], self._forget_walk)
         shared = self._shared_tables(rules).placed(rules)
         if own is None or shared is None:
             return None
-        age, rest, cycle = _reached_ms(rules.max_age), _reached_ms(rules.min_age), self._market.cycle_ms
-        its_rest = self._rests.setdefault(rest, len(self._rests) + 1)
-        delays = age, -(-age // cycle), rest, -(-rest // cycle), its_rest
-        return own, self._class_of(rules), *shared, *delays, int(rules.roll), int(rules.halts)
+        cycle = self._market.cycle_ms
+        (age, age_steps), (rest, rest_steps) = _reached(rules.max_age, cycle), _reached(rules.min_age, cycle)
+        delays = age, age_steps, rest, rest_steps, self._rests.setdefault(rest, len(self._rests) + 1)
+        return own, self._class_of(key), *shared, *delays, int(rules.roll), int(rules.halts)
 
-    def _class_of(self, rules: Rules) -> int:
+    def _class_of(self, key: tuple[object, ...]) -> int:
         """Return where the exits of a set are remembered together with those of others; -1 = nowhere."""
-        key = _class_key(rules)
         place = self._classes.of(key, self._forget_class) if key in self._alike else None
         return -1 if place is None else place
 
@@ -173,8 +173,10 @@ class Chain:
             yield from map(self._alone, sets)
             return
         described = Sets(
-            whole=np.array(whole, dtype=np.int64).reshape(len(sets), SET_FIELDS),
-            numbers=np.array([_numbers_of(rules) for rules in sets]).reshape(len(sets), SET_NUMBERS),
+            whole=np.fromiter(joined.from_iterable(whole), np.int64, len(sets) * SET_FIELDS).reshape(-1, SET_FIELDS),
+            numbers=np.fromiter(
+                joined.from_iterable(map(_numbers_of, sets)), np.float64, len(sets) * SET_NUMBERS
+            ).reshape(-1, SET_NUMBERS),
         )
         out = Outcomes(
             trades=self._trades,
@@ -406,27 +408,36 @@ def _limit_key(rules: Rules) -> tuple[object, ...]:
     return (*_signal_key(rules), *_filter_key(rules), rules.min_apr, rules.gain, rules.exit_apr)
 
 
-def _walk_key(rules: Rules) -> tuple[object, ...]:
-    return rules.multiplier, rules.loss, rules.short_alone
-
-
 def _class_key(rules: Rules) -> tuple[object, ...]:
     """Return all that an exit depends on which the signal does not bring about."""
-    return (*_walk_key(rules), rules.max_age, rules.max_exit_cost, rules.roll)
+    return rules.multiplier, rules.loss, rules.short_alone, rules.max_age, rules.max_exit_cost, rules.roll
+
+
+WALK_PARTS: Final = 3
+"""Of ``_class_key``: what it depends on when funding covers the fees so often, or a stop is hit."""
 
 
 def _numbers_of(rules: Rules) -> tuple[float, ...]:
-    ages = (rules.multiplier, rules.max_age, rules.min_age)
-    stop = (rules.loss, float(rules.short_alone), rules.support)
-    return (*ages, rules.max_exit_cost, *stop, rules.min_apr, rules.exit_apr, rules.gain)
+    return (
+        rules.multiplier,
+        rules.max_age,
+        rules.min_age,
+        rules.max_exit_cost,
+        rules.loss,
+        float(rules.short_alone),
+        rules.support,
+        rules.min_apr,
+        rules.exit_apr,
+        rules.gain,
+    )
 
 
 @lru_cache(maxsize=1024)
-def _reached_ms(hours: float) -> int:
-    """Return the shortest time, in whole milliseconds, that is an age of so many hours."""
-    if hours > MOST_HOURS:
-        return NEVER_STEP
-    found = max(0, round(hours * 3_600_000) - 2)
-    while found / 1000.0 / 3600.0 < hours:
-        found += 1
-    return found
+def _reached(hours: float, cycle_ms: int) -> tuple[int, int]:
+    """Return the shortest time, in whole milliseconds, that is an age of so many hours, and how many checks that is."""
+    found = NEVER_STEP
+    if hours <= MOST_HOURS:
+        found = max(0, round(hours * 3_600_000) - 2)
+        while found / 1000.0 / 3600.0 < hours:
+            found += 1
+    return found, -(-found // cycle_ms)

@@ -3,16 +3,19 @@
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
-from typing import Any, Final, TypeVar, cast
+from typing import IO, Any, Final, TypeVar, cast
 
 import numba
 from numba.core import config
 
 from hedgerow.strategy import rules
+from hedgerow.strategy.evidence.underlying import HELD_BOUND
+from hedgerow.strategy.exit_costs import LONGEST_WAIT
 
 __all__ = ["called", "compiled", "compiled_in_place", "compiled_rules", "inlined", "inlined_once"]
 
@@ -38,9 +41,65 @@ def compiled_in_place(function: Function) -> Function:
 def _kept(function: Function, options: dict[str, bool]) -> Function:
     with _cache_folder():
         try:
-            return cast("Function", _njit(cache=True, nogil=True, error_model="numpy", **options)(function))
+            kept = _njit(cache=True, nogil=True, error_model="numpy", **options)(function)
         except RuntimeError:  # no folder to keep it in
             return cast("Function", _njit(nogil=True, error_model="numpy", **options)(function))
+    settings: Any = config
+    if not settings.DISABLE_JIT:
+        kept._cache = _OneCompiler(kept._cache)  # noqa: SLF001 - numba has no lock between processes
+    return cast("Function", kept)
+
+
+class _OneCompiler:
+    """A cache of compiled code that lets one process compile what several need at once; the others wait and load it."""
+
+    _depth = 0
+    """How many functions this process compiles, one inside the other."""
+    _lock: IO[bytes] | None = None
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what was compiled; None = this process compiles it now."""
+        found = self._cache.load_overload(sig, target_context)
+        if found is None:
+            has_waited = self._begin()
+            found = self._cache.load_overload(sig, target_context) if has_waited else None
+            if found is not None:
+                self._end()
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled."""
+        self._cache.save_overload(sig, data)
+        self._end()
+
+    def _begin(self) -> bool:
+        """Return whether another process compiled meanwhile."""
+        _OneCompiler._depth += 1
+        if self._depth > 1:
+            return False
+        has_waited = False
+        try:
+            lock = _OneCompiler._lock = (Path(self._cache.cache_path) / "compiling.lock").open("wb")
+            try:
+                flock(lock, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                has_waited = True
+                flock(lock, LOCK_EX)
+        except OSError:  # this file system has no locks, or the folder is not writable: each compiles by itself
+            pass
+        return has_waited
+
+    def _end(self) -> None:
+        _OneCompiler._depth -= 1
+        if self._depth == 0 and self._lock is not None:
+            self._lock.close()
+            _OneCompiler._lock = None
 
 
 def inlined(function: Function) -> Function:
@@ -75,7 +134,7 @@ def _clone(function: FunctionType, scope: dict[str, Any]) -> Any:
 
 @contextmanager
 def _cache_folder() -> Generator[None]:
-    """Keep compiled code by the hash of all source that it may hold: numba knows changes of one file only."""
+    """Keep compiled code by the hash of all source and constants that it may hold: numba knows changes of one file."""
     settings: Any = config
     before = settings.CACHE_DIR
     if not os.environ.get("NUMBA_CACHE_DIR"):
@@ -95,4 +154,5 @@ def _user_cache() -> Path:
 def _source_hash() -> str:
     own = sorted(Path(__file__).parent.glob("*.py"))
     texts = b"".join(path.read_bytes() for path in (*own, Path(rules.__file__)))
-    return sha256(texts + numba.__version__.encode()).hexdigest()[:16]
+    held_in_code = HELD_BOUND, LONGEST_WAIT, numba.__version__
+    return sha256(texts + repr(held_in_code).encode()).hexdigest()[:16]
