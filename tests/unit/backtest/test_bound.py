@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from hedgerow.backtest.bound import Opportunities, bound_of
 from hedgerow.backtest.figures import Money
@@ -170,6 +171,39 @@ def test_the_best_slots_are_the_best_of_all_sequences_of_sets(seed: int, stamps:
     found = best_slots(chances, slots, hurdle_apr=hurdle)
     assert found.value == pytest.approx(by_trying_all_sets(chances, slots, hurdle), abs=1e-9)
     assert found.held.sum(axis=1).max(initial=0) <= slots
+
+
+def by_linear_programme(chances: Opportunities, slots: int, hurdle_apr: float) -> float:
+    """Return the best value of the same problem as a linear programme: what is held, opened and closed at a stamp."""
+    hour = hurdle_apr * HOUR_MS / YEAR_MS
+    stamps, symbols = chances.reward.shape
+    size = stamps * symbols
+    paid = chances.reward - hour
+    paid[-1] -= chances.close_cost + hour
+    gains = np.concatenate([paid.ravel(), -np.tile(chances.open_cost, stamps), -np.tile(chances.close_cost, stamps)])
+    change = np.eye(size) - np.eye(size, k=-symbols)
+    kept = np.concatenate([change, -np.eye(size), np.eye(size)], axis=1)
+    together = np.concatenate([np.kron(np.eye(stamps), np.ones(symbols)), np.zeros((stamps, 2 * size))], axis=1)
+    most = np.concatenate([np.ones(size), chances.may_open.ravel(), chances.may_close.ravel()])
+    solved = linprog(
+        -gains,
+        A_ub=together,
+        b_ub=np.full(stamps, float(slots)),
+        A_eq=kept,
+        b_eq=np.zeros(size),
+        bounds=[(0.0, float(each)) for each in most],
+    )
+    assert solved.success
+    return -float(solved.fun)
+
+
+@given(seed=st.integers(0, 1 << 30), slots=st.integers(1, 4))
+@settings(max_examples=examples(20))
+def test_the_best_slots_are_those_of_a_linear_programme(seed: int, slots: int) -> None:
+    random = Random(seed)
+    chances, hurdle = drawn(random, 24, 5), random.choice([0.0, 0.5])
+    found = best_slots(chances, slots, hurdle_apr=hurdle)
+    assert found.value == pytest.approx(by_linear_programme(chances, slots, hurdle), abs=1e-9)
 
 
 @given(seed=st.integers(0, 1 << 30))
