@@ -83,6 +83,29 @@ def test_a_match_that_was_over_before_it_could_be_known_leaves_the_cap_wide() ->
     assert harness.leaves(order("50")) == []
 
 
+@pytest.mark.parametrize(
+    ("taken", "seconds", "violated"),
+    [
+        pytest.param("5", 4, False, id="the venue took a part that the log does not have yet"),
+        pytest.param("5", 6, True, id="the bot could see by now that legs match"),
+        pytest.param(None, 4, True, id="nobody took anything"),
+    ],
+)
+def test_a_naked_closing_goes_on_at_its_cap_until_it_can_see_what_others_took(
+    taken: str | None, seconds: float, *, violated: bool
+) -> None:
+    harness = LegHarness().buys("10.004").shorts("10").advance_time(300)
+    job = new_job(ExecutionKind.CLOSE, pair=PAIR, spot="10", perp="10", at=harness.now)
+    held = hedge("10", pair=PAIR)
+    harness.holds(ledger_of(held, execution=replace(job, state=ExecutionState.NAKED))).sells("9.99").look()
+    if taken is not None:
+        harness.advance_time(60).deleverages(taken).look()
+    harness.advance_time(300).covers("10" if taken is None else "5").look()
+    assert harness.legs.exposed == {}
+    harness.advance_time(seconds).look()
+    assert harness.leaves(order("200", Side.BUY)) == ([Invariant.SETTINGS] if violated else [])
+
+
 @pytest.mark.parametrize(("seconds", "violated"), [(4, False), (6, True)])
 def test_whether_legs_matched_is_seen_by_the_grids_of_a_redenominated_coin(seconds: float, *, violated: bool) -> None:
     harness = LegHarness(price="100")

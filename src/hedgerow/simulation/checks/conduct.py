@@ -316,8 +316,10 @@ class Conduct:
         beside_fee = order.quantity - job.pair.instrument(order.market).lot  # a purchase rounds its fee in coins up
         if beside_fee <= own_tolerance(job.pair, touch, max(job.plan.spot_quantity, job.plan.perp_quantity)):
             return  # legs that differ by so little do not count as exposed: since when they do is not known here
-        # Orders in doubt may have matched the legs; a bot that cannot know it yet goes on as if they had not.
-        since = self._legs.apart_since(order.symbol) if exposure or job.doubtful else None
+        # Orders in doubt, or what others took, may have matched the legs; a bot that cannot know it yet goes on as if
+        # they had not.
+        unseen = exposure or job.doubtful or self._legs.matches_unseen(order.symbol)
+        since = self._legs.apart_since(order.symbol) if unseen else None
         since = since or (exposure.begun if exposure else None)
         if job.plan.urgent:
             since = min(job.started_at, since or job.started_at)

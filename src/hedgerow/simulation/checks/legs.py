@@ -257,6 +257,15 @@ class LegWatch:
         found = self._apart.get(symbol)
         return found[0] if found else None
 
+    def matches_unseen(self, symbol: str) -> bool:
+        """Return whether the legs of a symbol match since a moment ago, by what others took and the log lacks."""
+        known = self._apart.get(symbol)
+        return symbol in self._unknown and known is not None and known[1] is not None and self._is_unseen(known[1])
+
+    def _is_unseen(self, matched_at: datetime) -> bool:
+        """Return whether a bot that still looks orders up cannot know yet that the legs matched."""
+        return self._world.now - matched_at <= timedelta(seconds=self._harness.patience_seconds) + UNSEEN
+
     def only_waits(self, symbol: str) -> bool:
         """Return whether others have made the legs of a pair differ, and nothing but another trade keeps them apart."""
         exposure, now = self.exposed.get(symbol), self._world.now
@@ -379,8 +388,7 @@ class LegWatch:
             if known and known[1] is None:
                 self._apart[pair.symbol] = (known[0], now)
             return
-        unseen = timedelta(seconds=self._harness.patience_seconds) + UNSEEN
-        goes_on = known is not None and (known[1] is None or now - known[1] <= unseen)
+        goes_on = known is not None and (known[1] is None or self._is_unseen(known[1]))
         self._apart[pair.symbol] = (known[0] if known and goes_on else self._since_the_fill(pair), None)
 
     def _dust_of(self, base: str) -> Decimal:
