@@ -7,8 +7,10 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.errors import VenueError
+from hedgerow.domain.events import Wallet
 from hedgerow.domain.funding import FundingPayment, FundingSignal
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import ImportedState
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
@@ -149,6 +151,7 @@ class Reconciler:
                 await self._complete_history(hedge, observation)
         if any(isinstance(verdict, Consistent | Nothing) for verdict in verdicts):
             await self._external_trades.true_up()
+            await self._book_absent_dust(observation.account)
 
     async def _halt_in_doubt(self, account: AccountView | None) -> None:
         """Halt openings while the account's replies contradict each other."""
@@ -268,6 +271,43 @@ class Reconciler:
         lot = DustLot(asset=hedge.pair.base, quantity=left, cost=worth)
         await self._journal.record(*((lost, ev.DustKept(at=lost.at, lot=lot)) if left > 0 else (lost,)))
 
+    async def _book_absent_dust(self, account: AccountView | None) -> None:
+        """Book coins kept of hedges that ended and not in the wallet: others sold or moved them, maybe before the end.
+
+        A closing sells no more than the balance shows, and keeps the rest of what the log owns. Where the books agree
+        with the balance, the statement says as well that it is not there.
+        """
+        ledger = self._journal.ledger
+        if account is None or account.doubts or not ledger.books.opened or ledger.jobs or not ledger.dust:
+            return
+        unsure = {key.removeprefix(f"{Wallet.SPOT}:") for key in books_difference(ledger.books, account)}
+        unsure |= account.unreadable_balances | {hedge.pair.base for hedge in ledger.open_hedges}
+        for lot in [each for asset, each in ledger.dust.items() if asset not in unsure]:
+            missing = lot.quantity - account.coin(lot.asset).total
+            ended = (closed.hedge for closed in reversed(ledger.closed) if closed.hedge.pair.base == lot.asset)
+            for hedge in ended:
+                part = min(missing, hedge.spot_quantity)
+                if part >= hedge.pair.spot.lot and not await self._book_part_of_dust(hedge, part, lot):
+                    return
+                missing -= max(part, ZERO)
+
+    async def _book_part_of_dust(self, hedge: HedgedPosition, part: Decimal, lot: DustLot) -> bool:
+        """Book coins of a hedge that ended as sold by others; returns whether the account's trades could be read.
+
+        What no trade explains was moved away, and leaves the result as it was.
+        """
+        known = await self._external_trades.unknown(hedge, Market.SPOT, Side.SELL)
+        if known is None:
+            return False
+        fills, now = newest(known, part), self._clock.now()
+        left = part - sum((fill.quantity for fill in fills), ZERO)
+        if left > 0:
+            fills.append(_placeholder(hedge, Market.SPOT, Side.SELL, left, lot.cost / lot.quantity, now))
+        await self._journal.record(
+            ev.ExternalFills(at=now, hedge_id=hedge.hedge_id, fills=tuple(fills), cause="kept coins are gone")
+        )
+        return True
+
     async def _book_missing(
         self,
         hedge: HedgedPosition,
@@ -310,19 +350,7 @@ class Reconciler:
         self, hedge: HedgedPosition, market: Market, side: Side, quantity: Decimal, account: AccountView | None
     ) -> Fill:
         """Return a placeholder fill for a change without a trade: coins moved away, or rows unreadable."""
-        now = self._clock.now()
-        return Fill(
-            market=market,
-            symbol=hedge.symbol,
-            trade_id=-int(now.timestamp() * 1000),
-            order_id=0,
-            side=side,
-            quantity=quantity,
-            price=await self._price(hedge, account),
-            fee=ZERO,
-            fee_asset=hedge.pair.perp.quote,
-            at=now,
-        )
+        return _placeholder(hedge, market, side, quantity, await self._price(hedge, account), self._clock.now())
 
     async def _price(self, hedge: HedgedPosition, account: AccountView | None) -> Decimal:
         try:
@@ -400,6 +428,24 @@ class Reconciler:
         except VenueError as unreadable:
             self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
             return None
+
+
+def _placeholder(
+    hedge: HedgedPosition, market: Market, side: Side, quantity: Decimal, price: Decimal, now: datetime
+) -> Fill:
+    """Return a fill that stands for a change of which no trade is known."""
+    return Fill(
+        market=market,
+        symbol=hedge.symbol,
+        trade_id=-int(now.timestamp() * 1000),
+        order_id=0,
+        side=side,
+        quantity=quantity,
+        price=price,
+        fee=ZERO,
+        fee_asset=hedge.pair.perp.quote,
+        at=now,
+    )
 
 
 def _payments(hedge: HedgedPosition, history: PositionHistory | None, now: datetime) -> tuple[FundingPayment, ...]:

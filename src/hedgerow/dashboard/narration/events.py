@@ -20,6 +20,7 @@ from hedgerow.domain.formats import (
     utc_second,
 )
 from hedgerow.domain.instrument import Side
+from hedgerow.domain.ledger.order_index import hedge_of
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.operator_requests import RequestOutcome
@@ -196,7 +197,8 @@ def _command(command: co.Command) -> str:
 
 
 def _external_fills(event: ev.ExternalFills, before: Ledger) -> Lines:
-    symbol = _symbol_of(before)
+    hedge = hedge_of(before, event.hedge_id)
+    symbol = _symbol_of(before) if hedge is None else hedge.symbol
     forced = [fill for fill in event.fills if fill.forced]
     if forced:
         return tuple(_forced(fill) for fill in forced)

@@ -19,6 +19,7 @@ __all__ = [
     "with_hedge",
     "with_record",
     "with_result",
+    "without_dust",
     "without_hedge",
 ]
 
@@ -49,7 +50,24 @@ def with_changed_hedge(ledger: Ledger, hedge_id: str, change: Callable[[HedgedPo
     if live is not None:
         return with_hedge(ledger, change(live))
     old = next(closed for closed in ledger.closed if closed.hedge_id == hedge_id)
-    late = replace(old, hedge=change(old.hedge))
+    return _with_changed_end(ledger, old, replace(old, hedge=change(old.hedge)))
+
+
+def without_dust(ledger: Ledger, ended: HedgedPosition, quantity: Decimal) -> Ledger:
+    """Take coins that others sold out of what was kept of a hedge that ended, and their value out of its result."""
+    lot = ledger.dust.get(ended.pair.base)
+    gone = min(quantity, lot.quantity) if lot else ZERO
+    if lot is None or gone <= 0:
+        return ledger
+    cost = lot.cost * gone / lot.quantity
+    rest = replace(lot, quantity=lot.quantity - gone, cost=lot.cost - cost)
+    dust = {asset: rest if asset == lot.asset else each for asset, each in ledger.dust.items()}
+    old = next(closed for closed in ledger.closed if closed.hedge_id == ended.hedge_id)
+    after = _with_changed_end(ledger, old, replace(old, residue_value=old.residue_value - cost))
+    return replace(after, dust={asset: each for asset, each in dust.items() if each.quantity > 0})
+
+
+def _with_changed_end(ledger: Ledger, old: ClosedHedge, late: ClosedHedge) -> Ledger:
     totals = with_result(_without_result(ledger.totals, old), late)
     return replace(ledger, totals=totals, closed=tuple(late if closed is old else closed for closed in ledger.closed))
 

@@ -14,6 +14,7 @@ from hedgerow.domain.ledger.order_index import (
     with_changed_hedge,
     with_changed_order,
     with_record,
+    without_dust,
 )
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
@@ -160,6 +161,8 @@ def external_fills(ledger: Ledger, event: ev.ExternalFills) -> Ledger:
     kept = _without_stand_ins(hedge.orders, records) if event.late else hedge.orders
     changed = retallied(replace(hedge, orders=(*kept, *records)))
     after = with_changed_hedge(ledger, hedge.hedge_id, lambda _: changed)
+    if ledger.open_hedge(hedge.hedge_id) is None:
+        after = without_dust(after, hedge, hedge.spot_quantity - changed.spot_quantity)
     return replace(after, books=books, trades_seen=seen)
 
 

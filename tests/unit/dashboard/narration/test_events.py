@@ -11,11 +11,11 @@ from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.funding import FundingPayment
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import ImportedState, Ledger
 from hedgerow.domain.order import Fill, ForcedTrade, OrderRequest, OrderStatus, RejectKind
-from hedgerow.domain.position import DustLot, Reason, Tally
+from hedgerow.domain.position import ClosedHedge, DustLot, Reason, Tally
 from hedgerow.engine.notices import Recorded
 from support.golden_cases import AT, BTC, HEDGE, HEDGE_ID, hedge, job, notice_of
 from support.views import ledger_of
@@ -189,6 +189,15 @@ def test_a_transfer_shows_both_wallets_as_the_books_have_them() -> None:
 def test_foreign_trades_on_the_position_are_reported() -> None:
     event = ev.ExternalFills(at=AT, hedge_id=HEDGE_ID, fills=(), cause="liquidation")
     assert texts(event) == ["Trades that are not the bot's changed its position on BTCUSDT: liquidation"]
+
+
+def test_trades_of_a_hedge_that_ended_are_not_said_to_be_of_the_one_that_is_held() -> None:
+    perp = replace(BTC.perp, symbol="ETHUSDT", base="ETH")
+    other = BasisPair(spot=replace(BTC.spot, symbol="ETHUSDT", base="ETH"), perp=perp)
+    ended = ClosedHedge(hedge=replace(HEDGE, hedge_id="h9", pair=other), closed_at=AT, reason=Reason.USER)
+    event = ev.ExternalFills(at=AT, hedge_id="h9", fills=(), cause="kept coins are gone")
+    (text,) = texts(event, replace(HELD, closed=(ended,)))
+    assert text == "Trades that are not the bot's changed its position on ETHUSDT: kept coins are gone"
 
 
 def test_a_leg_that_is_gone_without_a_trade_is_not_called_a_trade_of_others() -> None:

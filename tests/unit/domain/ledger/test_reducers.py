@@ -374,6 +374,28 @@ def test_late_trades_take_the_place_of_what_was_assumed_in_a_hedge_that_may_be_c
     assert ledger.totals.basis_pnl - before.totals.basis_pnl == (changed if closed else 0)
 
 
+@pytest.mark.parametrize(("sold", "left"), [("0.4", "0.596"), ("0.996", None), ("1.2", None)])
+def test_coins_kept_of_a_hedge_that_others_sold_leave_the_dust_and_the_result_at_what_they_were_kept_at(
+    sold: str, left: str | None
+) -> None:
+    builder = LedgerBuilder().open_hedge().begin(ExecutionKind.CLOSE).trade("s-2", Side.SELL, 9, 110)
+    before = builder.trade("p-2", Side.BUY, 10, 110).closed(residue="99.6").dust("0.996", "99.6").ledger
+    gone = ev.ExternalFills(at=builder.now, hedge_id="h1", fills=(stand_in(Side.SELL, sold, "120"),), cause="gone")
+    ledger = builder.record(gone, gone).ledger
+    kept = min(Decimal(sold), Decimal("0.996"))
+    assert {asset: (lot.quantity, lot.cost) for asset, lot in ledger.dust.items()} == (
+        {} if left is None else {"ABC": (Decimal(left), Decimal(left) * 100)}
+    )
+    assert ledger.closed[0].residue_value == Decimal("99.6") - kept * 100
+    assert ledger.totals.net_profit - before.totals.net_profit == Decimal(sold) * 120 - kept * 100
+
+
+def test_a_hedge_that_ended_without_dust_has_none_to_lose() -> None:
+    builder = LedgerBuilder().open_hedge().close_hedge()
+    gone = ev.ExternalFills(at=builder.now, hedge_id="h1", fills=(stand_in(Side.SELL, "1", "120"),), cause="gone")
+    assert builder.ledger.closed[0].residue_value == builder.record(gone).ledger.closed[0].residue_value == 0
+
+
 def test_a_repair_ends_the_job_and_keeps_the_hedge() -> None:
     builder = LedgerBuilder().open_hedge().begin(ExecutionKind.TRIM).trade("s-2", Side.SELL, 1, 100)
     ledger = builder.repaired().ledger
