@@ -258,7 +258,7 @@ class LegWatch:
         return found[0] if found else None
 
     def matches_unseen(self, symbol: str) -> bool:
-        """Return whether the legs of a symbol match since a moment ago, by what others took and the log lacks."""
+        """Return whether the legs of a symbol match for a few seconds only, by what others took and the log lacks."""
         known = self._apart.get(symbol)
         return symbol in self._unknown and known is not None and known[1] is not None and self._is_unseen(known[1])
 
