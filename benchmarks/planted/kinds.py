@@ -123,7 +123,7 @@ class SourceTree:
 
     def _verdict(self, bug: Patched) -> tuple[bool, str]:
         try:
-            code, output = self.pytest(bug.tests)
+            code, output = self.pytest(bug.tests, LONGEST_SECONDS)
         except subprocess.TimeoutExpired:
             return True, f"no end after {LONGEST_SECONDS:.0f} s"
         failed = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))]
@@ -131,11 +131,11 @@ class SourceTree:
             raise ValueError(f"{bug.name}: pytest ends with {code}: {(failed or output.splitlines() or [''])[-1]}")
         return code == CAUGHT, failed[0].split(" - ")[0].removeprefix("FAILED ") if failed else ""
 
-    def pytest(self, tests: tuple[str, ...]) -> tuple[int, str]:
+    def pytest(self, tests: tuple[str, ...], most_seconds: float | None = None) -> tuple[int, str]:
         """Run test files on this copy until one fails; returns the exit code and the output.
 
         Raises:
-            TimeoutExpired: they do not end.
+            TimeoutExpired: they do not end within ``most_seconds``.
         """
         paths = [str(ROOT / "tests" / test) for test in dict.fromkeys(tests)]
         source = f"pythonpath={self._source} {ROOT / 'tests'} {ROOT / 'benchmarks'}"
@@ -146,6 +146,6 @@ class SourceTree:
             capture_output=True,
             text=True,
             check=False,
-            timeout=LONGEST_SECONDS,
+            timeout=most_seconds,
         )
         return done.returncode, done.stdout + done.stderr
