@@ -501,3 +501,9 @@ def test_events_are_counted_from_the_first_one_on() -> None:
     ledger = fold([alarm, later])
     assert (ledger.events, ledger.started_at) == (2, START)
     assert fold([ev.LeverageSet(at=SETTLED, symbol="ABCUSDT", leverage=1)], ledger).events == 3
+
+
+def test_the_request_behind_the_newest_settings_is_remembered() -> None:
+    change = ev.SettingChange(name="position_management.max_positions", before="1", after="2")
+    changed = ev.SettingsChanged(at=START, user="owner", changes=(change,), request_id="r")
+    assert LedgerBuilder().record(changed).ledger.settings_request == "r"
