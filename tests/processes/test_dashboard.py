@@ -206,6 +206,8 @@ def test_telegram_commands_a_running_bot_through_the_companion_in_the_dashboard_
         until(lambda: any("Position opened successfully" in line for line in list(log)))
         words = ("dashboard", "--home", tmp_path, "--notify", "--port", 0)
         with serving(tmp_path, *words) as (companion, port, lines):
+            browser = Browser(port, make_link(tmp_path, Role.OPERATOR, SystemClock()))
+            until(lambda: browser.state() == "hedged")  # until its first check has ended, a bot is starting
             commanded(Phone(server))
             server.stop()
             assert ask(port, "GET", "/healthz", {"Host": f"127.0.0.1:{port}"}).status == 200

@@ -59,13 +59,14 @@ def said(running: "subprocess.Popen[str]") -> str:
 
 def test_a_second_process_waits_for_what_a_first_one_compiles(tmp_path: Path) -> None:
     (tmp_path / "doubling.py").write_text(MODULE)
-    with program(tmp_path) as first, program(tmp_path) as second:
+    with program(tmp_path) as first:
         assert [said(first), said(first)] == ["begins", "compiles"]
-        assert said(second) == "begins"
-        assert first.stdin
-        first.stdin.write("\n")
-        first.stdin.flush()
-        assert said(first) == "loaded 0"
-        assert said(second) == "loaded 1"
+        with program(tmp_path) as second:
+            assert said(second) == "begins"
+            assert first.stdin
+            first.stdin.write("\n")
+            first.stdin.flush()
+            assert said(first) == "loaded 0"
+            assert said(second) == "loaded 1"
     with program(tmp_path) as third:
         assert [said(third), said(third)] == ["begins", "loaded 1"]

@@ -9,6 +9,7 @@ import pytest
 from hedgerow.dashboard import formats
 from hedgerow.dashboard.bot_state import BotState
 from hedgerow.dashboard.job_view import Fallback, FallbackKind
+from hedgerow.dashboard.view_parts import Worth
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.position import Reason
 from hedgerow.strategy.decisions.consequences import Consequence, ForeseenExit, NextStep, Stage, StageAction
@@ -155,3 +156,30 @@ def test_stages_and_what_follows_of_a_leg_that_does_not_fill_are_written_with_th
         "after 5.0 s an alarm, openings halted",
         "after 30.0 s what has no other leg is undone, price limit up to 200 bp",
     ]
+
+
+def test_what_the_same_money_would_have_made_is_compared_in_one_order_with_one_scale() -> None:
+    since = datetime(2026, 1, 5, 8, tzinfo=UTC)
+    worth = Worth(
+        since=since,
+        until=since + timedelta(days=12, hours=5),
+        capital=Decimal(1000),
+        bot=Decimal("3.5"),
+        same_pair_held=Decimal("-8.25"),
+        btc_held=None,
+        cash=Decimal("1.31"),
+        cash_rate=0.04,
+        hindsight=Decimal("6.5"),
+        same_pair="ABCUSDT",
+    )
+    rows = formats.worth_rows(worth, "ABCUSDT held")
+    assert [(row.label, row.value) for row in rows] == [
+        ("This bot", Decimal("3.5")),
+        ("ABCUSDT held", Decimal("-8.25")),
+        ("BTC held hedged", None),
+        ("Cash at 4.0 % a year", Decimal("1.31")),
+        ("Best possible, in hindsight", Decimal("6.5")),
+    ]
+    assert formats.longest_bar(rows) == Decimal("8.25")
+    assert formats.longest_bar(rows[2:3]) == 1
+    assert formats.worth_since(worth) == "Since 2026-01-05 08:00 UTC (12 d: no forecast), after fees"
