@@ -34,7 +34,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: setup ## embedded exchange + bot + report, no key needed (ARGS="--days 7 ...")
 	@$(BIN)/hedgerow demo $(ARGS)
 
-simulate: setup ## 2,000 runs of 14 days under random faults; 13 minutes on two free cores (ARGS="--runs 100 ...")
+simulate: setup ## 2,000 runs of 14 days under random faults; 25 minutes on two free cores (ARGS="--runs 100 ...")
 	@$(BIN)/hedgerow simulate --runs 2000 --days 14 --workers $(WORKERS) $(ARGS)
 
 test: setup ## all tests; every branch of domain and strategy must have been taken
