@@ -277,6 +277,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Do what docs/first_hour.md says; check and time each step.")
     parser.add_argument("--program", type=Path, help="the hedgerow command to try, instead of one from a clone")
     program = parser.parse_args().program
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & ignore Ctrl-C
     with tempfile.TemporaryDirectory() as temporary:
         clone = Path(temporary) / "hedgerow"
         newcomer = Newcomer(Path(temporary), str(program.absolute() if program else clone / ".venv/bin/hedgerow"))

@@ -5,8 +5,9 @@ a text that may be wrapped at blanks; a figure contains no blank at which a brea
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from math import inf
 
 from msgspec import Struct
@@ -108,7 +109,7 @@ def since_the_start(view: BotView) -> StrategyResult:
     if known is not None and known.ended == view.ledger.totals:
         return known
     others = [each.result for each in view.several if each is not view.held]
-    prices = view.outlook.coin_prices if view.outlook else {}
+    prices: Mapping[str, Decimal] = view.outlook.coin_prices if view.outlook else {}
     return strategy_result(view.ledger, view.held.result if view.held else None, prices, others)
 
 
