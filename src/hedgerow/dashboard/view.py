@@ -57,6 +57,7 @@ from hedgerow.engine.notices import Notice, Recorded, Started, Stopped
 from hedgerow.strategy.evaluation.health import residue_tolerance
 from hedgerow.strategy.grades import HealthLevel
 from hedgerow.strategy.hedge_result import LEGS, HedgeResult, StrategyResult
+from hedgerow.strategy.next_payment import earliest_of
 
 __all__ = [
     "BotIdentity",
@@ -384,8 +385,7 @@ def _together(hedges: Sequence[HedgeView]) -> Together:
     results = [hedge.result for hedge in hedges]
     notional = sum((hedge.entry_notional for hedge in hedges), ZERO)
     net = sum_or_none(result.net_if_closed if result else None for result in results)
-    payments = [hedge.funding.next for hedge in hedges if hedge.funding.next is not None]
-    due_at = min((payment.at for payment in payments), default=None)
+    due_at, due = earliest_of(hedge.funding.next for hedge in hedges)
     paid_back = [result.break_even_at for result in results if result and (result.net_if_closed or ZERO) < 0]
     aprs = [(hedge.funding.apr_on_leg, float(hedge.entry_notional)) for hedge in hedges]
     weight = sum(part for _, part in aprs)
@@ -410,7 +410,7 @@ def _together(hedges: Sequence[HedgeView]) -> Together:
         net_on_notional=None if net is None or notional <= 0 else float(net / notional),
         break_even_at=max((at for at in paid_back if at), default=None) if None not in paid_back else None,
         next_payment_at=due_at,
-        next_payment=sum_or_none(payment.amount for payment in payments if payment.at == due_at) if payments else None,
+        next_payment=due,
         apr_on_leg=apr,
         apr_on_capital=None if apr is None else apr / LEGS,
         liquidation_distance=min(distances, default=None),

@@ -9,6 +9,7 @@ from msgspec import Struct
 from hedgerow.dashboard.view import HedgeView
 from hedgerow.domain.money import sum_or_none
 from hedgerow.strategy.closing_price import ClosingPrice
+from hedgerow.strategy.next_payment import earliest_of
 
 __all__ = ["ClosingAll", "closing_all"]
 
@@ -31,12 +32,11 @@ def closing_all(hedges: Sequence[HedgeView], prices: Sequence[ClosingPrice]) -> 
     priced = {price.hedge_id: price for price in prices}
     fresh = [(hedge, priced.get(hedge.hedge_id)) for hedge in hedges]
     results = [price.result if price else hedge.result for hedge, price in fresh]
-    payments = [price.next_payment if price else hedge.funding.next for hedge, price in fresh]
-    due_at = min((payment.at for payment in payments if payment), default=None)
+    _, due = earliest_of(price.next_payment if price else hedge.funding.next for hedge, price in fresh)
     return ClosingAll(
         exit_cost=sum_or_none(result.exit_cost if result else None for result in results),
         net_if_closed=sum_or_none(result.net_if_closed if result else None for result in results),
-        next_payment=sum_or_none(each.amount for each in payments if each and each.at == due_at) if due_at else None,
+        next_payment=due,
         read_at=min((price.at for _, price in fresh if price), default=None),
         not_read=tuple(hedge for hedge, price in fresh if price is None),
     )

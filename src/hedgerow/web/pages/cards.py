@@ -1,13 +1,11 @@
 """The three questions: am I hedged, what did this hedge make, what is paid next; and what is waited for when flat."""
 
-from decimal import Decimal
 from typing import Final
 
 from hedgerow.dashboard import formats
 from hedgerow.dashboard.view import HedgeView, View
-from hedgerow.domain.money import ZERO
 from hedgerow.web.html import Html, element, join
-from hedgerow.web.pages.parts import Panel, facts, figure, gain, panel, remark, svg, time_of
+from hedgerow.web.pages.parts import Panel, cost, facts, figure, gain, panel, remark, svg, time_of
 from hedgerow.web.pages.state import Shown, as_of
 
 __all__ = ["flat_cards", "hedge_cards", "together_cards"]
@@ -52,8 +50,8 @@ def together_cards(shown: Shown) -> tuple[Panel, ...]:
             facts(
                 ("Funding", gain("together.funding", sums.funding)),
                 ("Basis P/L so far", gain("together.basis", sums.basis)),
-                ("Fees paid", _cost("together.fees_paid", sums.fees_paid)),
-                ("Closing, fees and spread", _cost("together.exit_cost", sums.exit_cost)),
+                ("Fees paid", cost("together.fees_paid", sums.fees_paid)),
+                ("Closing, fees and spread", cost("together.exit_cost", sums.exit_cost)),
                 _with_closed(view),
             ),
             kind="c4 o1 t-now t-money",
@@ -109,7 +107,7 @@ def flat_cards(shown: Shown) -> tuple[Panel, ...]:
             facts(
                 ("Funding received", gain("totals.funding", totals.funding)),
                 ("Basis P/L", gain("totals.basis", totals.basis)),
-                ("Fees paid", _cost("totals.fees", totals.fees)),
+                ("Fees paid", cost("totals.fees", totals.fees)),
             ),
             kind="c4 o1 t-now t-money",
         ),
@@ -233,9 +231,9 @@ def _made(view: View, hedge: HedgeView, key: str) -> Panel:
         facts(
             (f"Funding, {count}", gain(f"{key}.funding_received", hedge.funding_received)),
             ("Basis P/L so far", gain(f"{key}.result.basis", result.basis if result else None)),
-            ("Fees paid", _cost(f"{key}.fees_paid", hedge.fees_paid)),
-            ("Closing: fees", _cost(f"{key}.result.exit_fees", result.exit_fees if result else None)),
-            ("Closing: spread", _cost(f"{key}.result.exit_spread", result.exit_spread if result else None)),
+            ("Fees paid", cost(f"{key}.fees_paid", hedge.fees_paid)),
+            ("Closing: fees", cost(f"{key}.result.exit_fees", result.exit_fees if result else None)),
+            ("Closing: spread", cost(f"{key}.result.exit_spread", result.exit_spread if result else None)),
             _with_closed(view),
         ),
         kind="c4 o1 t-now t-money",
@@ -254,11 +252,6 @@ def _with_closed(view: View) -> tuple[str, Html, str]:
         gain("totals.net_if_closed", totals.net_if_closed),
         "tot",
     )
-
-
-def _cost(key: str, value: Decimal | None) -> Html:
-    """Return a cost as the loss that it is."""
-    return gain(key, None if value is None else -value if value else ZERO)
 
 
 def _small(text: str) -> Html:

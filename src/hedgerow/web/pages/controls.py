@@ -5,11 +5,10 @@ from typing import Final
 
 from hedgerow.dashboard import formats
 from hedgerow.dashboard.view import HedgeView
-from hedgerow.domain.money import ZERO
 from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.web.closing_all import ClosingAll, closing_all
 from hedgerow.web.html import Html, element, join, void
-from hedgerow.web.pages.parts import facts, gain, remark
+from hedgerow.web.pages.parts import cost, facts, gain, remark
 from hedgerow.web.pages.state import Shown, as_of
 
 __all__ = [
@@ -42,11 +41,8 @@ def close_dialog(shown: Shown, index: int, hedge: HedgeView, price: ClosingPrice
         f"Next payment, missed if closed now, in {formats.countdown(due.at, view.times.now)}" if due else "Next payment"
     )
     rows = facts(
-        ("Fees, expected", gain(f"{key}.result.exit_fees", None if fees is None else -fees if fees else ZERO)),
-        (
-            "Spread and slippage, by the books",
-            gain(f"{key}.result.exit_spread", None if spread is None else -spread if spread else ZERO),
-        ),
+        ("Fees, expected", cost(f"{key}.result.exit_fees", fees)),
+        ("Spread and slippage, by the books", cost(f"{key}.result.exit_spread", spread)),
         (
             "This hedge after closing",
             gain(f"{key}.result.net_if_closed", result.net_if_closed if result else None),
@@ -84,9 +80,8 @@ def close_all_dialog(shown: Shown, prices: Sequence[ClosingPrice] = ()) -> Html:
     view = shown.view
     names, sums = ", ".join(hedge.symbol for hedge in view.hedges), closing_all(view.hedges, prices)
     key = "together" if sums.read_at is None else "now"
-    cost = None if sums.exit_cost is None else -sums.exit_cost if sums.exit_cost else ZERO
     rows = facts(
-        ("Fees and spread, expected", gain(f"{key}.exit_cost", cost)),
+        ("Fees and spread, expected", cost(f"{key}.exit_cost", sums.exit_cost)),
         ("These hedges after closing", gain(f"{key}.net_if_closed", sums.net_if_closed), "tot"),
         ("Next payment, missed if closed now", gain(f"{key}.next_payment", sums.next_payment)),
     )

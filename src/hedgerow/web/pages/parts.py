@@ -7,11 +7,13 @@ from decimal import Decimal
 from msgspec import Struct
 
 from hedgerow.dashboard import formats
+from hedgerow.domain.money import ZERO
 from hedgerow.web.html import Html, attributes, element, join
 
 __all__ = [
     "Cell",
     "Panel",
+    "cost",
     "facts",
     "figure",
     "gain",
@@ -45,6 +47,11 @@ def gain(key: str, value: Decimal | None, text: str = "") -> Html:
     """Return money that was gained or lost, in its colour; the sign says it without the colour."""
     kind = "" if not value else "gain" if value > 0 else "loss"
     return figure(key, text or formats.signed_money(value), kind)
+
+
+def cost(key: str, value: Decimal | None) -> Html:
+    """Return a cost as the loss that it is."""
+    return gain(key, None if value is None else -value if value else ZERO)
 
 
 def time_of(at: datetime | None, text: str) -> Html:
