@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hedgerow.app.venues.environment import parse_variables
 from hedgerow.domain.errors import ConfigError
-from hedgerow.store.files import replace_file
+from hedgerow.store.files import PRIVATE, replace_file
 
 __all__ = ["write_variables"]
 
@@ -28,7 +28,7 @@ def write_variables(path: Path, values: Mapping[str, str]) -> None:
     lines = [line for line in text.splitlines() if _name(line) not in values]
     lines += [f"{name}={_quoted(name, value)}" for name, value in values.items()]
     try:
-        replace_file(path, ("\n".join(lines) + "\n").encode(), private=True)
+        replace_file(path, ("\n".join(lines) + "\n").encode(), mode=PRIVATE)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None
 

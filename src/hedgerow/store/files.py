@@ -2,12 +2,16 @@
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Final
 
 from hedgerow.durability import sync_folder
 
-__all__ = ["read_small_file", "replace_file"]
+__all__ = ["PRIVATE", "read_small_file", "replace_file"]
+
+PRIVATE: Final = 0o600
+"""Access rights of a file that its owner alone can read or write."""
 
 
 def read_small_file(path: Path, *, largest: int, owners: Collection[int] | None = None) -> bytes:
@@ -34,22 +38,18 @@ def read_small_file(path: Path, *, largest: int, owners: Collection[int] | None 
         return file.read(largest)
 
 
-def replace_file(
-    path: Path, content: bytes, *, durable: bool = True, private: bool = False, mode: int | None = None
-) -> None:
+def replace_file(path: Path, content: bytes, *, durable: bool = True, mode: int | None = None) -> None:
     """Replace a file; ``durable`` returns only once the new one would survive a power cut.
 
-    Only its owner can read or write a ``private`` one. With ``mode`` it has those access rights from the beginning.
+    It has the access rights ``mode`` from the beginning; None = those of any new file.
 
     Raises:
         OSError: it cannot be written.
     """
     draft = path.with_name(f".{path.name}.tmp")
-    if private:
+    if mode is not None:
         draft.unlink(missing_ok=True)  # the mode of one that is there already would stay
-    with open(draft, "wb", opener=_private if private else None) as file:
-        if mode is not None:
-            os.fchmod(file.fileno(), mode)
+    with open(draft, "wb", opener=None if mode is None else _opener(mode)) as file:
         file.write(content)
         file.flush()
         if durable:
@@ -59,5 +59,10 @@ def replace_file(
         sync_folder(path.parent)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_EXCL, 0o600)
+def _opener(mode: int) -> Callable[[str, int], int]:
+    def opened(path: str, flags: int) -> int:
+        handle = os.open(path, flags | os.O_EXCL, mode)
+        os.fchmod(handle, mode)  # the process may mask rights that are wanted
+        return handle
+
+    return opened

@@ -13,7 +13,7 @@ from msgspec import Struct
 from hedgerow.domain.errors import MailboxError
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
 from hedgerow.ports import Clock
-from hedgerow.store.files import read_small_file, replace_file
+from hedgerow.store.files import PRIVATE, read_small_file, replace_file
 
 __all__ = ["FolderMailbox"]
 
@@ -184,7 +184,7 @@ class FolderMailbox:
         if problem:
             raise MailboxError(problem)
         path = self._folder / name
-        replace_file(path, content, durable=False, private=True)
+        replace_file(path, content, durable=False, mode=PRIVATE)
         if os.geteuid() == 0 and owner:
             os.chown(path, owner, -1)
 

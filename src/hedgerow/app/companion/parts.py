@@ -30,7 +30,7 @@ from hedgerow.notify.settings import TELEGRAM, NotifySettings, TelegramSettings,
 from hedgerow.notify.state import NotifyState
 from hedgerow.notify.telegram import TelegramClient
 from hedgerow.ports import Clock, Transport
-from hedgerow.store.files import read_small_file, replace_file
+from hedgerow.store.files import PRIVATE, read_small_file, replace_file
 
 __all__ = [
     "TEST_TEXT",
@@ -126,7 +126,7 @@ class StateKept:
             StoreError: it cannot be written.
         """
         try:
-            replace_file(self._path, msgspec.json.encode(state), private=True)
+            replace_file(self._path, msgspec.json.encode(state), mode=PRIVATE)
         except OSError as error:
             raise StoreError(f"{self._path} cannot be written: {error.strerror or error}") from error
 

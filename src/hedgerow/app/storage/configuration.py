@@ -12,7 +12,7 @@ from hedgerow.config.changing import ChangedConfig, changed_config, read_config,
 from hedgerow.config.loading import with_overrides
 from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.in_force import NewSettings
-from hedgerow.store.files import replace_file
+from hedgerow.store.files import PRIVATE, replace_file
 from hedgerow.strategy.policies import load_policy
 from hedgerow.strategy.policy import Policy
 
@@ -69,7 +69,7 @@ def write_config(path: Path, changed: ChangedConfig) -> None:
         raise ConfigError(f"{path} was changed since it was read: look again")
     try:
         real = path.resolve()
-        mode = real.stat().st_mode & 0o777 if changed.read is not None else 0o600
+        mode = real.stat().st_mode & 0o777 if changed.read is not None else PRIVATE
         replace_file(real, changed.content, mode=mode)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from hedgerow.domain.errors import StoreError
-from hedgerow.store.files import read_small_file, replace_file
+from hedgerow.store.files import PRIVATE, read_small_file, replace_file
 from hedgerow.web.access import AccessState
 
 __all__ = ["AccessFile"]
@@ -51,7 +51,7 @@ class AccessFile:
         try:
             with self._locked():
                 state, result = change(self.read())
-                replace_file(self._path, msgspec.json.encode(state), private=True)
+                replace_file(self._path, msgspec.json.encode(state), mode=PRIVATE)
         except OSError as error:
             raise StoreError(f"{self._path} cannot be written: {error.strerror or error}") from error
         return result
