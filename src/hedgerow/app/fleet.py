@@ -4,6 +4,7 @@ from hedgerow.app.bot_view import Look, look_of
 from hedgerow.app.storage.database import connection_to, log_in, shown_in
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.config import Database
+from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.ports import Clock, TimeSeriesStore
@@ -35,6 +36,18 @@ class FleetReader:
             StoreError: the database cannot be read, or is of another version.
         """
         return bots_in(self._connection)
+
+    def bots_that_ran(self) -> tuple[BotRow, ...]:
+        """Return them as ``bots`` does.
+
+        Raises:
+            ConfigError: there is none.
+            StoreError: the database cannot be read, or is of another version.
+        """
+        found = self.bots()
+        if not found:
+            raise ConfigError(f"--store {self._database.shown}: no bot has run on this database yet")
+        return found
 
     def look(self, bot: BotRow) -> Look:
         """Return the view of one bot now.

@@ -15,7 +15,6 @@ from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Database, Home
 from hedgerow.dashboard.view import View, view_of_bot
-from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import Answer, OperatorRequest
 from hedgerow.notify.companion import LogPart
@@ -126,9 +125,7 @@ def hosted_bots(
         return HostedCompanion(settings=settings, state=state, log=write, opened=opened, unread=unread)
 
     try:
-        bots = reader.bots()
-        if not bots:
-            raise ConfigError(f"--store {database.shown}: no bot has run on this database yet")
+        bots = reader.bots_that_ran()
         yield tuple(hosted(bot, MANY if len(bots) > 1 else "") for bot in bots)
     finally:
         with lock:

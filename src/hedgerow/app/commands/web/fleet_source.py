@@ -154,12 +154,10 @@ def sources_in(
     reader, lock = FleetReader(Database(address), clock), threading.Lock()
     found: list[FleetSource] = []
     try:
-        for bot in reader.bots():
+        for bot in reader.bots_that_ran():
             slug = named(bot.name, [each.slug for each in found])
             found.append(FleetSource(reader, bot, slug, clock, lock=lock, log=log, cash_rate=cash_rate))
     finally:
         if not found:
             reader.close()
-    if not found:
-        raise ConfigError(f"--store {Database(address).shown}: no bot has run on this database yet")
     return tuple(found)
