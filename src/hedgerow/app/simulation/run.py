@@ -23,9 +23,10 @@ from hedgerow.app.simulated_view import SimulatedView
 from hedgerow.app.simulation.wire_harness import WireHarness
 from hedgerow.app.venues.live import POLL_SECONDS
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.account import QUOTE_ASSET, AccountView
+from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import Event, ExecutionStarted
+from hedgerow.domain.instrument import BasisPair
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.operator_requests import OperatorRequest
 from hedgerow.emulator.core.snapshot import WorldOptions
@@ -467,27 +468,29 @@ class _Run:
         self._harness.advance()
         self._monitor.look()
         before = self.world.account()
-        if self._is_too_coarse(fault, before):
-            return None
+        if isinstance(fault, Alteration):
+            return self._alter(fault, altered_pair(fault, self.world.market_data.pairs, before))
         following = self._harness.inject(fault)
         after = self.world.account()
         if isinstance(fault, PriceJump):
             self._monitor.note_cause(Cause.PRICES)
-        if isinstance(fault, Alteration) and fault.kind in ANOTHER_COIN:
-            symbol = altered_pair(fault, self.world.market_data.pairs, before).symbol
-            self._monitor.legs.relabelled(symbol, self.world.now + timedelta(seconds=fault.seconds))
-        if isinstance(fault, Alteration) and fault.kind in REDENOMINATED:
-            self._monitor.redenominated(altered_pair(fault, self.world.market_data.pairs, before), NEW_UNITS)
         # The market trades nothing for the owner: it may fill what the bot has resting, and forced trades are known.
-        self._monitor.note_incident(after if isinstance(fault, PriceJump | Alteration) else before, after)
+        self._monitor.note_incident(after if isinstance(fault, PriceJump) else before, after)
         return following
 
-    def _is_too_coarse(self, fault: Act, account: AccountView) -> bool:
-        """Return whether a redenomination would leave a coin that balances cannot count."""
-        if not isinstance(fault, Alteration) or fault.kind not in REDENOMINATED:
-            return False
-        prices = self.world.prices(altered_pair(fault, self.world.market_data.pairs, account).symbol)
-        return prices is not None and not is_divisible(prices.spot)
+    def _alter(self, alteration: Alteration, pair: BasisPair) -> Act | None:
+        """Change the market of a pair; a coin that balances could not count then is not redenominated."""
+        prices, redenominated = self.world.prices(pair.symbol), alteration.kind in REDENOMINATED
+        if redenominated and prices is not None and not is_divisible(prices.spot):
+            return None
+        following = self._harness.inject(alteration)
+        if alteration.kind in ANOTHER_COIN:
+            self._monitor.legs.relabelled(pair.symbol, self.world.now + timedelta(seconds=alteration.seconds))
+        if redenominated:
+            self._monitor.redenominated(pair, NEW_UNITS)
+        after = self.world.account()
+        self._monitor.note_incident(after, after)  # as of any change of the market, above
+        return following
 
     def _end_changes(self) -> None:
         """Undo what is changed of markets: a closing that became naked before may wait for the former prices."""

@@ -14,7 +14,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.market_changes import Bracket, margin_tiers
 
-__all__ = ["Holding", "MarginState", "Marks", "PerpAccount", "SpotWallet", "to_row"]
+__all__ = ["ROW", "Holding", "MarginState", "Marks", "PerpAccount", "SpotWallet", "to_row"]
 
 ROW = Decimal("1e-8")
 """Every amount of a venue row has at most eight decimals (docs/aster-api.md 5.3, samples)."""

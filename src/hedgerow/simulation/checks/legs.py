@@ -26,6 +26,7 @@ from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import DustLot
+from hedgerow.emulator.core.wallets import ROW
 from hedgerow.emulator.core.world import World
 from hedgerow.ports import MarketPrices
 from hedgerow.simulation.causes import AWAY, Cause, explained_until, obstacles, ways
@@ -39,8 +40,6 @@ BACK_OFF = timedelta(seconds=60)
 """How long a bot may wait before it repeats what was refused or not answered."""
 CONTRADICTED_FOR = timedelta(minutes=15)
 """So long coins may wait for a price that the perpetual's index supports."""
-SMALLEST_COIN = Decimal("1e-8")
-"""Balances have eight decimals."""
 COIN_ROUNDING = Decimal("1e-7")
 BUSY_SECONDS = 75.0
 """How long the job of one pair may keep a bot from the legs of another: it follows for 30 s, goes back for 30 s, and is
@@ -336,7 +335,7 @@ class LegWatch:
         own -= min(kept + swept, max(ZERO, own - short))
         taken = self._left_of_taken(pair, own - short, least)
         # The owner's part of a balance that was rounded is known to its smallest amount only.
-        rounded = SMALLEST_COIN if pair.base in self._recounted else ZERO
+        rounded = ROW if pair.base in self._recounted else ZERO
         if abs(own - short) <= max(own_tolerance(pair, price, max(own, short)), rounded):
             self._note_even(pair)
             return

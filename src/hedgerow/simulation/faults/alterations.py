@@ -19,6 +19,7 @@ from hedgerow.emulator.core.market_changes import (
     Redenomination,
     TickerCollision,
 )
+from hedgerow.emulator.core.wallets import ROW
 
 __all__ = [
     "ANOTHER_COIN",
@@ -92,7 +93,6 @@ RELABELLED = (
 )
 """Kinds in which the perpetual is not, or not one to one, the coin that is traded on spot, or both are in new units."""
 NEW_UNITS = Decimal(1000)
-SMALLEST_BALANCE = Decimal("1e-8")
 MOST_WORTH = Decimal(1)
 """USDT: what the smallest balance of a new coin may be worth. Exchanges redenominate cheap coins; where a position is
 ten of the smallest balances, rounding alone makes legs differ."""
@@ -111,7 +111,7 @@ class Alteration(Struct, frozen=True, kw_only=True, tag="alteration"):
 
 def is_divisible(price: Decimal) -> bool:
     """Return whether balances of eight decimals still count a coin of this price once it is redenominated."""
-    return price * NEW_UNITS * SMALLEST_BALANCE <= MOST_WORTH
+    return price * NEW_UNITS * ROW <= MOST_WORTH
 
 
 def change_of(alteration: Alteration, pair: BasisPair, price: Decimal) -> MarketChange:
