@@ -280,9 +280,12 @@ class Reconciler:
         ledger = self._journal.ledger
         if account is None or account.doubts or not ledger.books.opened or ledger.jobs or not ledger.dust:
             return
+        absent = [lot for lot in ledger.dust.values() if lot.quantity > account.coin(lot.asset).total]
+        if not absent:
+            return
         unsure = {key.removeprefix(f"{Wallet.SPOT}:") for key in books_difference(ledger.books, account)}
         unsure |= account.unreadable_balances | {hedge.pair.base for hedge in ledger.open_hedges}
-        for lot in [each for asset, each in ledger.dust.items() if asset not in unsure]:
+        for lot in [each for each in absent if each.asset not in unsure]:
             missing = lot.quantity - account.coin(lot.asset).total
             ended = (closed.hedge for closed in reversed(ledger.closed) if closed.hedge.pair.base == lot.asset)
             for hedge in ended:
