@@ -75,8 +75,10 @@ class _OneCompiler:
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled."""
-        self._cache.save_overload(sig, data)
-        self._end()
+        try:
+            self._cache.save_overload(sig, data)
+        finally:
+            self._end()
 
     def _begin(self) -> bool:
         """Return whether another process compiled meanwhile."""
