@@ -272,14 +272,15 @@ def strategy_result(
     ``held`` is that of the largest open hedge, ``others`` those of the other ones; ``prices`` by asset value the dust.
     """
     known = prices or {}
-    priced = {lot.asset: lot for lot in ledger.dust.values() if lot.asset in known}
+    priced = {asset: lot for asset, lot in ledger.dust.items() if asset in known}
+    unpriced, gain = tuple(sorted(ledger.dust.keys() - priced.keys())), dust_gain(priced, known) or ZERO
     return StrategyResult(
         ended=ledger.totals,
         held=held,
         others=tuple(others),
-        dust_gain=dust_gain(ledger.dust, known),
-        unpriced=tuple(sorted({lot.asset for lot in ledger.dust.values()} - priced.keys())),
-        priced_gain=dust_gain(priced, known) or ZERO,
+        dust_gain=None if unpriced else gain,
+        unpriced=unpriced,
+        priced_gain=gain,
         imported=ledger.imported.total_profit_loss,
     )
 

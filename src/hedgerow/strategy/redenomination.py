@@ -71,11 +71,9 @@ def redenomination(
         if not exact and abs(left - due) > COIN_STEP:
             continue
         expected = max(ZERO, whole - bought_before / factor - bought_since)
-        if (
-            exact or left >= COUNTABLE
-            if short == 0
-            else min(abs(short - expected), abs(short - whole)) <= whole * SHORT_WITHIN
-        ):
+        settled = short == 0 and (exact or left >= COUNTABLE)
+        converted = short != 0 and min(abs(short - expected), abs(short - whole)) <= whole * SHORT_WITHIN
+        if settled or converted:
             return factor
     return None
 
