@@ -27,11 +27,11 @@ class Incident(StrEnum):
     PASS = "pass"  # noqa: S105 - a word, not a secret
     REFUSED = "refused"
     """The connection is reset before anything reaches the exchange; a new one is reset at once."""
-    TORN = "torn"
+    ANSWER_CUT = "answer_cut"
     """The exchange does it; the answer breaks off in the middle with a reset."""
-    HOLE = "hole"
+    REQUEST_LOST = "request_lost"
     """It disappears: nothing reaches the exchange, nothing ever comes back."""
-    DEAF = "deaf"
+    ANSWER_LOST = "answer_lost"
     """The exchange does it; nothing ever comes back."""
 
 
@@ -132,7 +132,7 @@ class Wire:
         if incident is Incident.REFUSED:
             _reset(to_bot)
             return False
-        if incident is Incident.HOLE:
+        if incident is Incident.REQUEST_LOST:
             return True
         away.write(asked)
         answer = await _message(from_exchange)
@@ -142,12 +142,12 @@ class Wire:
             self.answered(request)
         if clock and (found := TIME.search(answer)):
             self.now = datetime.fromisoformat(found[1].decode())
-        if incident is Incident.DEAF:
+        if incident is Incident.ANSWER_LOST:
             return True
-        to_bot.write(answer[: len(answer) // 2] if incident is Incident.TORN else answer)
+        to_bot.write(answer[: len(answer) // 2] if incident is Incident.ANSWER_CUT else answer)
         with contextlib.suppress(ConnectionError):
             await to_bot.drain()
-        if incident is Incident.TORN:
+        if incident is Incident.ANSWER_CUT:
             _reset(to_bot)
         return incident is Incident.PASS
 

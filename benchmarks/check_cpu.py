@@ -88,8 +88,8 @@ def main() -> int:
         assert exchange.stdout is not None  # noqa: S101 - asked for
         wait_for(exchange.stdout, "Spot")
         variables = exchange_variables(asked.port)
-        deaf = {name: NOWHERE if name.endswith("_WS") else value for name, value in variables.items()}
-        show(budgets, "without streams", asyncio.run(watch(deaf, asked.checks)))
+        silent = {name: NOWHERE if name.endswith("_WS") else value for name, value in variables.items()}
+        show(budgets, "without streams", asyncio.run(watch(silent, asked.checks)))
         show(budgets, "with streams", asyncio.run(watch(variables, asked.checks)))
     return 0 if budgets.held else 1
 

@@ -37,7 +37,7 @@ HOUR_SECONDS = 3600.0
 # --- naked ------------------------------------------------------------------------------------------------------------
 
 
-def openings_dawdle_by_turns_for_an_hour() -> None:
+def openings_pause_by_turns_for_an_hour() -> None:
     """The leg that follows changes its state every 20 s and is not traded for an hour."""
 
     def follow(real: Any, job: Any, around: Any) -> Any:
@@ -93,7 +93,7 @@ def rows_of_the_statement_are_read_and_never_booked() -> None:
     changed(statement_reader.StatementReader, "_book", book)
 
 
-def the_guard_is_deaf() -> None:
+def the_guard_receives_nothing() -> None:
     """The guard receives nothing and looks at nothing."""
 
     async def look(self: Any) -> None:
@@ -258,11 +258,11 @@ def the_alarm_comes_late() -> None:
 
 
 BEHAVIOURS: Sequence[Played] = played_bugs(
-    openings_dawdle_by_turns_for_an_hour,
+    openings_pause_by_turns_for_an_hour,
     a_naked_closing_takes_every_price_for_another_coins,
     legs_taken_by_others_are_passed_over_for_a_quarter_of_an_hour,
     rows_of_the_statement_are_read_and_never_booked,
-    the_guard_is_deaf,
+    the_guard_receives_nothing,
     every_order_accepts_the_worst_price,
     all_capital_is_used,
     the_capital_range_is_ignored,

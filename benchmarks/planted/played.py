@@ -71,7 +71,7 @@ def the_leg_that_follows_never_runs_out_of_time() -> None:
     wrapped(hedging_moves, "elapsed", lambda *_: 0.0)
 
 
-def naked_and_idle() -> None:
+def a_naked_leg_is_left_alone() -> None:
     """A naked leg is alarmed and then left alone."""
 
     def idle(_: Any, job: Any, *__: Any) -> Any:
@@ -294,7 +294,7 @@ def jobs_are_not_taken_up_again() -> None:
     changed(execute.Executor, "resume", resume)
 
 
-def the_last_words_are_lost() -> None:
+def the_newest_events_are_lost() -> None:
     """The log forgets its newest events when it is loaded."""
 
     async def load(real: Any, self: Any) -> Any:
@@ -358,7 +358,7 @@ PLAYED: Sequence[Played] = tuple(
         give_up_without_unwinding,
         legs_taken_go_unnoticed,
         the_leg_that_follows_never_runs_out_of_time,
-        naked_and_idle,
+        a_naked_leg_is_left_alone,
         what_rested_is_forgotten_once_cancelled,
         what_rests_is_left_to_itself,
         one_slice_for_all,
@@ -375,7 +375,7 @@ PLAYED: Sequence[Played] = tuple(
         fees_are_not_booked,
         transfers_reach_one_wallet_only,
         jobs_are_not_taken_up_again,
-        the_last_words_are_lost,
+        the_newest_events_are_lost,
         a_job_begins_while_another_is_at_work,
         closed_hedges_pay_no_fees,
         dust_is_worth_nothing,

@@ -290,7 +290,7 @@ SURVIVORS: Sequence[Patched] = (
     Patched(
         name="streams are not opened anew before the venue cuts them",
         file="aster/http/reconnecting_stream.py",
-        does="every stream is deaf once a day until it is connected again",
+        does="every stream is silent once a day until it is connected again",
         old="ROTATE_SECONDS = 23 * 3600.0",
         new="ROTATE_SECONDS = 25 * 3600.0",
         tests=("unit/aster/http/test_reconnecting_stream.py",),

@@ -287,7 +287,7 @@ def test_a_request_that_fails_is_answered_once_and_the_bot_runs_on(tmp_path: Pat
 # --- stopping --------------------------------------------------------------------------------------------------------
 
 
-def test_a_stop_keeps_the_position_and_says_the_last_words() -> None:
+def test_a_stop_keeps_the_position_and_says_the_last_lines() -> None:
     harness = BotHarness()
     harness.run(0.5)
     assert [said.closing for said in harness.notices_of(StoppedByUser)] == [False]
@@ -298,7 +298,7 @@ def test_a_stop_keeps_the_position_and_says_the_last_words() -> None:
     harness.check_whole()
 
 
-def test_close_on_exit_closes_before_the_last_words() -> None:
+def test_close_on_exit_closes_before_the_last_lines() -> None:
     harness = BotHarness()
     harness.run(0.5, options=RunOptions(close_on_exit=True))
     assert harness.reasons == [Reason.SHUTDOWN]

@@ -298,8 +298,8 @@ def test_legs_stay_apart_in_doubt_for_the_window_of_a_nonce_and_no_longer(second
 def test_an_order_without_an_answer_keeps_an_honest_bot_in_doubt_for_longer_than_any_other_state() -> None:
     plan = draw_plan(1, 0.06, transport=Transport.WIRE, faults=False)
     silent = RequestFault(fault=FaultKind.SILENT_BEFORE, path="/fapi/v3/order", method="POST", contains="SELL", times=1)
-    deaf = RequestFault(fault=FaultKind.SILENT_BEFORE, path="noop", times=0, for_seconds=120.0)
-    drawn_faults = (RequestFaultAct(at=plan.begin, fault=silent), RequestFaultAct(at=plan.begin, fault=deaf))
+    unanswered = RequestFault(fault=FaultKind.SILENT_BEFORE, path="noop", times=0, for_seconds=120.0)
+    drawn_faults = (RequestFaultAct(at=plan.begin, fault=silent), RequestFaultAct(at=plan.begin, fault=unanswered))
     result, log, _ = play_whole(replace(plan, drawn_faults=drawn_faults))
     assert result.violation is None
     states = [e for e in log if isinstance(e, ev.ExecutionStepped) and e.change and e.change.state is not UNSET]

@@ -27,6 +27,7 @@ from hedgerow.emulator.wire.protocol.credentials import Agent
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock
+from hedgerow.simulation.faults.wire import NetworkFault
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import (
     FundingRateStrategy,
@@ -34,7 +35,7 @@ from hedgerow.strategy.parameters import (
     StrategyParameters,
 )
 from hedgerow.strategy.policies import load_policy
-from support.cut_wire import Cut, CutWire, NetworkFault
+from support.cut_wire import Cut, CutWire
 from support.wire import AGENT, USER
 from support.worlds import START, Listing, ScriptedMarketData
 

@@ -54,11 +54,11 @@ def test_a_bot_that_begins_requests_after_their_time_is_caught(monkeypatch: pyte
 
 
 def test_a_bot_that_answers_nothing_during_a_trade_and_after_it_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def deaf(*_: object) -> None:
+    async def unheard(*_: object) -> None:
         return
 
     for name in ("answer_mail", "answer_in_trade", "answer_at_the_end"):
-        monkeypatch.setattr(Service, name, deaf)
+        monkeypatch.setattr(Service, name, unheard)
     assert _rule(plan()) is Invariant.REQUESTS
 
 

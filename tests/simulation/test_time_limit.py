@@ -40,7 +40,7 @@ async def blocking(*_: object, **__: object) -> None:
     threading.Event().wait(3600)
 
 
-async def deaf(*_: object, **__: object) -> None:
+async def silent(*_: object, **__: object) -> None:
     """Catch what ends a task, and go on."""
     while True:
         try:
@@ -49,7 +49,7 @@ async def deaf(*_: object, **__: object) -> None:
             continue
 
 
-@pytest.fixture(params=[spinning, yielding, blocking, deaf], ids=lambda hang: hang.__name__)
+@pytest.fixture(params=[spinning, yielding, blocking, silent], ids=lambda hang: hang.__name__)
 def _hanging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the bot of one seed hang in its first check."""
     run, playing = Cycle.run, list[int]()

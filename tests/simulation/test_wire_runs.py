@@ -165,9 +165,9 @@ def cut(network_fault: NetworkFault) -> Cut:
     ("network_fault", "arrives", "error"),
     [
         (NetworkFault.REFUSED, 0, NotSent),
-        (NetworkFault.TORN, 1, OutcomeUnknown),
-        (NetworkFault.HOLE, 0, TimeoutError),
-        (NetworkFault.DEAF, 1, TimeoutError),
+        (NetworkFault.ANSWER_CUT, 1, OutcomeUnknown),
+        (NetworkFault.REQUEST_LOST, 0, TimeoutError),
+        (NetworkFault.ANSWER_LOST, 1, TimeoutError),
         (NetworkFault.STREAMS, 1, None),
     ],
 )

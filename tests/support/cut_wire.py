@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,23 +11,9 @@ from msgspec.structs import replace
 from hedgerow.domain.errors import NotSent, OutcomeUnknown, VenueError
 from hedgerow.emulator.wire.memory_transport import MemoryTransport
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, StreamConnection
+from hedgerow.simulation.faults.wire import NetworkFault
 
-__all__ = ["Cut", "CutWire", "NetworkFault"]
-
-
-class NetworkFault(StrEnum):
-    """What a cut does."""
-
-    REFUSED = "refused"
-    """Nothing can be connected; what is connected breaks off. Requests never leave."""
-    TORN = "torn"
-    """Requests are carried out; their answers break off, and so do streams."""
-    HOLE = "hole"
-    """Requests disappear, and streams fall silent without ending."""
-    DEAF = "deaf"
-    """Requests are carried out, but no answer comes, and streams fall silent without ending."""
-    STREAMS = "streams"
-    """Requests pass; streams break off and cannot be opened."""
+__all__ = ["Cut", "CutWire"]
 
 
 class Cut(Struct, frozen=True, kw_only=True):
@@ -56,13 +41,13 @@ class CutWire:
         self.past: list[Cut] = []
         """The cuts that began, each with the time at which it did."""
         self.met: dict[NetworkFault, int] = dict.fromkeys(NetworkFault, 0)
-        """Requests that met each harm."""
+        """Requests that met each fault."""
         self.opened = 0
         """Streams opened."""
 
     @property
     def network_fault(self) -> NetworkFault | None:
-        """What rages now."""
+        """The fault that is active now."""
         now = self._clock.now()
         if self._coming and not self._coming[0].in_trade and self._coming[0].begin <= now:
             self.past.append(self._coming.pop(0))
@@ -85,9 +70,9 @@ class CutWire:
         self.met[network_fault] += 1
         if network_fault is NetworkFault.REFUSED:
             raise NotSent("the exchange cannot be reached")
-        if network_fault is not NetworkFault.HOLE:
+        if network_fault is not NetworkFault.REQUEST_LOST:
             await self._inner.send(request)
-        if network_fault is NetworkFault.TORN:
+        if network_fault is NetworkFault.ANSWER_CUT:
             raise OutcomeUnknown("no whole answer from the exchange")
         return await self._never()
 
@@ -105,7 +90,7 @@ class CutWire:
     @asynccontextmanager
     async def _connect(self, url: str) -> AsyncGenerator[StreamConnection]:
         network_fault = self.network_fault
-        if network_fault in {NetworkFault.HOLE, NetworkFault.DEAF}:
+        if network_fault in {NetworkFault.REQUEST_LOST, NetworkFault.ANSWER_LOST}:
             await self._never()
         if network_fault is not None:
             raise NotSent("the exchange's stream cannot be opened")
@@ -115,7 +100,7 @@ class CutWire:
 
 
 class _Stream:
-    """A stream that dies in the first cut it meets: at once, or without a word."""
+    """A stream that ends in the first cut it meets: with an error, or silently."""
 
     def __init__(self, inner: StreamConnection, wire: CutWire) -> None:
         self._inner = inner
@@ -125,7 +110,7 @@ class _Stream:
     async def receive(self) -> str | bytes:
         message = None if self._dead else await self._inner.receive()
         network_fault = self._wire.network_fault
-        self._dead = self._dead or network_fault in {NetworkFault.HOLE, NetworkFault.DEAF}
+        self._dead = self._dead or network_fault in {NetworkFault.REQUEST_LOST, NetworkFault.ANSWER_LOST}
         if self._dead or message is None:
             await asyncio.Event().wait()
         if network_fault is not None:

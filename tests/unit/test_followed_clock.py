@@ -16,13 +16,13 @@ class LeadingClock:
     def __init__(self) -> None:
         self.now = START
         self.asked: list[float] = []
-        self.deaf = 0
+        self.silent = 0
         self.ahead = timedelta(0)
 
     def lead(self, seconds: float) -> datetime | None:
         self.asked.append(seconds)
-        if self.deaf:
-            self.deaf -= 1
+        if self.silent:
+            self.silent -= 1
             return None
         self.now += timedelta(seconds=seconds) + self.ahead
         return self.now
@@ -70,7 +70,7 @@ def test_a_wait_of_less_than_a_microsecond_passes_too() -> None:
 
 def test_while_the_other_clock_cannot_be_asked_the_time_stands_still() -> None:
     outside = LeadingClock()
-    outside.deaf = 2
+    outside.silent = 2
     clock = FollowedClock(START, outside.lead)
 
     async def main() -> None:

@@ -36,7 +36,7 @@ async def look_at_bot(home: Home, clock: Clock, load: Callable[[Home], Awaitable
     Raises:
         StoreError: the log is corrupt or newer than this version.
     """
-    # The heartbeat first: a bot that ends in between is then seen as running with its last words, not as half gone.
+    # The heartbeat first: a bot that ends in between is then seen as running in its last state, not as half stopped.
     now, shown = clock.now(), shown_by(home, clock)
     return look_of(shown, await load(home), now)
 

@@ -82,13 +82,13 @@ class NetworkLink:
         network_fault = self._network.network_fault if self._network.network_fault in PASSING else self._network.meets()
         if network_fault is NetworkFault.REFUSED:
             raise NotSent("the exchange cannot be reached")
-        if network_fault is NetworkFault.HOLE:
+        if network_fault is NetworkFault.REQUEST_LOST:
             return await _never()
         task = self._network.depart(request)
         self._crash_point.pass_point(f"on the way {name}")
         answer = await asyncio.shield(task)
         self._crash_point.pass_point(f"after {name}")
-        if network_fault is NetworkFault.TORN:
+        if network_fault is NetworkFault.ANSWER_CUT:
             raise OutcomeUnknown("no whole answer from the exchange")
         return answer if network_fault in PASSING and self._network.network_fault in PASSING else await _never()
 
@@ -104,7 +104,7 @@ class NetworkLink:
         if not self._has_market_streams and not urlsplit(url).path.startswith(USER_STREAM):
             raise NotSent("the streams of the market cannot be opened")
         network_fault = self._network.network_fault and self._network.meets()
-        if network_fault in {NetworkFault.HOLE, NetworkFault.DEAF}:
+        if network_fault in {NetworkFault.REQUEST_LOST, NetworkFault.ANSWER_LOST}:
             await _never()
         if network_fault is not None:
             raise NotSent("the stream cannot be opened")
@@ -113,7 +113,7 @@ class NetworkLink:
 
 
 class _Stream:
-    """A stream that ends in the first cut it meets: at once, or without a word."""
+    """A stream that ends in the first cut it meets: with an error, or silently."""
 
     def __init__(self, inner: StreamConnection, network: Network) -> None:
         self._inner = inner
@@ -124,7 +124,7 @@ class _Stream:
         """Wait for the next message."""
         message = "" if self._dead else await self._inner.receive()
         network_fault = self._network.network_fault
-        self._dead = self._dead or network_fault in {NetworkFault.HOLE, NetworkFault.DEAF}
+        self._dead = self._dead or network_fault in {NetworkFault.REQUEST_LOST, NetworkFault.ANSWER_LOST}
         if self._dead:
             await _never()
         if network_fault is not None:
@@ -132,7 +132,7 @@ class _Stream:
         return message
 
     async def send(self, text: str) -> None:
-        """Send one control message; into the void, where the stream is dead."""
+        """Send one control message; it is lost where the stream has ended."""
         if not self._dead:
             await self._inner.send(text)
 

@@ -137,7 +137,7 @@ def test_a_stop_that_closes_says_so() -> None:
         ),
     ],
 )
-def test_the_last_words_say_what_is_left_open(ledger: Ledger, line: str) -> None:
+def test_the_last_lines_say_what_is_left_open(ledger: Ledger, line: str) -> None:
     assert line in texts(mo.Stopped(at=AT, ledger=ledger, cycles=1))
 
 
