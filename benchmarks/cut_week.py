@@ -18,7 +18,19 @@ from random import Random
 
 from msgspec import Struct
 
-from _exchange import PATIENCE, START, Bot, Exchange, configure, events_of, exchange, ledger_of, variables, wrongs
+from _exchange import (
+    PATIENCE,
+    START,
+    Bot,
+    Exchange,
+    configure,
+    events_of,
+    exchange,
+    ledger_of,
+    naked_seconds,
+    variables,
+    wrongs,
+)
 from _report import offer_output, tell, workplace
 from _wire import Incident, Wire
 from hedgerow.domain.events import Event, ExecutionStarted, Halted, HedgeClosed, HedgeOpened, OrderOutcomeUnknown
@@ -61,6 +73,9 @@ class Result(Struct, kw_only=True):
     unknown_outcomes: int = 0
     halts: int = 0
     max_naked_seconds: float = 0.0
+    """Longest naked exposure, by the exchange's fills."""
+    reported_naked_seconds: float = 0.0
+    """Longest that the bot reported: an order whose outcome is unknown counts from when it was sent."""
     cpu_seconds: float = 0.0
     seconds: float = 0.0
     wrongs: list[str] = []
@@ -82,8 +97,8 @@ def drawn(random: Random, count: int, days: float) -> list[Cut]:
     ]
 
 
-class Weather:
-    """Judges each request by the cut that rages, if any."""
+class CutSchedule:
+    """Judges each request by the cut that is active, if any."""
 
     def __init__(self, cuts: Sequence[Cut]) -> None:
         self.cuts = cuts
@@ -117,8 +132,8 @@ def undue(events: Sequence[Event], cuts: Sequence[Cut]) -> list[str]:
 
 def week(folder: Path, arguments: argparse.Namespace, place: Exchange) -> Result:
     """Play it, and judge."""
-    weather = Weather(drawn(Random(arguments.seed), arguments.cuts, arguments.days))
-    wire = weather.wire = Wire(place.port, weather.judge)
+    schedule = CutSchedule(drawn(Random(arguments.seed), arguments.cuts, arguments.days))
+    wire = schedule.wire = Wire(place.port, schedule.judge)
     try:
         given = {**variables(*wire.ports), "HEDGEROW_LOCKSTEP_PATIENCE": IMPATIENCE_SECONDS}
         bot = Bot(folder, given if arguments.cuts else variables(*wire.ports))
@@ -129,7 +144,7 @@ def week(folder: Path, arguments: argparse.Namespace, place: Exchange) -> Result
             bot.kill()
     finally:
         wire.close()
-    result = judged(folder, place, weather.past)
+    result = judged(folder, place, schedule.past)
     result.days, result.interval_seconds = arguments.days, arguments.interval
     result.incidents = {str(incident): count for incident, count in wire.incidents.items()}
     result.cpu_seconds = round(cpu, 1)
@@ -162,7 +177,8 @@ def judged(folder: Path, place: Exchange, cuts: Sequence[Cut]) -> Result:
         orders=len(exchange_account.exchange_orders),
         unknown_outcomes=len({event.client_id for event in events if isinstance(event, OrderOutcomeUnknown)}),
         halts=sum(isinstance(event, Halted) for event in events),
-        max_naked_seconds=ledger.max_naked_seconds,
+        max_naked_seconds=naked_seconds(exchange_account.world.journal.fills),
+        reported_naked_seconds=ledger.max_naked_seconds,
         wrongs=wrongs(events, exchange_account) + undue(events, cuts),
     )
 

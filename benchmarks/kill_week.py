@@ -146,7 +146,7 @@ class Result(Struct, kw_only=True):
     """How often the bot found a leg naked when it came back, said so and halted openings; the owner lifted each."""
     max_naked_seconds: float = 0.0
     """Longest time for which the legs differed on the exchange, by its fills."""
-    told_naked_seconds: float = 0.0
+    reported_naked_seconds: float = 0.0
     """The same as the log has it."""
     seconds: float = 0.0
     phases: dict[str, int] = {}
@@ -242,7 +242,7 @@ def judge(folder: Path, place: Exchange, result: Result) -> None:
     result.aborted = sum(isinstance(event, HedgeAborted) for event in events)
     result.orders, result.events = len(exchange_account.exchange_orders), len(events)
     result.max_naked_seconds = naked_seconds(exchange_account.world.journal.fills)
-    result.told_naked_seconds = ledger.max_naked_seconds
+    result.reported_naked_seconds = ledger.max_naked_seconds
     result.halts = sum(isinstance(event, Halted) for event in events)
 
 
