@@ -154,14 +154,21 @@ def judged(harness: LegHarness, before: Ledger, detail: str = IN_DANGER) -> list
 
 
 def matched() -> LegHarness:
-    """Return a hedge of AAA whose legs match, some time after the hour, when prices are as they were read."""
-    return LegHarness().buys("10").shorts("10").advance_time(600)
+    """Return a hedge of AAA whose legs match after the fee in coin, some time after the hour, as prices were read."""
+    return LegHarness().buys("10.02").shorts("10").advance_time(600)
 
 
 def test_a_trade_that_is_set_aside_for_a_hedge_that_is_well_is_found() -> None:
     assert judged(matched(), at_work(matched())) == [Invariant.SUPPORTED]
     assert judged(matched(), at_work(matched()), "AAAUSDT is to be closed") == []
     assert judged(matched().covers("3"), at_work(matched())) == []
+
+
+@pytest.mark.parametrize("leg", ["short", "coins"])
+def test_a_trade_may_be_set_aside_for_a_hedge_of_which_others_took_a_hundredth(leg: str) -> None:
+    harness = matched()
+    _ = harness.covers("0.1") if leg == "short" else harness.sells("0.1")
+    assert judged(harness, at_work(matched())) == []
 
 
 def test_a_transfer_without_an_answer_and_a_false_reading_are_reasons_to_set_a_trade_aside() -> None:

@@ -341,3 +341,18 @@ def test_the_last_of_a_whole_short_is_bought_back_though_two_orders_for_it_are_l
     while not harness.job.state.ended:
         harness.fills() if harness.job.working else harness.after(1)
     assert (harness.job.state, harness.job.exposure) == (FLAT, ZERO)
+
+
+@pytest.mark.parametrize("looked", [lambda lost: lost.unknown().unknown(), doubt], ids=["look-up lost", "absent"])
+def test_the_first_order_of_a_job_counts_as_naked_while_its_outcome_is_unknown_and_no_book_can_be_read(
+    looked: Callable[[HedgingHarness], HedgingHarness],
+) -> None:
+    harness = closing()
+    harness.age = 3600.0
+    harness.now += timedelta(seconds=10)
+    looked_at = harness.now
+    assert looked(harness).job.traded_price is None
+    harness.after(50)
+    assert (harness.job.naked_since, harness.job.naked_alarmed) == (looked_at, True)
+    assert harness.job.worst_naked_seconds == 50
+    assert harness.job.worst_naked_notional > 0

@@ -250,7 +250,15 @@ class Conduct:
         near = distance is not None and distance < TOP_UP + SLACK
         found = pnl_of(self._legs.ledger.held(symbol), self._world, risk.stop_on)
         stopped = found is not None and min(found) < risk.emergency_stop_loss * (1 - SLACK) + 0.002
-        return near or stopped or self._ailing(symbol) or self._differ_little(symbol)
+        return near or stopped or self._ailing(symbol) or self._differ_little(symbol) or self._lacks_a_part(symbol)
+
+    def _lacks_a_part(self, symbol: str) -> bool:
+        """Whether the account shows less of a leg than the log has: a bot asks at once who took it, however little."""
+        hedge, account = self._legs.ledger.held(symbol), self._world.account()
+        if hedge is None:
+            return False
+        absent = hedge.spot_quantity - account.coin(hedge.pair.base).total
+        return account.short(symbol) < hedge.short or absent > hedge.pair.spot.lot
 
     def _ailing(self, symbol: str) -> bool:
         """Whether anything is wrong with a held pair: its legs, its margin, its leverage, its listing."""

@@ -281,7 +281,8 @@ def side_of(job: HedgeExecution, market: Market) -> Side:
 
 def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
     """Return the job with its naked time and exposure measured as of now; what may be naked counts as naked."""
-    job, price = _arrived(job, around), worth(job, around)
+    job = _arrived(job, around)
+    price = worth(job, around) or _price_in_doubt(job)
     lone = _is_one_legged(job)
     if not price or (lone and job.naked_since is None):
         return job
@@ -298,6 +299,12 @@ def tracked(job: HedgeExecution, around: Surroundings) -> HedgeExecution:
         worst_naked_notional=worst,
         naked_alarmed=job.naked_alarmed or seconds > job.limits.max_naked_seconds or _still_unequal(job, around, price),
     )
+
+
+def _price_in_doubt(job: HedgeExecution) -> Decimal | None:
+    """Return the limit of an order whose outcome is unknown: what it may have traded is exposed, books or none."""
+    unknown = [job.working] if job.working and job.state is ExecutionState.RESOLVING else []
+    return next((each.order.price for each in (*unknown, *(doubt.command for doubt in job.doubtful))), None)
 
 
 def _then(job: HedgeExecution, around: Surroundings, price: Decimal) -> Decimal:
