@@ -19,15 +19,19 @@ from hedgerow.strategy.exit_costs import LONGEST_WAIT
 
 __all__ = ["called", "compiled", "compiled_in_place", "compiled_rules", "inlined", "inlined_once"]
 
-UNCOUNTED: Final = {"_nrt": False}
+COUNTED: Final = {"no_cfunc_wrapper": True}
+"""Without an entry for C, which nothing calls."""
+UNCOUNTED: Final = {**COUNTED, "_nrt": False}
 """Without numba's counting of references to arrays."""
+INNER: Final = {**UNCOUNTED, "no_cpython_wrapper": True}
+"""Only compiled code calls it: the entry for Python, which takes all arrays out of their objects, is not compiled."""
 _njit: Any = numba.njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
     """Return the function compiled; of IEEE arithmetic nothing is reordered or contracted."""
-    return _kept(function, {})
+    return _kept(function, COUNTED)
 
 
 def compiled_in_place(function: Function) -> Function:
@@ -106,17 +110,17 @@ class _OneCompiler:
 
 def inlined(function: Function) -> Function:
     """Return a function that compiled ones hold a copy of: passing many arrays costs more than most of them do."""
-    return cast("Function", _njit(forceinline=True, nogil=True, error_model="numpy", **UNCOUNTED)(function))
+    return cast("Function", _njit(forceinline=True, nogil=True, error_model="numpy", **INNER)(function))
 
 
 def inlined_once(function: Function) -> Function:
     """Return a function that is called at one place: compiled as lines of its caller, and not also by itself."""
-    return cast("Function", _njit(inline="always", nogil=True, error_model="numpy", **UNCOUNTED)(function))
+    return cast("Function", _njit(inline="always", nogil=True, error_model="numpy", **INNER)(function))
 
 
 def called(function: Function) -> Function:
     """Return a function that compiled ones call: a large one that is seldom needed, compiled once."""
-    return cast("Function", _njit(nogil=True, error_model="numpy", **UNCOUNTED)(function))
+    return cast("Function", _njit(nogil=True, error_model="numpy", **INNER)(function))
 
 
 @cache
@@ -131,7 +135,7 @@ def compiled_rules() -> Any:
 
 def _clone(function: FunctionType, scope: dict[str, Any]) -> Any:
     """Return the function compiled so that the rules it calls are the compiled ones of ``scope``."""
-    return compiled_in_place(FunctionType(function.__code__, scope, function.__name__, function.__defaults__))
+    return called(FunctionType(function.__code__, scope, function.__name__, function.__defaults__))
 
 
 @contextmanager
