@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from itertools import islice, pairwise, product
+from itertools import islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,7 +28,8 @@ PERIODS = (3, 5, 8, 10, 13, 16, 20, 24, 30, 40)
 MULTIPLIERS = (1.0, 1.25, 1.5, 2.0, 3.0)
 AGES = (144, 288, 576, 864, 2016)
 LEAST_APRS = (0.05, 0.10, 0.15, 0.25)
-GAINS = (0.10, *(0.05 + 0.01 * number for number in range(40)))
+GAINS = (0.10, *(0.05 + 0.01 * number for number in (*range(5), *range(6, 41))))
+"""1,000 sets of each."""
 STEPS = 96
 """Steps between settlements."""
 CAPITAL, NOTIONAL, LOT, SPOT_FEE, PERP_FEE, STOP, REST = 20_000.0, 10_000.0, 1e-4, 0.001, 0.0005, -1_000.0, 48
@@ -49,7 +50,9 @@ T, K, THEN, OTHER, EXIT_WHOLE = range(5)
 LEAST, MOST, MADE, EXIT_NUMBERS = range(4)
 """Of an exit: least and most PnL before it, and what the trade made."""
 EQUITY, FALL, TRADES, PEAK, AT, HELD, STATE = range(7)
-"""Of a set at work; AT is the step at which it holds or looks next, HELD the opening, -1 = none."""
+"""Of a group at work; AT is the step at which it holds or looks next, HELD the opening, -1 = none."""
+M, AGE, KIND, G_FROM, G_TO, L_FROM, L_TO, BOX = range(8)
+"""Of a group: place of the multiplier, age, which of both, and the places of its gains and of its limits."""
 
 
 @compiled_in_place
@@ -272,12 +275,54 @@ def remember(  # noqa: PLR0913, PLR0917 - compiled functions get their state as 
 
 
 @compiled_in_place
+def copied(one: Any, other: Any) -> None:
+    """Copy a row; numba's own copy allocates."""
+    for column in range(len(one)):
+        other[column] = one[column]
+
+
+@compiled_in_place
+def forked(boxes: Any, size: Any, number: int, side: int, at: int) -> Any:
+    """Part the sets of a group at a place of gains or limits; returns the number of the group of the upper ones."""
+    other = size[2]
+    size[2] += 1
+    copied(boxes[number], boxes[other])
+    boxes[other, side] = boxes[number, side + 1] = at
+    return other
+
+
+@compiled_in_place
+def left_flat(  # noqa: PLR0913, PLR0917 - compiled functions get their state as arguments
+    boxes: Any, nodes: Any, size: Any, number: int, most: Any, ahead: Any, leasts: Any, k: int
+) -> None:
+    """Part those sets from a group for which no pair pays enough at settlement ``k``; they hold nothing now."""
+    first = boxes[number, L_FROM] + 1
+    while most[k] > leasts[first]:
+        first += 1
+    state, other = nodes[number], nodes[forked(boxes, size, number, L_FROM, first)]
+    other[EQUITY], other[TRADES] = state[EQUITY], state[TRADES]
+    other[PEAK] = max(state[PEAK], state[EQUITY])
+    other[FALL] = max(state[FALL], 1.0 - state[EQUITY] / other[PEAK])
+    other[AT], other[HELD] = ahead[first, k + 1] * STEPS, -1
+
+
+@compiled_in_place
+def left_held(boxes: Any, nodes: Any, size: Any, number: int, gains: Any, paid_more: float) -> None:
+    """Part those sets from a group that hold on although another pair pays so much more."""
+    first = boxes[number, G_FROM] + 1
+    while paid_more >= gains[first]:
+        first += 1
+    copied(nodes[number], nodes[forked(boxes, size, number, G_FROM, first)])
+
+
+@compiled_in_place
 def chained(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - compiled functions get their state as arguments
     spot: Any,
     perp: Any,
     rate: Any,
     low: Any,
     high: Any,
+    apr: Any,
     best: Any,
     most: Any,
     following: Any,
@@ -290,25 +335,28 @@ def chained(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - compiled functi
     made: Any,
     classes: Any,
     size: Any,
-    sets: Any,
+    gains: Any,
     leasts: Any,
+    boxes: Any,
+    nodes: Any,
     found: Any,
 ) -> bool:
     """Play sets of one signal by chaining remembered trades; returns whether there was room.
 
-    All are played through one part of the year before the next, so that what they look up stays near.
+    Sets that share multiplier and age, and differ in gains and limits that decided alike so far, are one group: played
+    once, and parted where they decide otherwise. All groups are played through one part of the year before the next,
+    so that what they look up stays near.
     """
     steps = spot.shape[1]
-    for number in range(len(sets)):
-        state = found[number]
-        state[EQUITY] = state[PEAK] = CAPITAL
-        state[HELD] = -1
     for tile in range(TILES):
         until = min(steps * (tile + 1) // TILES, steps - 1)
-        for number in range(len(sets)):
-            m, age, kind, place = sets[number, 0], sets[number, 1], sets[number, 2], sets[number, 3]
-            least, state, by_entry = leasts[place], found[number], classes[kind]
-            equity, fall, trades, peak = state[EQUITY], state[FALL], int(state[TRADES]), state[PEAK]
+        number = 0
+        while number < size[2]:
+            box, state = boxes[number], nodes[number]
+            m, age, by_entry = box[M], box[AGE], classes[box[KIND]]
+            place, leaves = box[L_FROM], following[box[G_FROM]]
+            least = leasts[place]
+            equity, fall, trades, peak = state[EQUITY], state[FALL], state[TRADES], state[PEAK]
             t, entry = int(state[AT]), int(state[HELD])
             while t < until:
                 if entry < 0:
@@ -316,6 +364,9 @@ def chained(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - compiled functi
                     if k * STEPS > t:
                         t = k * STEPS
                         continue
+                    if not most[k] > leasts[box[L_TO] - 1]:
+                        state[EQUITY], state[FALL], state[TRADES], state[PEAK] = equity, fall, trades, peak
+                        left_flat(boxes, nodes, size, number, most, ahead, leasts, k)
                     entry = opened(spot, perp, heads, numbers, whole, size, best[k], t)
                     if entry < 0:
                         return False
@@ -335,9 +386,13 @@ def chained(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - compiled functi
                     if number_of < 0:
                         return False
                     by_entry[entry] = number_of + 1
-                left = following[own[REST_K], own[S]]
-                left = own[BEGAN] + REST if left == own[REST_K] else left * STEPS
+                k = leaves[own[REST_K], own[S]]
+                left = own[BEGAN] + REST if k == own[REST_K] else k * STEPS
                 if left < exits[number_of, T]:
+                    if not most[k] - apr[k, own[S]] >= gains[box[G_TO] - 1]:
+                        state[EQUITY], state[FALL], state[TRADES], state[PEAK] = equity, fall, trades, peak
+                        state[AT], state[HELD] = t, entry
+                        left_held(boxes, nodes, size, number, gains, most[k] - apr[k, own[S]])
                     number_of = exit_at(spot, perp, rate, low, high, own, numbers[entry], exits, made, size, left)
                     if number_of < 0:
                         return False
@@ -352,7 +407,7 @@ def chained(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - compiled functi
                         fall = 1.0 - (equity + result[LEAST]) / peak
                 peak = top
                 equity += result[MADE]
-                trades += 1
+                trades += 1.0
                 t, k = its[T], its[K]
                 if t == steps - 1 or not most[k] > least:
                     peak = max(peak, equity)
@@ -360,7 +415,11 @@ def chained(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - compiled functi
                     entry = -1
                     if t < steps - 1:
                         t = ahead[place, k + 1] * STEPS
-                elif whole[its[THEN], S] == best[k] and whole[its[THEN], BEGAN] == t:
+                    continue
+                if not most[k] > leasts[box[L_TO] - 1]:
+                    state[EQUITY], state[FALL], state[TRADES], state[PEAK] = equity, fall, trades, peak
+                    left_flat(boxes, nodes, size, number, most, ahead, leasts, k)
+                if whole[its[THEN], S] == best[k] and whole[its[THEN], BEGAN] == t:
                     entry = its[THEN]
                 else:
                     entry = opened(spot, perp, heads, numbers, whole, size, best[k], t)
@@ -369,6 +428,11 @@ def chained(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - compiled functi
                     its[THEN] = entry
             state[EQUITY], state[FALL], state[TRADES], state[PEAK] = equity, fall, trades, peak
             state[AT], state[HELD] = t, entry
+            number += 1
+    for number in range(size[2]):
+        for gain in range(boxes[number, G_FROM], boxes[number, G_TO]):
+            for place in range(boxes[number, L_FROM], boxes[number, L_TO]):
+                copied(nodes[number], found[boxes[number, KIND], gain, place])
     return True
 
 
@@ -387,7 +451,7 @@ def all_chained(spot: Any, perp: Any, rate: Any, sets: Any) -> Any:
     pairs, steps = spot.shape
     count = len(rate)
     low, high = np.full((count, pairs), np.inf), np.full((count, pairs), -np.inf)
-    multipliers = np.array(MULTIPLIERS)
+    multipliers, leasts, gains = np.array(MULTIPLIERS), np.array(LEAST_APRS), np.unique(sets[:, 0])
     memory = (
         multipliers,
         sparse_zeros(np.int32, steps),
@@ -396,32 +460,36 @@ def all_chained(spot: Any, perp: Any, rate: Any, sets: Any) -> Any:
         sparse_zeros(np.int32, EXITS, EXIT_WHOLE),
         sparse_zeros(np.float64, EXITS, EXIT_NUMBERS),
         sparse_zeros(np.int32, len(MULTIPLIERS) * len(AGES), OPENINGS),
-        np.zeros(2, dtype=np.int64),
+        np.zeros(3, dtype=np.int64),
     )
-    following, found = np.empty((count + 1, pairs), dtype=np.int16), np.zeros((len(sets), STATE))
-    m, age = np.searchsorted(MULTIPLIERS, sets[:, 3]), np.searchsorted(AGES, sets[:, 4])
-    whole = np.stack(
-        [m, sets[:, 4].astype(np.int64), m * len(AGES) + age, np.searchsorted(LEAST_APRS, sets[:, 2])], axis=1
+    kinds = np.array([(m, age, m * len(AGES) + a) for m in range(len(MULTIPLIERS)) for a, age in enumerate(AGES)])
+    following = np.empty((len(gains), count + 1, pairs), dtype=np.int16)
+    apr = np.empty((count, pairs))
+    boxes = np.empty((len(kinds) * len(gains) * len(leasts), BOX), dtype=np.int64)
+    nodes, by_set = np.empty((len(boxes), STATE)), np.empty((len(kinds), len(gains), len(leasts), STATE))
+    at = (
+        np.searchsorted(MULTIPLIERS, sets[:, 3]) * len(AGES) + np.searchsorted(AGES, sets[:, 4]),
+        np.searchsorted(gains, sets[:, 0]),
+        np.searchsorted(leasts, sets[:, 2]),
     )
-    changes = np.flatnonzero(np.any(sets[1:, :2] != sets[:-1, :2], axis=1)) + 1
-    bounds = [0, *changes.tolist(), len(sets)]
-    is_kept = sets[0, 0] != sets[-1, 0]
-    """Whether averages are needed again, with another gain."""
-    known: dict[float, Any] = {}
-    apr, leasts = np.empty((count, pairs)), np.array(LEAST_APRS)
-    for place, end in pairwise(bounds):
-        gain, periods = sets[place, :2].tolist()
-        if periods not in known:
-            known[periods] = signal_of(rate, int(periods), np.empty((count, pairs)) if is_kept else apr)
-        apr, best, most, ahead = known[periods]
-        leavings(apr, most, gain, following)
+    found = np.empty((len(sets), STATE))
+    for periods in np.unique(sets[:, 1]).tolist():
+        own = sets[:, 1] == periods
+        used = kinds[np.unique(at[0][own])]
+        memory[-1][2] = len(used)
+        boxes[: len(used)] = [(*kind, 0, len(gains), 0, len(leasts)) for kind in used.tolist()]
+        nodes[: len(used)] = (CAPITAL, 0.0, 0.0, CAPITAL, 0.0, -1.0)
+        _, best, most, ahead = signal_of(rate, int(periods), apr)
+        for place, gain in enumerate(gains.tolist()):
+            leavings(apr, most, gain, following[place])
         room = chained(
-            *(spot, perp, rate, low, high, best, most, following, ahead),
+            *(spot, perp, rate, low, high, apr, best, most, following, ahead),
             *memory,
-            *(whole[place:end], leasts, found[place:end]),
+            *(gains, leasts, boxes, nodes, by_set),
         )
         if not room:
             raise MemoryError("too many openings")
+        found[own] = by_set[at[0][own], at[1][own], at[2][own]]
     return found
 
 
