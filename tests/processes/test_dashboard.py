@@ -188,7 +188,7 @@ def commanded(phone: Phone) -> None:
     server.press(resume)
     phone.read("Done: Openings are allowed")
     until(lambda: server.presses_answered.count(void) == 1)
-    label, close = phone.ask_for_button("/close", "60 s")
+    label, close = phone.ask_for_button("/close", "60 s", "as the bot read them for this question")
     assert label.startswith("Close ")
     server.press(close, user=STRANGER)
     server.press(close)

@@ -36,6 +36,7 @@ from hedgerow.domain.events import HaltReason
 from hedgerow.domain.operator_requests import (
     Answer,
     CloseRequested,
+    ClosingPriced,
     HaltRequested,
     HedgeSeen,
     OperatorRequest,
@@ -45,6 +46,7 @@ from hedgerow.domain.records.time_series import MarkKind
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.store.sqlite import SqliteStore
+from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.bot_harness import BotHarness
@@ -60,6 +62,10 @@ class FakeSource:
         self.view = view
         self.failure = ""
         self.asked: list[tuple[Request, HedgeSeen | None]] = []
+        self.price: ClosingPrice | None = None
+        self.reads_books = asyncio.Event()
+        """Whether the bot has read the books for the question."""
+        self.reads_books.set()
 
     async def read(self) -> Seen:
         if self.failure:
@@ -68,6 +74,13 @@ class FakeSource:
 
     def log_lines(self, most: int) -> tuple[str, ...]:
         return ("first line", "second line")[:most]
+
+    async def closing_price(self, symbol: str) -> ClosingPrice | None:
+        await self.reads_books.wait()
+        if self.failure:
+            raise StoreError(self.failure)
+        assert self.price is None or self.price.symbol == symbol
+        return self.price
 
     async def ask(self, action: Request, hedge: HedgeSeen | None = None) -> str:
         self.asked.append((action, hedge))
@@ -314,6 +327,53 @@ def test_close_asks_first_and_is_bound_to_the_hedge_that_was_shown(hedged: View)
     assert source.asked == [(CloseRequested(symbol=hedge.symbol), expected)]
 
 
+def facts_of(app: Top) -> str:
+    """Return what the question shows, as one line."""
+    shown = app.screen.query_one("#facts", Static)
+    return " ".join(" ".join(line.text for line in shown.render_lines(shown.size.region)).split())
+
+
+def test_close_shows_what_it_costs_by_the_books_that_the_bot_reads_for_the_question(hedged: View) -> None:
+    source, hedge = FakeSource(hedged), hedged.hedges[0]
+    assert hedge.result is not None
+    worse = replace(hedge.result, exit_spread=Decimal("7.77"))
+    read_at = hedged.times.now + timedelta(seconds=2)
+    source.price = ClosingPrice(hedge_id=hedge.hedge_id, symbol=hedge.symbol, at=read_at, result=worse)
+    source.reads_books.clear()
+
+    async def act(app: Top, pilot: Any) -> None:
+        await pilot.press("c")
+        assert facts_of(app) == "The bot reads the books for this..."
+        source.reads_books.set()
+        await pilot.pause()
+        text = facts_of(app)
+        assert f"Fees and spread, expected: {formats.money(worse.exit_cost)}" in text
+        assert f"Result after it: {formats.signed_money(worse.net_if_closed)}" in text
+        assert f"for this question, at {formats.clock_time(read_at, hedged.times.now)}." in text
+
+    piloted(source, act)
+
+
+@pytest.mark.parametrize("why", ["no answer", "another hedge", "a log that cannot be read"])
+def test_close_dates_the_figures_where_the_books_of_now_are_not_known(hedged: View, why: str) -> None:
+    source, hedge = FakeSource(hedged), hedged.hedges[0]
+    assert hedge.result is not None
+    if why == "another hedge":
+        worse = replace(hedge.result, exit_spread=Decimal("7.77"))
+        source.price = ClosingPrice(hedge_id="earlier", symbol=hedge.symbol, at=hedged.times.now, result=worse)
+
+    async def act(app: Top, pilot: Any) -> None:
+        source.failure = "the log is damaged" if why.startswith("a log") else ""
+        await pilot.press("c")
+        await pilot.pause()
+        text = facts_of(app)
+        assert f"Result after it: {formats.signed_money(hedge.result and hedge.result.net_if_closed)}" in text
+        assert "The bot did not read the books for this" in text
+        assert f"as of {formats.clock_time(hedge.read_at, hedged.times.now)}." in text
+
+    piloted(source, act)
+
+
 def test_halt_asks_first_and_says_when_openings_are_halted_already(hedged: View, run: ViewRecorder) -> None:
     source = FakeSource(hedged)
 
@@ -451,6 +511,12 @@ def test_on_a_terminal_it_shows_a_running_bot_and_closes_the_hedge_that_is_shown
         assert "Hedged on AAAUSDT" in shown
         terminal.press("c")
         terminal.wait_for("Close AAAUSDT now, and halt openings?")
+        question = _asked_of(mailbox)
+        assert question.action == ClosingPriced(symbol="AAAUSDT")
+        mailbox.claim(question.request_id)
+        mailbox.answer(question.request_id, Answer(done=True, text="Now.", document=_priced(tmp_path)))
+        terminal.wait_for("as the bot read them for this question")
+        assert f"{formats.MINUS}$123.45" in terminal.wait_for("Result after it")
         terminal.press("y")
         terminal.wait_for("waiting for the bot")
         request = _asked_of(mailbox)
@@ -462,6 +528,20 @@ def test_on_a_terminal_it_shows_a_running_bot_and_closes_the_hedge_that_is_shown
     assert isinstance(request.action, CloseRequested)
     assert request.hedge is not None
     assert request.hedge.symbol == "AAAUSDT"
+
+
+def _priced(folder: Path) -> str:
+    """Return what closing the hedge of a home costs, as its bot answers: it leaves a loss of $123.45."""
+    outlook = read_outlook(Home(folder=folder, mode=HomeMode.PAPER).outlook)
+    assert outlook is not None
+    assert outlook.held is not None
+    held = outlook.held
+    assert held.result.net_if_closed is not None
+    assert held.result.exit_spread is not None
+    lost = held.result.exit_spread + held.result.net_if_closed + Decimal("123.45")
+    result = replace(held.result, exit_spread=lost)
+    price = ClosingPrice(hedge_id=held.hedge_id, symbol="AAAUSDT", at=SystemClock().now(), result=result)
+    return msgspec.json.encode(price).decode()
 
 
 def _asked_of(mailbox: FolderMailbox) -> OperatorRequest:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hedgerow.dashboard.bot_state import ProcessState
+from hedgerow.dashboard.closing import books_of_one, closing_one
 from hedgerow.dashboard.formats import (
     ago,
     apr,
@@ -29,6 +30,7 @@ from hedgerow.dashboard.formats import (
     without_dust,
 )
 from hedgerow.dashboard.view import HedgeView, PairRow, Together, View
+from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = [
     "HELP",
@@ -215,16 +217,17 @@ def _hedge(hedge: HedgeView, view: View) -> Iterator[str]:
         yield f"  ! {finding}"
 
 
-def close_question(hedge: HedgeView, view: View, valid_seconds: int) -> str:
-    """Return what closing a hedge now costs and brings, and what is missed by it."""
-    result, due = hedge.result, hedge.funding.next
+def close_question(hedge: HedgeView, view: View, read: ClosingPrice | None, valid_seconds: int) -> str:
+    """Return what closing a hedge now costs and brings, and what is missed by it; ``read`` is by the books of now."""
+    closing, now = closing_one(hedge, read), view.times.now
+    result, due = closing.result, closing.next_payment
     net = result.net_if_closed if result else None
-    missed = f"Payment missed: {signed_money(due.amount)} in {countdown(due.at, view.times.now)}" if due else ""
+    missed = f"Payment missed: {signed_money(due.amount)} in {countdown(due.at, now)}" if due else ""
     lines = [
         f"Close {hedge.symbol} now? Openings are halted with it.",
         f"Net if closed: {signed_money(net)} (cost to close {money(result.exit_cost if result else None)} is in it)",
         missed,
-        _read(view),
+        books_of_one(closing, now),
         f"The button is valid for {valid_seconds} s, once, for this hedge.",
     ]
     return "\n".join(line for line in lines if line)

@@ -33,6 +33,7 @@ from hedgerow.notify.delivery import Outbox
 from hedgerow.notify.settings import TelegramSettings
 from hedgerow.notify.telegram import Button, TelegramClient, TelegramError, TelegramRefused, Update
 from hedgerow.ports import Clock
+from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = ["BUTTON_SECONDS", "CommandServices", "TelegramCommands"]
 
@@ -56,6 +57,8 @@ class CommandServices(Struct, frozen=True, kw_only=True):
     look: Callable[[], Awaitable[View]]
     ask: Callable[[OperatorRequest], Awaitable[Answer]]
     """Leave a request for the bot and wait for its answer."""
+    closing_price: Callable[[str, str], Awaitable[ClosingPrice | None]]
+    """Ask, as a user, what closing the hedge of a pair costs by the books of now; None = the bot does not say so."""
     login: Callable[[str], str | None] = lambda _name: None
     """Return a link that logs a user in once; None = no screen is served."""
 
@@ -248,9 +251,11 @@ class TelegramCommands:
             await self._say(update, f"Several hedges are held: {names}")
             return
         hedge: HedgeView = hedges[0]
+        price = await self._services.closing_price(hedge.symbol, _name(update))
         seen = HedgeSeen(hedge_id=hedge.hedge_id, symbol=hedge.symbol)
         pending = self._pending_of(update, CloseRequested(symbol=hedge.symbol), hedge=seen)
-        await self._offer(update, answers.close_question(hedge, view, BUTTON_SECONDS), f"Close {hedge.symbol}", pending)
+        question = answers.close_question(hedge, view, price, BUTTON_SECONDS)
+        await self._offer(update, question, f"Close {hedge.symbol}", pending)
 
     async def _offer_resume(self, update: Update, _rest: str) -> None:
         view = await self._services.look()
@@ -319,7 +324,7 @@ class TelegramCommands:
         return OperatorRequest(
             request_id=request_id,
             action=action,
-            user=(update.name or str(update.user))[:64],
+            user=_name(update),
             origin=RequestOrigin.TELEGRAM,
             asked_at=now,
             valid_until=now + timedelta(seconds=VALID_SECONDS),
@@ -355,6 +360,10 @@ class TelegramCommands:
 
 
 _CONFLICT: Final = "; another program reads the commands of this bot of Telegram: one token for each companion"
+
+
+def _name(update: Update) -> str:
+    return (update.name or str(update.user))[:64]
 
 
 def _changed(pending: _Pending, view: View) -> str:

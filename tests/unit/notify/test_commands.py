@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from hedgerow.aster.http.transport import HttpTransport
 from hedgerow.dashboard.bot_state import Process, ProcessState
+from hedgerow.dashboard.formats import clock_time, money, signed_money
 from hedgerow.dashboard.view import HaltView, View
 from hedgerow.domain.operator_requests import (
     Answer,
@@ -26,6 +28,8 @@ from hedgerow.notify.commands import BUTTON_SECONDS, CommandServices, TelegramCo
 from hedgerow.notify.settings import Secret, TelegramSettings
 from hedgerow.notify.state import NotifyState
 from hedgerow.notify.telegram import TelegramClient
+from hedgerow.strategy.closing_price import ClosingPrice
+from hedgerow.strategy.next_payment import NextPayment
 from support.alert_scenarios import played
 from support.fast_clock import FastClock
 from support.telegram_server import ADMIN, GROUP, STRANGER, TOKEN, TelegramServer
@@ -53,6 +57,8 @@ class GroupHarness(Struct, kw_only=True):
     asked: list[OperatorRequest]
     said: list[str]
     outbox: MemoryOutbox
+    price: ClosingPrice | None = None
+    """What the bot says of closing."""
 
     async def send(self, text: str, *, user: int = ADMIN, chat: int = GROUP, late: float = 0.0) -> list[str]:
         """Send a text; return what is answered."""
@@ -116,7 +122,14 @@ async def _in_group(
             asked.append(request)
             return Answer(done=True, text="as asked")
 
-        services = CommandServices(look=look, ask=ask, login=lambda name: f"http://127.0.0.1/login/{name}")
+        async def closing_price(symbol: str, user: str) -> ClosingPrice | None:
+            assert user == f"u{ADMIN}"
+            return group.price and replace(group.price, symbol=symbol)
+
+        def login(name: str) -> str:
+            return f"http://127.0.0.1/login/{name}"
+
+        services = CommandServices(look=look, ask=ask, closing_price=closing_price, login=login)
         commands = TelegramCommands(client, settings, services, outbox, clock, said.append)
         commands._name = "hedge_test_bot"
         group = GroupHarness(
@@ -175,6 +188,29 @@ def test_a_close_needs_a_button_and_is_bound_to_the_hedge(in_group: Run, view: V
     assert request.action == CloseRequested(symbol="AAAUSDT")
     assert request.hedge == HedgeSeen(hedge_id=view.hedges[0].hedge_id, symbol="AAAUSDT")
     assert (request.origin, request.user) == (RequestOrigin.TELEGRAM, f"u{ADMIN}")
+
+
+def test_a_close_shows_what_it_costs_by_the_books_that_the_bot_reads_for_the_question(in_group: Run) -> None:
+    async def act(group: GroupHarness) -> None:
+        hedge, now = group.view.hedges[0], group.view.times.now
+        assert hedge.result is not None
+        worse = replace(hedge.result, exit_spread=Decimal("7.77"))
+        due = NextPayment(at=now + timedelta(minutes=9), rate=0.0001, amount=Decimal("0.31"), interval_hours=8)
+        price = ClosingPrice(hedge_id=hedge.hedge_id, symbol="", at=now, result=worse, next_payment=due)
+        group.price = price
+        [question] = await group.send("/close")
+        assert f"Net if closed: {signed_money(worse.net_if_closed)} (cost to close {money(worse.exit_cost)}" in question
+        assert "Payment missed: +$0.31 in 9:00" in question
+        assert f"as the bot read them for this question, at {clock_time(now, now)}." in question
+        group.price = replace(price, hedge_id="earlier")
+        for _ in range(2):
+            [question] = await group.send("/close")
+            assert f"Net if closed: {signed_money(hedge.result.net_if_closed)} (" in question
+            assert "The bot did not read the books for this" in question
+            assert f"as of {clock_time(hedge.read_at, now)}." in question
+            group.price = None
+
+    in_group(act)
 
 
 def test_two_presses_of_one_button_act_once(in_group: Run) -> None:

@@ -35,7 +35,7 @@ def test_the_answers_hold_every_number_as_the_screen_writes_it(kind: AlertKind, 
         assert formats.quantity(hedge.spot.quantity, hedge.base, hedge.spot.step) in text
         assert formats.quantity(hedge.perp.quantity, hedge.base, hedge.perp.step) in text
         assert formats.percent(hedge.liquidation_distance) in text
-        question = answers.close_question(hedge, view, 60)
+        question = answers.close_question(hedge, view, None, 60)
         assert formats.signed_money(hedge.result.net_if_closed if hedge.result else None) in question
         if hedge.funding.next is not None:
             assert formats.signed_money(hedge.funding.next.amount) in answers.funding_text(view)

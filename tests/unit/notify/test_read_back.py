@@ -111,7 +111,7 @@ def assert_telegram_says_of_a_hedge_what_the_view_holds(view: View, hedge: Hedge
     assert_says(text, line, hedge.spot.quantity, hedge.perp.quantity)
     assert_says(text, f"  {{}} a leg, for {formats.duration(view.times.now - hedge.opened_at)}", hedge.entry_notional)
     assert_says(text, "  liquidation at {}, {} away", hedge.liquidation_price, hedge.liquidation_distance)
-    text = answers.close_question(hedge, view, 60)
+    text = answers.close_question(hedge, view, None, 60)
     cost = result.exit_cost if result else None
     assert_says(text, "Net if closed: {} (cost to close {} is in it)", net, cost)
     text = answers.funding_text(view)

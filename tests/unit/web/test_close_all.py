@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 from msgspec.structs import replace
 
 from hedgerow.dashboard import formats
+from hedgerow.dashboard.closing import closing_all
 from hedgerow.dashboard.view import View
 from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.strategy.next_payment import NextPayment
 from hedgerow.web.access import Role
-from hedgerow.web.closing_all import closing_all
 from hedgerow.web.pages.controls import close_all_dialog
 from hedgerow.web.pages.state import Shown
 from support.shown_bots import several

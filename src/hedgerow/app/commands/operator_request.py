@@ -1,13 +1,10 @@
 """Carries out an operator's request: through the running bot if there is one, otherwise in a session of its own."""
 
 import asyncio
-import getpass
-import os
-import secrets
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
+from hedgerow.app.asking import new_request, user_name
 from hedgerow.app.companion.request_answers import GOES_ON, answer_of
 from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import on_stop_signals, stop_between_trades
@@ -24,12 +21,11 @@ from hedgerow.domain.operator_requests import (
     HedgeSeen,
     OperatorRequest,
     Request,
-    RequestOrigin,
 )
 from hedgerow.engine.notices import Observer
 from hedgerow.ports import Clock
 
-__all__ = ["ask", "ask_the_bot", "new_request", "user_name"]
+__all__ = ["ask", "ask_the_bot"]
 
 
 async def ask(
@@ -67,36 +63,6 @@ async def ask(
     except AccountBusy as busy:
         with request_box(home, clock) as box:
             return await ask_the_bot(box, request, clock, str(busy))
-
-
-def new_request(
-    action: Request,
-    clock: Clock,
-    *,
-    user: str,
-    origin: RequestOrigin = RequestOrigin.CLI,
-    hedge: HedgeSeen | None = None,
-    seconds: float = VALID_SECONDS,
-) -> OperatorRequest:
-    """Return a request made now, valid for so many seconds."""
-    now = clock.now()
-    return OperatorRequest(
-        request_id=secrets.token_hex(8),
-        action=action,
-        user=user,
-        origin=origin,
-        asked_at=now,
-        valid_until=now + timedelta(seconds=seconds),
-        hedge=hedge,
-    )
-
-
-def user_name() -> str:
-    """Return the name of the user of this process, or their number where they have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.geteuid()}"
 
 
 async def _here(session: Session, request: OperatorRequest, observers: Sequence[Observer]) -> Answer:

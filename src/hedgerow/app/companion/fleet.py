@@ -7,19 +7,22 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
 from typing import Final, TypeVar
 
+from hedgerow.app.asking import Asker, closing_price
 from hedgerow.app.companion.hosting import HostedCompanion
 from hedgerow.app.companion.parts import CompanionParts, WatchedBot, companion_for, settings_of
 from hedgerow.app.companion.request_answers import answer_of
 from hedgerow.app.fleet import FleetReader
+from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Database, Home
 from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.operator_requests import Answer, OperatorRequest
+from hedgerow.domain.operator_requests import Answer, OperatorRequest, RequestOrigin
 from hedgerow.notify.companion import LogPart
 from hedgerow.ports import Clock
 from hedgerow.store.postgres.log import BotRow
+from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = ["FleetLog", "hosted_bots"]
 
@@ -76,10 +79,24 @@ class FleetLog:
         Raises:
             MailboxError: the database does not answer.
         """
-        box = self._reader.request_box(self._bot)
-        try:
+        with self._box() as box:
             box.post(request)
             return await answer_of(box, request, self._clock, f"the bot {self._bot.name}")
+
+    async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
+        """Ask the bot, as a user, what closing the hedge of a pair costs by the books of now; None = it does not say.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
+        asker = Asker(user=user, origin=RequestOrigin.TELEGRAM)
+        return await closing_price(await self.look(), self._box, symbol, self._clock, asker)
+
+    @contextmanager
+    def _box(self) -> Generator[RequestBox]:
+        box = self._reader.request_box(self._bot)
+        try:
+            yield box
         finally:
             box.release()
 
@@ -114,7 +131,9 @@ def hosted_bots(
 
     def hosted(bot: BotRow, unread: str) -> HostedCompanion:
         source, state = FleetLog(reader, bot, lock, clock), home.notify_of(bot.account)
-        watched = WatchedBot(source=source, ask=source.ask, state=state, who=bot.name)
+        watched = WatchedBot(
+            source=source, ask=source.ask, closing_price=source.closing_price, state=state, who=bot.name
+        )
 
         def write(text: str) -> None:
             log(bot.name, text)

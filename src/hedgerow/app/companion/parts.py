@@ -2,16 +2,18 @@
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from hedgerow.app.asking import Asker, closing_price
 from hedgerow.app.bot_view import look_at_bot
 from hedgerow.app.companion.request_answers import answer_of
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
+from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import open_log, request_box
 from hedgerow.app.venues.environment import Environment
 from hedgerow.app.venues.select import environment_of
@@ -21,7 +23,7 @@ from hedgerow.config import Home
 from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.errors import StoreError
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.operator_requests import Answer, OperatorRequest
+from hedgerow.domain.operator_requests import Answer, OperatorRequest, RequestOrigin
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.notify.commands import CommandServices, TelegramCommands
 from hedgerow.notify.companion import BotSource, Companion, LogPart
@@ -31,6 +33,7 @@ from hedgerow.notify.state import NotifyState
 from hedgerow.notify.telegram import TelegramClient
 from hedgerow.ports import Clock, Transport
 from hedgerow.store.files import PRIVATE, read_small_file, replace_file
+from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = [
     "TEST_TEXT",
@@ -161,6 +164,8 @@ class WatchedBot(Struct, frozen=True, kw_only=True):
 
     source: BotSource
     ask: Callable[[OperatorRequest], Awaitable[Answer]]
+    closing_price: Callable[[str, str], Awaitable[ClosingPrice | None]]
+    """Ask it, as a user, what closing the hedge of a pair costs by the books of now."""
     state: Path
     """File of what was read and sent."""
     who: str
@@ -184,9 +189,12 @@ async def companion_of(
     """
     clock = clock or SystemClock()
     settings, environment = settings_of(home), environment_of(home)
+    source = HomeLog(home, clock, identity_of(home, read_settings(home, config)))
+    requests = _BotRequests(home, clock, source)
     bot = WatchedBot(
-        source=HomeLog(home, clock, identity_of(home, read_settings(home, config))),
-        ask=_BotRequests(home, clock),
+        source=source,
+        ask=requests.ask,
+        closing_price=requests.closing_price,
         state=home.notify,
         who=f"{home.folder.absolute().name}{home.mode.value}",
     )
@@ -227,7 +235,9 @@ async def companion_for(
         )
         commands = None
         if telegram is not None and client is not None and telegram.chats and telegram.users:
-            services = CommandServices(look=bot.source.look, ask=bot.ask, login=login or _no_screen)
+            services = CommandServices(
+                look=bot.source.look, ask=bot.ask, closing_price=bot.closing_price, login=login or _no_screen
+            )
             commands = TelegramCommands(client, telegram, services, companion, clock, log)
         try:
             yield CompanionParts(
@@ -250,13 +260,21 @@ def _no_screen(_name: str) -> str | None:
 
 
 class _BotRequests:
-    """Leaves a request for the bot and waits for its answer."""
+    """Leaves requests and questions for the bot of a home and waits for its answers."""
 
-    def __init__(self, home: Home, clock: Clock) -> None:
+    def __init__(self, home: Home, clock: Clock, source: HomeLog) -> None:
         self._home = home
         self._clock = clock
+        self._source = source
 
-    async def __call__(self, request: OperatorRequest) -> Answer:
-        with request_box(self._home, self._clock) as box:
+    async def ask(self, request: OperatorRequest) -> Answer:
+        with self._box() as box:
             box.post(request)
             return await answer_of(box, request, self._clock, "the bot of this home")
+
+    async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
+        asker = Asker(user=user, origin=RequestOrigin.TELEGRAM)
+        return await closing_price(await self._source.look(), self._box, symbol, self._clock, asker)
+
+    def _box(self) -> AbstractContextManager[RequestBox]:
+        return request_box(self._home, self._clock)

@@ -1,29 +1,29 @@
 """What the terminal dashboard reads of a home, and the requests that it leaves there for the running bot."""
 
-from datetime import timedelta
+from contextlib import AbstractContextManager
 from typing import Final
 
 from msgspec import Struct
 
+from hedgerow.app.asking import Asker, closing_price, new_request, user_name, waited_for
 from hedgerow.app.bot_view import look_at_bot
-from hedgerow.app.commands.operator_request import new_request, user_name
 from hedgerow.app.home_past import HomePast
+from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import request_box
 from hedgerow.config import Home
 from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.errors import MailboxError
-from hedgerow.domain.operator_requests import HedgeSeen, Request
+from hedgerow.domain.operator_requests import HedgeSeen, Request, RequestOrigin
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.ports import Clock
+from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = ["HomeReader", "Seen"]
 
 ANSWER_SECONDS: Final = 5.0
 """How long an answer is waited for; what the bot has begun goes on after it."""
-LOOK_SECONDS: Final = 0.1
 TAIL_BYTES: Final = 65_536
-VALID: Final = timedelta(seconds=60)
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -68,16 +68,23 @@ class HomeReader:
         seen = await self.read()
         if seen.view.process.state is not ProcessState.RUNNING:
             return "No bot runs, so nothing can be asked of it; `hedgerow close` closes a position without it."
-        request = new_request(action, self._clock, user=user_name(), hedge=hedge, seconds=VALID.total_seconds())
-        with request_box(self._home, self._clock) as mailbox:
-            try:
-                mailbox.post(request)
-            except MailboxError as error:
-                return f"The bot cannot be asked: {error}"
-            until = self._clock.monotonic() + ANSWER_SECONDS
-            while self._clock.monotonic() < until:
-                answer = mailbox.collect(request.request_id)
-                if answer is not None:
-                    return answer.text
-                await self._clock.sleep(LOOK_SECONDS)
+        request = new_request(action, self._clock, user=user_name(), hedge=hedge)
+        try:
+            answer = (await waited_for(self._box, request, self._clock, ANSWER_SECONDS)).answer
+        except MailboxError as error:
+            return f"The bot cannot be asked: {error}"
+        if answer is not None:
+            return answer.text
         return f"Asked to {request.text}; the bot takes it between two steps, and its log says how it ends."
+
+    async def closing_price(self, symbol: str) -> ClosingPrice | None:
+        """Return what closing a hedge costs by books that the bot reads now; None where it does not say so in time.
+
+        Raises:
+            StoreError: the event log is corrupt or newer than this version.
+        """
+        asker = Asker(user=user_name(), origin=RequestOrigin.CLI)
+        return await closing_price((await self.read()).view, self._box, symbol, self._clock, asker)
+
+    def _box(self) -> AbstractContextManager[RequestBox]:
+        return request_box(self._home, self._clock)

@@ -17,9 +17,11 @@ from textual.widgets import Footer, Static
 from hedgerow.app.terminal.source import Seen
 from hedgerow.dashboard import formats
 from hedgerow.dashboard import terminal_cards as cards
+from hedgerow.dashboard.closing import books_of_one, closing_one
 from hedgerow.dashboard.view import HedgeView, View
 from hedgerow.domain.errors import HedgerowError
 from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, HedgeSeen, Request
+from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = ["Confirmation", "Source", "Top"]
 
@@ -30,6 +32,7 @@ LOG_LINES: Final = 200
 TALL_ROWS: Final = 34
 """From this height on *Was it worth it?* has room below the other cards."""
 NO_LOG: Final = "The bot has not run here yet."
+READING: Final = "The bot reads the books for this..."
 
 
 class Source(Protocol):
@@ -41,6 +44,10 @@ class Source(Protocol):
 
     def log_lines(self, most: int) -> tuple[str, ...]:
         """Return the newest lines of its log, oldest first."""
+        ...
+
+    async def closing_price(self, symbol: str) -> ClosingPrice | None:
+        """Return what closing a hedge costs by books that the bot reads now; None where it does not say so in time."""
         ...
 
     async def ask(self, action: Request, hedge: HedgeSeen | None = None) -> str:
@@ -70,8 +77,18 @@ class Confirmation(ModalScreen[bool]):
         """Draw the question, what is known about it, and the two keys."""
         with Vertical():
             yield Static(Text(self._question, "bold"))
-            yield Static(self._facts)
+            yield Static(self._facts, id="facts")
             yield Static(Text("y = yes     Enter, n, Esc = keep it", "dim"))
+
+    def on_mount(self) -> None:
+        """Draw what came while the screen was made."""
+        self.show(self._facts)
+
+    def show(self, facts: RenderableType) -> None:
+        """Replace what is known about the question."""
+        self._facts = facts
+        for part in self.query("#facts").results(Static):
+            part.update(facts)
 
     def action_answer(self, answer: bool) -> None:  # noqa: FBT001 - Textual passes it by place
         """End with the answer."""
@@ -171,9 +188,17 @@ class Top(App[None]):
             return
         hedge = view.hedges[self._which % len(view.hedges)]
         seen = HedgeSeen(hedge_id=hedge.hedge_id, symbol=hedge.symbol)
-        question = f"Close {hedge.symbol} now, and halt openings?"
-        action = CloseRequested(symbol=hedge.symbol)
-        self.push_screen(Confirmation(question, _cost(hedge, view)), self._asking(action, seen))
+        question = Confirmation(f"Close {hedge.symbol} now, and halt openings?", Text(READING))
+        self.push_screen(question, self._asking(CloseRequested(symbol=hedge.symbol), seen))
+        self.run_worker(self._price(question, hedge, view), exclusive=True)
+
+    async def _price(self, question: Confirmation, hedge: HedgeView, view: View) -> None:
+        """Show what closing costs by the books of now, or by the last reading where the bot does not say so."""
+        try:
+            price = await self._source.closing_price(hedge.symbol)
+        except (HedgerowError, OSError):
+            price = None
+        question.show(_cost(hedge, view, price))
 
     def _asking(self, action: Request, hedge: HedgeSeen | None) -> Callable[[bool | None], Coroutine[Any, Any, None]]:
         async def answered(yes: bool | None) -> None:  # noqa: FBT001 - Textual passes it by place
@@ -238,14 +263,14 @@ class Top(App[None]):
         return Text("\n".join(reversed(lines)) or "No log file can be read.")
 
 
-def _cost(hedge: HedgeView, view: View) -> Text:
-    result, payment = hedge.result, hedge.funding.next
+def _cost(hedge: HedgeView, view: View, price: ClosingPrice | None) -> Text:
+    closing, now = closing_one(hedge, price), view.times.now
+    result, payment = closing.result, closing.next_payment
     missed = formats.signed_money(payment.amount if payment else None)
     lines = [
         f"Fees and spread, expected: {formats.money(result.exit_cost if result else None)}",
         f"Result after it: {formats.signed_money(result.net_if_closed if result else None)}",
-        f"Payment missed: {missed} in {formats.countdown(payment.at if payment else None, view.times.now)}",
+        f"Payment missed: {missed} in {formats.countdown(payment.at if payment else None, now)}",
+        books_of_one(closing, now),
     ]
-    if view.times.is_old:
-        lines.append(f"These figures are of {formats.clock_time(view.times.read_at, view.times.now)}.")
     return Text("\n".join(lines))

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from hedgerow.dashboard import formats
+from hedgerow.dashboard.closing import books_of_all, books_of_one, closing_all, closing_one
 from hedgerow.dashboard.view import HedgeView
 from hedgerow.strategy.closing_price import ClosingPrice
-from hedgerow.web.closing_all import ClosingAll, closing_all
 from hedgerow.web.html import Html, element, join, void
 from hedgerow.web.pages.parts import cost, facts, gain, remark
-from hedgerow.web.pages.state import Shown, as_of
+from hedgerow.web.pages.state import Shown
 
 __all__ = [
     "close_all_dialog",
@@ -29,11 +29,8 @@ def close_dialog(shown: Shown, index: int, hedge: HedgeView, price: ClosingPrice
 
     ``price`` is by books that the bot read for this question; without it the last reading is shown, and said to be old.
     """
-    view, key, result, due = shown.view, f"hedges.{index}", hedge.result, hedge.funding.next
-    by = f"The bot did not read the books for this: they are as it read them {_read(shown, hedge)}."
-    if price is not None and price.hedge_id == hedge.hedge_id:
-        key, result, due = "now", price.result, price.next_payment
-        by = f"By the books as the bot read them for this question, at {formats.clock_time(price.at, view.times.now)}."
+    view, closing = shown.view, closing_one(hedge, price)
+    key, result, due = f"hedges.{index}" if closing.read_at is None else "now", closing.result, closing.next_payment
     sold = formats.quantity(hedge.spot.quantity, hedge.base, hedge.spot.step)
     bought = formats.quantity(abs(hedge.perp.quantity), hedge.base, hedge.perp.step)
     fees, spread = (result.exit_fees, result.exit_spread) if result else (None, None)
@@ -59,16 +56,12 @@ def close_dialog(shown: Shown, index: int, hedge: HedgeView, price: ClosingPrice
         f"Close {hedge.symbol} now?",
         element("p", f"Sells {sold} and buys {bought} back, in slices."),
         rows,
-        remark(f"{by} {AFTERWARDS}"),
+        remark(f"{books_of_one(closing, view.times.now)} {AFTERWARDS}"),
         action="close",
         button=f"Close {hedge.symbol}",
         keep="Keep it",
         hidden=hidden,
     )
-
-
-def _read(shown: Shown, hedge: HedgeView) -> str:
-    return f"{formats.ago(hedge.read_at, shown.view.times.now)}{as_of(shown.view)}"
 
 
 def close_all_dialog(shown: Shown, prices: Sequence[ClosingPrice] = ()) -> Html:
@@ -90,21 +83,11 @@ def close_all_dialog(shown: Shown, prices: Sequence[ClosingPrice] = ()) -> Html:
         "Close every hedge now?",
         element("p", f"Closes {names}, one after the other."),
         rows,
-        remark(f"{_books_of_all(shown, sums)} {AFTERWARDS}"),
+        remark(f"{books_of_all(sums, view.times.now)} {AFTERWARDS}"),
         action="close-all",
         button="Close all",
         keep="Keep them",
     )
-
-
-def _books_of_all(shown: Shown, sums: ClosingAll) -> str:
-    """Return by which books the sums are."""
-    old = ", ".join(f"{hedge.symbol} {_read(shown, hedge)}" for hedge in sums.not_read)
-    if sums.read_at is None:
-        return f"The bot did not read the books for this: they are as it read them: {old}."
-    at = formats.clock_time(sums.read_at, shown.view.times.now)
-    others = f"; not those of {old}" if old else ""
-    return f"By the books as the bot read them for this question, at {at}{others}."
 
 
 def which_dialog(shown: Shown) -> Html:

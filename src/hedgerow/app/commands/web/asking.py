@@ -1,33 +1,23 @@
 """Leaves a request for a bot and waits a few seconds for its answer, as a page does."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final
 
-import msgspec
-
-from hedgerow.app.commands.operator_request import new_request
-from hedgerow.app.storage.parts import RequestBox
+from hedgerow.app.asking import Box, new_request, waited_for
 from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View
 from hedgerow.domain.errors import MailboxError
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.operator_requests import HedgeSeen, OperatorRequest, Request, RequestOrigin
+from hedgerow.domain.operator_requests import HedgeSeen, Request, RequestOrigin
 from hedgerow.domain.records.time_series import SeriesPoint
 from hedgerow.ports import Clock
-from hedgerow.strategy.closing_price import ClosingPrice, ClosingPrices
 from hedgerow.web.sources import Asked, AskOutcome, Curve, CurveMark, CurvePoint
 
-__all__ = ["closing_price", "closing_prices", "curve_of", "first_shown", "left_and_awaited"]
+__all__ = ["curve_of", "first_shown", "left_and_awaited"]
 
-ANSWER_SECONDS: Final = 3.0
-"""How long a page waits for the answer of a bot before it is shown without."""
-LOOK_SECONDS: Final = 0.1
 MOST_POINTS: Final = 800
 NO_BOT: Final = "No bot runs, so nothing can be asked of it; on its machine hedgerow close closes a position."
-Box = Callable[[], AbstractContextManager[RequestBox]]
 
 
 async def left_and_awaited(  # noqa: PLR0913 - the parts of a request, each named
@@ -45,35 +35,15 @@ async def left_and_awaited(  # noqa: PLR0913 - the parts of a request, each name
         return Asked(outcome=AskOutcome.REFUSED, text=NO_BOT)
     request = new_request(action, clock, user=user, origin=RequestOrigin.WEB, hedge=hedge)
     log(f"{user} asks: {request.text} ({request.request_id})")
-    return await asyncio.to_thread(lambda: asyncio.run(_answered(box, request, clock)))
-
-
-async def _answered(box: Box, request: OperatorRequest, clock: Clock) -> Asked:
     try:
-        with box() as mailbox:
-            mailbox.post(request)
-            until = clock.monotonic() + ANSWER_SECONDS
-            while clock.monotonic() < until:
-                answer = mailbox.collect(request.request_id)
-                if answer is not None:
-                    outcome = AskOutcome.DONE if answer.done else AskOutcome.REFUSED
-                    return Asked(outcome=outcome, text=answer.text, document=answer.document)
-                await clock.sleep(LOOK_SECONDS)
-            begun = mailbox.begun(request.request_id)
+        waited = await waited_for(box, request, clock)
     except MailboxError as error:
         return Asked(outcome=AskOutcome.REFUSED, text=f"The bot cannot be asked: {error}")
-    bot = "is at it" if begun else "takes it between two steps, within a minute"
+    if waited.answer is not None:
+        outcome = AskOutcome.DONE if waited.answer.done else AskOutcome.REFUSED
+        return Asked(outcome=outcome, text=waited.answer.text, document=waited.answer.document)
+    bot = "is at it" if waited.begun else "takes it between two steps, within a minute"
     return Asked(outcome=AskOutcome.WAITING, text=f"Asked to {request.text}. The bot {bot}; its log says how it ends.")
-
-
-def closing_price(asked: Asked) -> ClosingPrice | None:
-    """Return the price that a bot answered with; None when it has not, or could not read it."""
-    return msgspec.json.decode(asked.document, type=ClosingPrice) if asked.document else None
-
-
-def closing_prices(asked: Asked) -> tuple[ClosingPrice, ...]:
-    """Return the prices of every hedge that a bot answered with; none when it has not, or could not read a book."""
-    return msgspec.json.decode(asked.document, type=ClosingPrices).prices if asked.document else ()
 
 
 def first_shown(view: View, since: datetime | None) -> datetime:

@@ -7,7 +7,8 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Final
 
-from hedgerow.app.commands.web.asking import closing_price, closing_prices, curve_of, first_shown, left_and_awaited
+from hedgerow.app.asking import Asker, closing_price, closing_prices
+from hedgerow.app.commands.web.asking import curve_of, first_shown, left_and_awaited
 from hedgerow.app.commands.web.settings_file import answered_preview, shown_settings, wanted_settings
 from hedgerow.app.fleet import FleetReader
 from hedgerow.app.home_past import CASH_RATE, SeriesPast
@@ -16,7 +17,13 @@ from hedgerow.config import Database
 from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.errors import ConfigError, StoreError
-from hedgerow.domain.operator_requests import ClosingPriced, HedgeSeen, Request, SettingsForeseen, SettingsRequested
+from hedgerow.domain.operator_requests import (
+    HedgeSeen,
+    Request,
+    RequestOrigin,
+    SettingsForeseen,
+    SettingsRequested,
+)
 from hedgerow.ports import Clock
 from hedgerow.store.postgres.log import BotRow
 from hedgerow.strategy.closing_price import ClosingPrice
@@ -113,20 +120,24 @@ class FleetSource:
 
     async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
         """Return what closing a hedge costs by books that are read now; None when the bot does not say so in time."""
-        return closing_price(await self.ask(ClosingPriced(symbol=symbol), None, user))
+        return await closing_price(self._view or self.read(), self._box, symbol, self._clock, self._asker(user))
 
     async def closing_prices(self, user: str) -> Sequence[ClosingPrice]:
         """Return the same of every hedge; those are missing whose books the bot could not read, or not in time."""
-        return closing_prices(await self.ask(ClosingPriced(symbol=None), None, user))
+        return await closing_prices(self._view or self.read(), self._box, self._clock, self._asker(user))
 
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
         """Leave a request for the bot in the database and wait a few seconds for its answer."""
         view = self._view or self.read()
+        return await left_and_awaited(
+            view, self._box, action, hedge, user=user, clock=self._clock, log=self._log_of_bot
+        )
 
-        def log(text: str) -> None:
-            self._log(f"{self._slug}: {text}")
+    def _asker(self, user: str) -> Asker:
+        return Asker(user=user, origin=RequestOrigin.WEB, log=self._log_of_bot)
 
-        return await left_and_awaited(view, self._box, action, hedge, user=user, clock=self._clock, log=log)
+    def _log_of_bot(self, text: str) -> None:
+        self._log(f"{self._slug}: {text}")
 
     @contextmanager
     def _box(self) -> Generator[RequestBox]:

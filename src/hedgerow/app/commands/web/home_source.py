@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
+from hedgerow.app.asking import Asker, closing_price, closing_prices
 from hedgerow.app.bot_view import look_at_bot
-from hedgerow.app.commands.web.asking import closing_price, closing_prices, curve_of, first_shown, left_and_awaited
+from hedgerow.app.commands.web.asking import curve_of, first_shown, left_and_awaited
 from hedgerow.app.commands.web.settings_file import (
     answered_preview,
     file_preview,
@@ -29,7 +30,13 @@ from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.operator_requests import ClosingPriced, HedgeSeen, Request, SettingsForeseen, SettingsRequested
+from hedgerow.domain.operator_requests import (
+    HedgeSeen,
+    Request,
+    RequestOrigin,
+    SettingsForeseen,
+    SettingsRequested,
+)
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.ports import Clock
 from hedgerow.strategy.closing_price import ClosingPrice
@@ -156,23 +163,29 @@ class HomeSource:
 
     async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
         """Return what closing a hedge costs by books that are read now; None when the bot does not say so in time."""
-        return closing_price(await self.ask(ClosingPriced(symbol=symbol), None, user))
+        view = await asyncio.to_thread(self.read)
+        return await closing_price(view, self._box, symbol, self._clock, self._asker(user))
 
     async def closing_prices(self, user: str) -> Sequence[ClosingPrice]:
         """Return the same of every hedge; those are missing whose books the bot could not read, or not in time."""
-        return closing_prices(await self.ask(ClosingPriced(symbol=None), None, user))
+        view = await asyncio.to_thread(self.read)
+        return await closing_prices(view, self._box, self._clock, self._asker(user))
 
     async def ask(self, action: Request, hedge: HedgeSeen | None, user: str) -> Asked:
         """Leave a request for the bot and wait a few seconds for its answer."""
         view = await asyncio.to_thread(self.read)
+        return await left_and_awaited(
+            view, self._box, action, hedge, user=user, clock=self._clock, log=self._log_of_bot
+        )
 
-        def log(text: str) -> None:
-            self._log(f"{self._slug}: {text}")
+    def _box(self) -> AbstractContextManager[RequestBox]:
+        return request_box(self._home, self._clock)
 
-        def box() -> AbstractContextManager[RequestBox]:
-            return request_box(self._home, self._clock)
+    def _asker(self, user: str) -> Asker:
+        return Asker(user=user, origin=RequestOrigin.WEB, log=self._log_of_bot)
 
-        return await left_and_awaited(view, box, action, hedge, user=user, clock=self._clock, log=log)
+    def _log_of_bot(self, text: str) -> None:
+        self._log(f"{self._slug}: {text}")
 
 
 def slug_of(name: str, taken: Sequence[str]) -> str:
