@@ -234,6 +234,18 @@ def test_a_new_account_gets_its_balance_once(shell: Shell, place: Path) -> None:
     assert again.err == "hedgerow: hedgerow-paper.exchange exists: its account is used, --usdt ignored\n"
 
 
+def test_a_change_of_the_file_while_no_bot_runs_is_logged_at_the_next_start(shell: Shell, place: Path) -> None:
+    write_config(place / CONFIG, NOTHING_FITS)
+    assert "Settings changed" not in shell("run", "--paper", "--once").out
+    assert "Settings changed" not in shell("run", "--paper", "--once").out
+    write_config(place / CONFIG, {**NOTHING_FITS, "capital_management": {"max_capital_usd": 77}})
+    assert shell("halt", "--paper").code == 0
+    for expected in (1, 0):
+        said = shell("run", "--paper", "--once")
+        assert said.out.count("Settings changed since the last run, in force from this start on") == expected
+        assert said.out.count("capital_management.max_capital_usd: none becomes 77") == expected
+
+
 # --- answered in one line and survived ------------------------------------------------------------------------------
 
 

@@ -90,6 +90,21 @@ def test_every_command_works_on_a_bot_in_a_database(
     reader.release()
 
 
+def test_a_bot_that_moves_to_another_machine_with_other_settings_logs_what_changed(
+    shell: Shell, place: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEDGEROW_BOT", "eth")
+    monkeypatch.setenv("HEDGEROW_DATABASE", address)
+    write_config(place / CONFIG, {"funding_rate_strategy": {"min_funding_apr": 9999}})
+    other = tmp_path / "other"
+    other.mkdir()
+    write_config(other / CONFIG, {"funding_rate_strategy": {"min_funding_apr": 8888}})
+    line = "  funding_rate_strategy.min_funding_apr: 9999 becomes 8888"
+    assert line not in shell("run", "--paper", "--once").out
+    for expected in (1, 0):
+        assert shell("run", "--paper", "--once", "--home", other).out.count(line) == expected
+
+
 def test_a_home_whose_log_is_in_a_database_begins_no_second_log(shell: Shell, place: Path, address: str) -> None:
     assert shell("run", "--paper", "--once", "--store", address).code == 0
     for words in (("run", "--once"), ("status",), ("books",), ("halt",), ("reconcile",)):

@@ -30,6 +30,7 @@ from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.in_force import SettingsKeeper
 from hedgerow.engine.notices import Notice, Observer, Warned
 from hedgerow.engine.runner import RunOptions
+from hedgerow.engine.settings_at_start import SettingsFound
 from hedgerow.ports import Mailbox, NotificationSource, Store
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters
@@ -216,6 +217,7 @@ class BotHarness:
         observers: Sequence[Observer] = (),
         mailbox: Mailbox | None = None,
         settings: SettingsKeeper | None = None,
+        settings_found: SettingsFound | None = None,
         imported: StateImported | None = None,
         value_before: Decimal | None = None,
     ) -> Ledger:
@@ -230,6 +232,7 @@ class BotHarness:
                 observers,
                 mailbox=mailbox,
                 settings=settings,
+                settings_found=settings_found,
                 imported=imported,
                 value_before=value_before,
             )
@@ -276,6 +279,7 @@ class BotHarness:
         store_of: Callable[[Store], WatchedStore] = WatchedStore,
         mailbox: Mailbox | None = None,
         settings: SettingsKeeper | None = None,
+        settings_found: SettingsFound | None = None,
         imported: StateImported | None = None,
         value_before: Decimal | None = None,
     ) -> Bot:
@@ -294,6 +298,7 @@ class BotHarness:
             state=next(iter(_state_files(observers)), None),
             mailbox=mailbox,
             settings=settings,
+            settings_found=settings_found,
             imported=imported,
             value_before=value_before,
         )

@@ -11,6 +11,7 @@ from hedgerow.config.table import settings_in_words
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest, SettingsRequested
 from hedgerow.engine.in_force import NewSettings
 from hedgerow.engine.notices import SettingsInForce
+from hedgerow.engine.settings_at_start import SettingsFound
 from hedgerow.ports import Mailbox, Store
 from hedgerow.simulation.faults.crashes import CrashingStore, CrashPoint
 from hedgerow.strategy.policy import Policy
@@ -120,15 +121,27 @@ class BotsOfOneHome:
         begun, changed = self.harness.parameters, self.harness.notices_of(SettingsInForce)
         return settings_in_words(changed[-1].policy.parameters if changed else begun)[AGE]
 
-    def live(self, crash_at: int | None = None, *, ask: bool = False) -> None:
-        """Run a bot for some checks; it dies at a point counted from the request on."""
-        self._live(CrashPoint(), crash_at, ask=ask)
+    def live(
+        self, crash_at: int | None = None, *, ask: bool = False, settings_before: Mapping[str, str] | None = None
+    ) -> None:
+        """Run a bot for some checks; it dies at a point counted from the request on.
+
+        ``settings_before`` is what the run before had published; None = nothing is compared.
+        """
+        self._live(CrashPoint(), crash_at, ask=ask, settings_before=settings_before)
 
     def live_until(self, point: str) -> None:
         """Run a bot until it dies at the point of that name."""
         self._live(_NamedPoint(point))
 
-    def _live(self, crash_point: CrashPoint, crash_at: int | None = None, *, ask: bool = False) -> None:
+    def _live(
+        self,
+        crash_point: CrashPoint,
+        crash_at: int | None = None,
+        *,
+        ask: bool = False,
+        settings_before: Mapping[str, str] | None = None,
+    ) -> None:
         self.crash_point = crash_point
         settings = load_settings(self.path, named=True)
         store, mailbox = self._opened()
@@ -141,12 +154,15 @@ class BotsOfOneHome:
             if crash_at is not None:
                 crash_point.fail_after(crash_at)
 
+        now = settings_in_words(settings.parameters)
+        found = None if settings_before is None else SettingsFound(now=now, before=settings_before)
         self.harness.parameters = settings.parameters
         self.harness.run(
             0.2,
             at={0.02: request},
             mailbox=_CrashingMailbox(mailbox, crash_point),
             settings=_CrashingKeeper(self.path, settings, crash_point),
+            settings_found=found,
         )
 
     def points_since_asked(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from hedgerow.engine.operator import Service
 from hedgerow.engine.questions import Questions
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.engine.runner import Runner, RunOptions, StopSignal
+from hedgerow.engine.settings_at_start import SettingsAtStart, SettingsFound
 from hedgerow.engine.startup import StartContext, Startup
 from hedgerow.ports import Clock, Mailbox, NotificationSource, StateKeeper, Store, Venue
 from hedgerow.strategy.policy import Policy
@@ -55,6 +56,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
     mailbox: Mailbox | None = None,
     state: StateKeeper | None = None,
     settings: SettingsKeeper | None = None,
+    settings_found: SettingsFound | None = None,
     dry_run: bool = False,
     identity: RunIdentity | None = None,
     imported: StateImported | None = None,
@@ -64,9 +66,9 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
 
     ``randomness`` is for ids only; a seed makes a run repeatable. ``notifications`` is what the venue reports by
     itself (None = the guard polls, as ``options`` say), ``mailbox`` where requests come in while the bot runs,
-    ``state`` what saves the final state, ``settings`` the configuration file that a person may change from a screen.
-    ``identity``, ``imported`` and ``value_before`` (the position value of the
-    last state file, in USDT) are reported at the start.
+    ``state`` what saves the final state, ``settings`` the configuration file that a person may change from a screen,
+    ``settings_found`` those of the run before. ``identity``, ``imported`` and ``value_before`` (the position value of
+    the last state file, in USDT) are reported at the start.
     """
     in_force, stop = PolicyInForce(policy), StopSignal()
     journal, ids = Journal(store, observers), IdSource(clock, randomness, venue.rules)
@@ -137,6 +139,9 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
             imported=imported,
             value_before=value_before,
         ),
+        settings=None
+        if settings_found is None
+        else SettingsAtStart(clock=clock, journal=journal, found=settings_found, asked=service.settings_asked),
     )
     guard = Guard(
         clock=clock,

@@ -24,14 +24,17 @@ from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.config import Home, HomeMode, Settings, load_settings, with_overrides
 from hedgerow.config.loading import preset_settings
 from hedgerow.config.presets import PresetName
+from hedgerow.config.table import settings_in_words
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import StateImported
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.notices import Observer, Warned
 from hedgerow.engine.runner import RunOptions
+from hedgerow.engine.settings_at_start import SettingsFound
 from hedgerow.ports import Clock, Mailbox
 from hedgerow.store import guide_state
+from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import BUILT_IN_POLICIES, load_policy
 
 __all__ = ["Session", "open_session", "read_ledger", "read_settings", "settings_or_preset"]
@@ -103,6 +106,7 @@ class Session(Struct, frozen=True, kw_only=True):
             mailbox=mailbox,
             state=self.state_file,
             settings=keeper_of(self.home, self.settings) if stay else None,
+            settings_found=self._settings_found(policy.parameters) if stay else None,
             dry_run=self.home.mode is HomeMode.DRY_RUN,
             identity=self.identity,
             imported=self.imported,
@@ -125,6 +129,10 @@ class Session(Struct, frozen=True, kw_only=True):
             await bot.journal.close()
             if background is not None:
                 background.close()
+
+    def _settings_found(self, parameters: StrategyParameters) -> SettingsFound:
+        outlook = self.storage.previous_outlook()
+        return SettingsFound(now=settings_in_words(parameters), before={} if outlook is None else outlook.settings)
 
     def _options(self) -> RunOptions:
         return RunOptions(

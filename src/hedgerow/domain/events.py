@@ -453,15 +453,16 @@ class SettingChange(Struct, frozen=True, kw_only=True):
 
 
 class SettingsChanged(Struct, frozen=True, kw_only=True, tag="settings_changed"):
-    """A person changed settings of the running bot: the configuration file has them, the next check begins with them.
+    """Settings changed: a person changed those of the running bot, or a bot started with others than the one before.
 
-    What was in flight keeps those it began with. Settings that the file changed between two runs are no event, except
-    those that a person had asked a bot for which ended after it wrote them: the next one logs them.
+    The configuration file has them. Those that a person changed are in force at the next check; what was in flight
+    keeps those it began with. What a bot finds at its start is compared with what was logged, and otherwise with what
+    the bot before it had published.
     """
 
     at: datetime
     user: str
-    """Name of the person, as the place where they asked knows them."""
+    """Name of the person, as the place where they asked knows them; empty = found at a start."""
     changes: tuple[SettingChange, ...]
     request_id: str = ""
     """Request that asked for it; empty in logs of earlier versions."""

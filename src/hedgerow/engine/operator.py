@@ -114,6 +114,27 @@ class Service:
         resumed, self._resumed = self._resumed, False
         return resumed
 
+    def settings_asked(self) -> frozenset[str]:
+        """Return the settings that an earlier process wrote for a request and could not answer: it logs them."""
+        abandoned = () if self._mailbox is None else self._mailbox.abandoned()
+        found: set[str] = set()
+        for request in abandoned:
+            action = request.action
+            if isinstance(action, SettingsRequested) and self._in_file(action):
+                found.update(name for name, _ in action.changes)
+        return frozenset(found)
+
+    def _in_file(self, action: SettingsRequested) -> bool:
+        """Return whether the bot began with all that a request asks for."""
+        try:
+            return self._settings is not None and not self._missing(self._settings, action)
+        except ConfigError:
+            return False
+
+    def _missing(self, settings: SettingsKeeper, action: SettingsRequested) -> tuple[ev.SettingChange, ...]:
+        """Return what of a request is not in the file; raises ``ConfigError`` when the file cannot be used."""
+        return settings.prepared(dict(action.changes), self._in_force.coming).changes
+
     # --- a running bot -----------------------------------------------------------------------------------------------
 
     async def answer_mail(self) -> None:
@@ -269,7 +290,7 @@ class Service:
         if self._settings is None:
             return Answer(done=False, text=INTERRUPTED)
         try:
-            missing = self._settings.prepared(dict(action.changes), self._in_force.coming).changes
+            missing = self._missing(self._settings, action)
         except ConfigError as error:
             return Answer(done=False, text=f"The bot ended while it carried this out, and now {error}")
         if missing:

@@ -15,6 +15,7 @@ from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
 from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.engine.reconciliation import Reconciler
+from hedgerow.engine.settings_at_start import SettingsAtStart
 from hedgerow.ports import Clock
 from hedgerow.strategy.decisions.verdicts import Consistent, Nothing, Verdict
 from hedgerow.strategy.observation import Observation
@@ -50,7 +51,9 @@ class Startup:
         bookkeeper: Bookkeeper,
         reconciler: Reconciler,
         context: StartContext,
+        settings: SettingsAtStart | None = None,
     ) -> None:
+        """``settings`` logs what they differ in from the run before; None = no bot stays, nothing is compared."""
         self._clock = clock
         self._journal = journal
         self._reader = reader
@@ -58,6 +61,7 @@ class Startup:
         self._bookkeeper = bookkeeper
         self._reconciler = reconciler
         self._context = context
+        self._settings = settings
         self.account_read = False
         """Whether the account could be read."""
 
@@ -69,6 +73,10 @@ class Startup:
         """
         context, journal = self._context, self._journal
         ledger = await journal.open()
+        if self._settings is not None:
+            # Before anything is published: a run that ends here leaves the next one the same difference.
+            await self._settings.log()
+            ledger = journal.ledger
         if context.imported is not None and ledger.events == 0:
             ledger = await journal.record(context.imported)
         journal.say(

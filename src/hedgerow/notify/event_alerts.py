@@ -253,7 +253,8 @@ def _handled(seq: int, event: ev.RequestHandled, _before: Ledger, _after: Ledger
 
 def _settings_changed(seq: int, event: ev.SettingsChanged, _before: Ledger, _after: Ledger) -> _Alerts:
     why = "; ".join(f"{each.name}: {each.before} -> {each.after}" for each in event.changes)
-    yield alert_of(AlertKind.SETTINGS_CHANGED, event.at, f"{event.user} changed settings of the bot", why, seq=seq)
+    what = f"{event.user} changed settings of the bot" if event.user else "The bot started with other settings"
+    yield alert_of(AlertKind.SETTINGS_CHANGED, event.at, what, why, seq=seq)
 
 
 def _legs(hedge: HedgedPosition) -> str:

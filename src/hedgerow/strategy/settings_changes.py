@@ -1,6 +1,6 @@
 """Changed settings of a running bot: which are refused, and what would follow from them at the next check. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -29,6 +29,7 @@ __all__ = [
     "EntryForeseen",
     "ForeseenSettings",
     "HedgeForeseen",
+    "changes_since",
     "foresee_settings",
     "refusal_of_changes",
 ]
@@ -100,6 +101,21 @@ def refusal_of_changes(changes: Iterable[SettingChange], ledger: Ledger) -> str 
     held = ", ".join(hedge.symbol for hedge in ledger.live_hedges)
     refused = [change.name for change in changes if held and change.name in NOT_WHILE_HELD]
     return f"{refused[0]} is not changed while {held} is held: {NOT_WHILE_HELD[refused[0]]}" if refused else None
+
+
+def changes_since(
+    published: Mapping[str, str], logged: Mapping[str, str], now: Mapping[str, str]
+) -> tuple[SettingChange, ...]:
+    """Return which settings are others than those known of the run before; what is not known did not change.
+
+    What was logged as changed is known from the log; the others are what that run had published.
+    """
+    known = {**published, **logged}
+    return tuple(
+        SettingChange(name=name, before=known[name], after=words)
+        for name, words in now.items()
+        if known.get(name, words) != words
+    )
 
 
 def foresee_settings(

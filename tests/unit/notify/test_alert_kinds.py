@@ -123,6 +123,8 @@ def test_a_change_from_a_screen_is_told_once_with_who_made_it(tmp_path: Path) ->
     event = SettingsChanged(at=view.times.now, user="dashboard operator", changes=(change,))
     state, (alert,) = consumed(state, event, Ledger(), Ledger(), Rules())
     assert (alert.what, alert.why) == ("dashboard operator changed settings of the bot", "a: 1 -> 2")
+    found = replace(event, user="")
+    assert consumed(state, found, Ledger(), Ledger(), Rules())[1][0].what == "The bot started with other settings"
     watch, alerts = watched(state.watch, view)  # not in force yet
     assert alerts == ()
     watch, alerts = watched(watch, replace(view, settings={"a": "2"}))

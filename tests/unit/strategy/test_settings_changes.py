@@ -21,6 +21,7 @@ from hedgerow.strategy.policies import VolumeFarming
 from hedgerow.strategy.settings_changes import (
     NOT_WHILE_HELD,
     ForeseenSettings,
+    changes_since,
     foresee_settings,
     refusal_of_changes,
 )
@@ -49,6 +50,18 @@ def test_a_setting_that_changes_what_the_stop_measures_waits_until_nothing_is_he
     assert refusal.startswith("risk_management.stop_on is not changed while AAAUSDT is held: ")
     assert refusal_of_changes(changes, Ledger()) is None
     assert refusal_of_changes(changes[:1], HELD) is None
+
+
+def test_what_was_logged_last_is_known_better_than_what_was_published_and_what_is_not_known_did_not_change() -> None:
+    published = {"same": "1", "published": "1", "logged": "1", "gone": "1"}
+    logged = {"logged": "2", "logged alone": "2"}
+    now = {"same": "1", "published": "3", "logged": "1", "logged alone": "3", "new": "3"}
+    assert changes_since(published, logged, now) == (
+        SettingChange(name="published", before="1", after="3"),
+        SettingChange(name="logged", before="2", after="1"),
+        SettingChange(name="logged alone", before="2", after="3"),
+    )
+    assert changes_since(published, {}, published) == ()
 
 
 def test_every_entry_rule_is_judged_by_the_settings_as_they_would_be() -> None:

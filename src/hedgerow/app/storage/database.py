@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from hedgerow.app.heartbeat import beat_of, process_of_beat
-from hedgerow.app.outlook_file import outlook_of
+from hedgerow.app.outlook_file import outlook_of, read_outlook
 from hedgerow.app.storage.log_tail import LogTail
 from hedgerow.app.storage.parts import LogReader, OpenStorage, RequestBox, Shown
 from hedgerow.app.venues.environment import BOT_NAME
@@ -16,6 +16,7 @@ from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Database, Home, HomeMode
 from hedgerow.dashboard.bot_state import Process, ProcessState
+from hedgerow.dashboard.outlook import Outlook
 from hedgerow.domain.errors import ConfigError, StoreError
 from hedgerow.domain.run_identity import EMULATED_ACCOUNT, RunMode, shortened
 from hedgerow.ports import Clock, TimeSeriesStore
@@ -86,6 +87,7 @@ class DatabaseStorage:
             yield OpenStorage(
                 store=store,
                 mailbox=mailbox,
+                previous_outlook=lambda: self._previous_outlook(clock),
                 start=publisher.start,
                 heartbeat=publisher.sink(BEAT),
                 outlook=publisher.sink(OUTLOOK),
@@ -141,6 +143,13 @@ class DatabaseStorage:
             return shown_in(connection, bot_row(self._home, self._database), clock.now())
         finally:
             connection.close()
+
+    def _previous_outlook(self, clock: Clock) -> Outlook | None:
+        """Return what the bot had published last, on whichever machine; None where there is nothing to be read."""
+        try:
+            return self.shown(clock).outlook or read_outlook(self._home.outlook)
+        except StoreError:
+            return read_outlook(self._home.outlook)
 
     def _refuse_a_log_left_behind(self, store: PostgresStore) -> None:
         """Refuse to go on with a log that is behind the one in the home: that one knows what is held.

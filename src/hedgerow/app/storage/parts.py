@@ -108,6 +108,8 @@ class OpenStorage(Struct, frozen=True, kw_only=True):
 
     store: BotStore
     mailbox: RequestBox
+    previous_outlook: Callable[[], Outlook | None]
+    """Reads what the run before had published last; None where there is nothing, or it cannot be read."""
     start: Callable[[], None] = lambda: None
     """Begins to publish, for a bot that stays."""
     heartbeat: Publish = unpublished

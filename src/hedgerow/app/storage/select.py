@@ -114,7 +114,11 @@ def open_storage(home: Home, access: VenueAccess) -> Generator[tuple[VenueConnec
 def _in_folder(home: Home) -> Generator[OpenStorage]:
     store = SqliteStore(home.events, SystemClock())
     try:
-        yield OpenStorage(store=store, mailbox=FolderMailbox(home.requests, SystemClock()))
+        yield OpenStorage(
+            store=store,
+            mailbox=FolderMailbox(home.requests, SystemClock()),
+            previous_outlook=lambda: read_outlook(home.outlook),
+        )
     finally:
         store.release()
 

@@ -310,6 +310,8 @@ def _request_handled(event: ev.RequestHandled) -> Lines:
 
 def _settings_changed(event: ev.SettingsChanged) -> Lines:
     changes = (f"  {each.name}: {each.before} becomes {each.after}" for each in event.changes)
+    if not event.user:
+        return warning("Settings changed since the last run, in force from this start on", *changes)
     return warning(f"Settings changed by {event.user}, in force at the next check", *changes)
 
 

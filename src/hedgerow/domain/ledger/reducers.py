@@ -125,7 +125,7 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
         case ev.RequestHandled():
             return _request_handled(ledger, event)
         case ev.SettingsChanged():
-            return replace(ledger, settings_request=event.request_id)
+            return _settings_changed(ledger, event)
         case ev.DayOpened():
             return _day_opened(ledger, event)
         case (
@@ -138,6 +138,11 @@ def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, 
         ):
             return ledger
     assert_never(event)
+
+
+def _settings_changed(ledger: Ledger, event: ev.SettingsChanged) -> Ledger:
+    settings = {**ledger.settings, **{each.name: each.after for each in event.changes}}
+    return replace(ledger, settings=settings, settings_request=event.request_id or ledger.settings_request)
 
 
 # --- the life of a hedge ---------------------------------------------------------------------------------------------

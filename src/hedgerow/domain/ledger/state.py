@@ -193,6 +193,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """The newest requests of persons that were answered, oldest first: none is carried out twice."""
     settings_request: str = ""
     """Id of the request whose changed settings were logged last: they are not logged twice."""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Settings that were ever logged as changed, by full name, as they were logged last."""
     day: TradingDay | None = None
     """None until a daily loss limit asks for it, and after its halt was lifted: then the count starts again."""
     totals: Totals = Totals()

@@ -507,3 +507,17 @@ def test_the_request_behind_the_newest_settings_is_remembered() -> None:
     change = ev.SettingChange(name="position_management.max_positions", before="1", after="2")
     changed = ev.SettingsChanged(at=START, user="owner", changes=(change,), request_id="r")
     assert LedgerBuilder().record(changed).ledger.settings_request == "r"
+
+
+def test_settings_are_known_as_they_were_logged_last_and_a_start_leaves_the_request_as_it_was() -> None:
+    age, most = "position_management.max_position_age_hours", "position_management.max_positions"
+    asked = ev.SettingsChanged(
+        at=START,
+        user="owner",
+        changes=tuple(ev.SettingChange(name=name, before="1", after="2") for name in (age, most)),
+        request_id="r",
+    )
+    found = replace(asked, user="", changes=(ev.SettingChange(name=most, before="2", after="3"),), request_id="")
+    ledger = LedgerBuilder().record(asked, found).ledger
+    assert ledger.settings == {age: "2", most: "3"}
+    assert ledger.settings_request == "r"
