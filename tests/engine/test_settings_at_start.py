@@ -9,6 +9,7 @@ from hedgerow.config.table import settings_in_words
 from hedgerow.dashboard.narration.wording import narrate
 from hedgerow.domain.events import SettingChange, SettingsChanged, StateImported
 from hedgerow.domain.ledger.reducers import fold
+from hedgerow.domain.money import ZERO
 from hedgerow.engine.notices import Recorded, Started
 from hedgerow.engine.settings_at_start import SettingsFound
 from hedgerow.simulation.faults.crashes import SimulatedCrash
@@ -64,7 +65,7 @@ def test_a_new_log_begins_with_the_settings_that_it_finds_whatever_was_published
     assert started(BotHarness(usdt=0, perp=0), {AGE: "12"}, WORDS) == []
     imported = BotHarness(usdt=0, perp=0)
     state = StateImported(
-        at=imported.clock.now(), cycle_count=1, total_profit_loss=0, total_positions_opened=0, total_positions_closed=0
+        at=imported.clock.now(), cycle_count=1, total_profit_loss=ZERO, positions_opened=0, positions_closed=0
     )
     imported.run(0.1, imported=state, settings_found=SettingsFound(now={**WORDS, AGE: "12"}, before=WORDS))
     assert imported.logged(SettingsChanged) == []

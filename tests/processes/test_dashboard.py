@@ -4,6 +4,7 @@ import asyncio
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,17 @@ from hedgerow.app.commands.dashboard import make_link, serving_dashboard
 from hedgerow.app.commands.demo import DemoPlan, demo_market_data, play_demo
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode, load_settings
-from hedgerow.domain.events import Halted, HaltReason, RequestHandled, SettingChange, SettingsChanged
+from hedgerow.domain.commands import PlaceOrder
+from hedgerow.domain.events import (
+    CommandIssued,
+    Event,
+    Halted,
+    HaltReason,
+    OrderEnded,
+    RequestHandled,
+    SettingChange,
+    SettingsChanged,
+)
 from hedgerow.domain.operator_requests import (
     CloseRequested,
     HaltRequested,
@@ -100,8 +111,8 @@ def serving(folder: Path, *words: object) -> Iterator[tuple["subprocess.Popen[st
         output.close()
 
 
-def events_of(home: Home) -> list[object]:
-    async def read() -> list[object]:
+def events_of(home: Home) -> list[Event]:
+    async def read() -> list[Event]:
         reader = SqliteReader(home.events)
         try:
             return list(await reader.events())
@@ -109,6 +120,17 @@ def events_of(home: Home) -> list[object]:
             await reader.close()
 
     return asyncio.run(read())
+
+
+def order_times(home: Home) -> list[tuple[str, datetime]]:
+    """Return when each order of a log was sent and when it ended."""
+    found: list[tuple[str, datetime]] = []
+    for event in events_of(home):
+        if isinstance(event, CommandIssued) and isinstance(event.command, PlaceOrder):
+            found.append((event.command.order.client_id, event.at))
+        elif isinstance(event, OrderEnded):
+            found.append((event.client_id, event.at))
+    return found
 
 
 def test_a_running_bot_is_shown_and_halted_from_the_dashboard_and_outlived_by_a_companion(tmp_path: Path) -> None:
@@ -252,7 +274,9 @@ def test_ten_readers_leave_the_event_log_of_a_seeded_run_byte_for_byte_the_same(
             seen.append(browser.get("/").text)
             browser.get("/api/view")
 
+    usual = sys.getswitchinterval()
     with serving_dashboard((home,), ServerOptions(port=0), clock) as server:
+        assert sys.getswitchinterval() <= 0.001, "the server's thread lets the bot's go on soon"
         browsers = [Browser(server.port, make_link(home.folder, Role.VIEWER, clock)) for _ in range(READERS)]
         threads = [threading.Thread(target=read, args=(browser,)) for browser in browsers]
         for thread in threads:
@@ -263,5 +287,8 @@ def test_ten_readers_leave_the_event_log_of_a_seeded_run_byte_for_byte_the_same(
             ended.set()
             for thread in threads:
                 thread.join()
+    assert sys.getswitchinterval() == usual
     assert watched == alone
+    assert order_times(home) == order_times(plan.home), "no order is sent or ends a microsecond later"
+    assert len(order_times(home)) > 8
     assert len(seen) >= READERS

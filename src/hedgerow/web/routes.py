@@ -23,12 +23,13 @@ from hedgerow.web.access import Role, fingerprint
 from hedgerow.web.board import Board
 from hedgerow.web.html import Html
 from hedgerow.web.pages import controls
-from hedgerow.web.pages.bot import bot_page, main_tag, panels, question_page
+from hedgerow.web.pages.bot import bot_page, main_tag, question_page
 from hedgerow.web.pages.fleet import fleet_page, fleet_panel, worst_first
 from hedgerow.web.pages.past import RANGES
 from hedgerow.web.pages.settings import FIELD, preview_form
 from hedgerow.web.pages.state import Shown, bar
 from hedgerow.web.protection import SignedIn, signed_in
+from hedgerow.web.rendering import Renderer
 from hedgerow.web.sources import Asked, AskOutcome, BotSource
 from hedgerow.web.stream import PageNow, Streams
 
@@ -54,6 +55,7 @@ class DashboardRoutes:
         """``metrics`` writes what Prometheus scrapes; None = there is no such page."""
         self._board = Board(bots, clock)
         self._streams = Streams(clock)
+        self._renderer = Renderer()
         self._metrics = metrics
         self._clock = clock
         self._notices: dict[str, tuple[str, float]] = {}
@@ -102,7 +104,7 @@ class DashboardRoutes:
         shown = await self._shown(request, slug, notice=self._notice(_who(request)))
         chosen = request.query.get("range", ALL_RANGES)
         beside = await self._board.beside(slug, shown.view, chosen if chosen in RANGES else ALL_RANGES)
-        return _html(bot_page(shown, panels(shown, beside)))
+        return _html(bot_page(shown, self._renderer.panels(shown, beside)))
 
     async def _shown(self, request: web.Request, slug: str, *, notice: str = "") -> Shown:
         session = signed_in(request)
@@ -122,7 +124,7 @@ class DashboardRoutes:
             view = await self._board.view(slug)
             notice = self._notice(fingerprint(session.secret))
             shown = _shown(view, slug, session, chosen, notice=notice, several=self._only is None)
-            found = panels(shown, await self._board.beside(slug, view, ALL_RANGES))
+            found = self._renderer.panels(shown, await self._board.beside(slug, view, ALL_RANGES))
             return PageNow(title=f"{view.report.title} - Hedgerow", main=main_tag(shown), panels=found, bar=bar(shown))
 
         return await self._streams.send(request, page)

@@ -1,6 +1,7 @@
 """``dashboard``: a companion without keys that shows bots from their homes and passes requests on; also for ``run``."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,9 @@ __all__ = [
     "serving_dashboard",
 ]
 
+TURN_SECONDS: Final = 0.0005
+"""How long the server's thread keeps the interpreter while the bot's waits for it: Python's own 5 ms are longer than
+the bot works on an order."""
 LARGEST_LOG: Final = 1_000_000
 """Bytes of the log; then it is kept once as ``.1`` and begun again."""
 
@@ -167,8 +171,19 @@ def serving_dashboard(homes: Sequence[Home], options: ServerOptions, clock: Cloc
     folder = homes[0].folder
     sources = home_sources(homes, clock, DashboardLog(Home(folder=folder).dashboard_log, clock).write)
     server = _server(folder, sources, options, clock)
-    with ServingThread(server.serve):
+    with _short_turns(), ServingThread(server.serve):
         yield server
+
+
+@contextmanager
+def _short_turns() -> Generator[None]:
+    """Let no thread keep the interpreter for longer than a part of an order while another one waits for it."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, TURN_SECONDS))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def serve_dashboard(
