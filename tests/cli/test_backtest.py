@@ -25,7 +25,7 @@ def test_the_figures_of_a_backtest_come_as_json_with_its_decisions(market: Path,
     lines, result = tmp_path / "decisions.jsonl", tmp_path / "result.json"
     done = shell(
         "backtest",
-        *("--data", str(market), *WINDOW, "--cost-bps", "4", "--symbols", "AUSDT,BUSDT"),
+        *("--data", str(market), *WINDOW, "--cost-bps", "4", "--symbols", "AUSDT,BUSDT", "--exchange", "binance"),
         *("--set", "funding_ma_periods=3", "--decisions", str(lines), "--json", str(result)),
     )
     assert done.code == 0, done.err

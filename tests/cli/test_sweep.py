@@ -224,7 +224,7 @@ FOLDS = ("--train", "10", "--test", "6", "--embargo", "1")
 def test_settings_are_judged_where_they_were_not_chosen(market: Path, tmp_path: Path, shell: Shell) -> None:
     result = tmp_path / "walk.json"
     page = tmp_path / "walk.html"
-    options = ("--json", str(result), "--report", str(page))
+    options = ("--symbols", "AUSDT,BUSDT", "--exchange", "binance", "--json", str(result), "--report", str(page))
     done = shell("walkforward", "--data", str(market), *WINDOW, *GRID, *FOLDS, *options)
     assert done.code == 0, done.err
     found, text = document_of(result), page.read_text()
@@ -272,7 +272,7 @@ def test_folds_that_do_not_fit_are_refused(market: Path, options: tuple[str, ...
 
 def test_the_report_of_a_sweep_shows_every_pair_of_settings(market: Path, tmp_path: Path, shell: Shell) -> None:
     page, single = tmp_path / "sweep.html", tmp_path / "single.html"
-    options = ("--data", str(market), *WINDOW)
+    options = ("--data", str(market), *WINDOW, "--symbols", "AUSDT,BUSDT", "--exchange", "binance")
     assert shell("sweep", *options, *GRID, "--report", str(page)).code == 0
     text = page.read_text()
     assert "funding_ma_periods (rows) and max_position_age_hours (columns)" in text

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ import pytest
 
 from hedgerow.app.companion.fleet import hosted_bots
 from hedgerow.app.companion.hosting import companions_beside
+from hedgerow.app.companion.parts import TEST_TEXT
 from hedgerow.app.heartbeat import Beat
 from hedgerow.app.storage.database import BEAT
 from hedgerow.cli import main
@@ -28,6 +30,7 @@ from hedgerow.store.postgres.log import BotRow, PostgresStore
 from hedgerow.store.postgres.mailbox import PostgresMailbox
 from hedgerow.store.postgres.publisher import Publisher
 from support.alert_scenarios import events_of, expected_texts
+from support.command_runner import ended_once_it_answers
 from support.postgres import PostgresServer, new_bot
 from support.telegram_server import ADMIN, GROUP, TOKEN, TelegramServer
 
@@ -162,3 +165,20 @@ def test_one_process_sends_the_alerts_of_an_account_and_a_database_without_bots_
     fleet.home.secrets.unlink()
     assert main(words) == 2
     assert "no target: set HEDGEROW_TELEGRAM_TOKEN" in capsys.readouterr().err
+
+
+def test_the_companions_of_a_database_are_served_and_send_a_test_message(
+    postgres_server: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with TelegramServer() as telegram, socket.create_server(("127.0.0.1", 0)) as free:
+        fleet, port = _Fleet(tmp_path, postgres_server, telegram), free.getsockname()[1]
+        free.close()
+        fleet.append(new_bot("alpha"), ())
+        for words in (["--notify"], []):
+            with ended_once_it_answers(port):
+                given = ["dashboard", *words, "--port", str(port), "--home", str(tmp_path), "--store", fleet.address]
+                assert main(given) == 0
+            said = capsys.readouterr()
+            assert f"http://127.0.0.1:{port}/" in said.out + said.err
+        assert main(["notify", "--test", "--home", str(tmp_path), "--store", fleet.address]) == 0
+    assert telegram.texts == [(GROUP, TEST_TEXT)]

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shlex
-from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -15,18 +13,10 @@ from typer.exceptions import TyperException
 
 from hedgerow.cli.main import COMMANDS, GROUPS, HOMES
 from hedgerow.domain.errors import ConfigError
+from support.documented import FENCE, INLINE, OPTION, PAGES, PLACEHOLDER, ROOT, in_page
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "examples/README.md")]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
-FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
-INLINE = re.compile(r"`([^`\n]+)`")
-CALL = re.compile(r"(?:^|&& |; )(?:\$ )?(?:[A-Z_]+=\S+ )*(?:sudo -u \S+ )?(?:\S*/)?hedgerow (.*)$")
-OPTION = re.compile(r"--[a-z][a-z-]*")
-PLACEHOLDER = re.compile(r"\.\.\.|[A-Z][A-Z_]*|<\w+>|\$\{\w+\}")
-SHELL = re.compile(r"^(?:[|&;]{1,2}|\d?>.*)$")
 MESSAGE = re.compile(r"\bhedgerow ([a-z]+)((?: (?:--[a-z][a-z-]*|[A-Z]+)\b)*)")
 OF_THE_PROGRAM = {"--version", "--help", "--install-completion", "--show-completion"}
 ENDS = "X"
@@ -81,18 +71,6 @@ def _not_taken(found: Any, given: list[str]) -> str:
 
 def _is_flag(found: Any, option: str) -> bool:
     return next((getattr(each, "is_flag", False) for each in found.params if option in each.opts), True)
-
-
-def in_page(text: str) -> Iterator[list[str]]:
-    """Return the words after ``hedgerow`` of each command in code of a page."""
-    blocks = [line for _, body in FENCE.findall(text) for line in body.replace("\\\n", " ").splitlines()]
-    found = [CALL.search(line.strip()) for line in blocks]
-    found += [CALL.match(code) for code in INLINE.findall(FENCE.sub("", text))]
-    for each in found:
-        if each is not None:
-            words = shlex.split(re.sub(r"\[.*?\]", "", each[1]), comments=True)
-            end = next((at for at, word in enumerate(words) if SHELL.match(word)), len(words))
-            yield words[:end]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

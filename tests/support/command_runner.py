@@ -2,9 +2,13 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ from msgspec import Struct
 
 from hedgerow.cli import main
 
-__all__ = ["COMMAND", "EAGER", "CommandResult", "Shell", "process", "write_config"]
+__all__ = ["COMMAND", "EAGER", "CommandResult", "Shell", "ended_once_it_answers", "process", "write_config"]
 
 COMMAND = str(Path(sys.executable).with_name("hedgerow"))
 EAGER: dict[str, Any] = {
@@ -75,3 +79,26 @@ def process(*words: object, home: Path, **more: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen(  # noqa: S603 - our own command
         [str(word) for word in words], text=True, cwd=home, env=environment, **{**options, **more}
     )
+
+
+@contextmanager
+def ended_once_it_answers(port: int) -> Generator[None]:
+    """Send this process SIGTERM, which a server of it takes as its end, once the port answers."""
+    never = threading.Event()
+
+    def watch() -> None:
+        for _ in range(600):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                never.wait(0.1)
+            else:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        watching.join()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hedgerow.app.commands.web.access_file import AccessFile
 from hedgerow.app.commands.web.home_source import HomeSource, slug_of
@@ -22,6 +22,9 @@ from hedgerow.web.access import Role, new_link, new_token
 from hedgerow.web.routes import DashboardRoutes
 from hedgerow.web.server import DashboardServer, ServerOptions, listen
 from hedgerow.web.sources import BotSource
+
+if TYPE_CHECKING:
+    from hedgerow.app.commands.web.fleet_source import FleetSource
 
 __all__ = [
     "DashboardLog",
@@ -123,8 +126,8 @@ def needing_the_driver() -> Generator[None]:
 
 def database_sources(
     address: str, clock: Clock, log: Callable[[str], None], cash_rate: float = CASH_RATE
-) -> tuple[BotSource, ...]:
-    """Return the bots of a database; ``cash_rate`` is what cash is compared at, a fraction a year.
+) -> "tuple[FleetSource, ...]":
+    """Return the bots of a database, to be closed; ``cash_rate`` is what cash is compared at, a fraction a year.
 
     Raises:
         ConfigError: the driver is not installed, the address cannot be read, or no bot has run there.
@@ -205,12 +208,25 @@ def serve_dashboard(
         StoreError: the database cannot be read.
     """
     log = DashboardLog(Home(folder=folders[0]).dashboard_log, clock).write
-    sources = (
-        home_sources(bots_of(folders), clock, log, cash_rate)
-        if database is None
-        else database_sources(database, clock, log, cash_rate)
-    )
-    server = _server(folders[0], sources, options, clock)
+    if database is None:
+        _serve(folders[0], home_sources(bots_of(folders), clock, log, cash_rate), options, clock, started)
+        return
+    sources = database_sources(database, clock, log, cash_rate)
+    try:
+        _serve(folders[0], sources, options, clock, started)
+    finally:
+        for each in sources:
+            each.close()
+
+
+def _serve(
+    folder: Path,
+    sources: Sequence[BotSource],
+    options: ServerOptions,
+    clock: Clock,
+    started: Callable[[DashboardServer], None],
+) -> None:
+    server = _server(folder, sources, options, clock)
 
     async def main() -> None:
         stop = asyncio.Event()
