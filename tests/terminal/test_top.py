@@ -367,7 +367,8 @@ def test_close_dates_the_figures_where_the_books_of_now_are_not_known(hedged: Vi
         await pilot.press("c")
         await pilot.pause()
         text = facts_of(app)
-        assert f"Result after it: {formats.signed_money(hedge.result and hedge.result.net_if_closed)}" in text
+        assert hedge.result is not None
+        assert f"Result after it: {formats.signed_money(hedge.result.net_if_closed)}" in text
         assert "The bot did not read the books for this" in text
         assert f"as of {formats.clock_time(hedge.read_at, hedged.times.now)}." in text
 
