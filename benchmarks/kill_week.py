@@ -35,7 +35,7 @@ from _exchange import (
 )
 from _report import offer_output, tell, workplace
 from _wire import Incident, Wire
-from hedgerow.app.asking import new_request
+from hedgerow.app.companion.asking import new_request
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
 from hedgerow.domain.events import Halted, HedgeAborted, HedgeClosed, HedgeOpened

@@ -26,7 +26,7 @@ import aiohttp
 
 from _processes import COMMAND, PATIENCE_SECONDS, started
 from _report import Budgets
-from hedgerow.app.asking import new_request
+from hedgerow.app.companion.asking import new_request
 from hedgerow.app.companion.request_answers import answer_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode

@@ -11,7 +11,7 @@ from hedgerow.domain.events import SettingChange, SettingsChanged, StateImported
 from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.money import ZERO
 from hedgerow.engine.notices import Recorded, Started
-from hedgerow.engine.settings_at_start import SettingsFound
+from hedgerow.engine.startup import SettingsFound
 from hedgerow.simulation.faults.crashes import SimulatedCrash
 from hedgerow.store.codec import encode_event, events_sha256
 from hedgerow.store.mailbox import FolderMailbox

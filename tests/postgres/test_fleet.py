@@ -7,7 +7,7 @@ from socket import gethostname
 
 import msgspec
 
-from hedgerow.app.asking import new_request
+from hedgerow.app.companion.asking import new_request
 from hedgerow.app.fleet import FleetReader
 from hedgerow.app.heartbeat import Beat
 from hedgerow.app.storage.database import BEAT, connection_to

@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 
-from hedgerow.app.asking import new_request
+from hedgerow.app.companion.asking import new_request
 from hedgerow.app.venues.paper import PaperExchange, PaperTerms
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home

@@ -30,7 +30,7 @@ from hedgerow.emulator.latency import LatencyModel
 from hedgerow.engine.in_force import SettingsKeeper
 from hedgerow.engine.notices import Notice, Observer, Warned
 from hedgerow.engine.runner import RunOptions
-from hedgerow.engine.settings_at_start import SettingsFound
+from hedgerow.engine.startup import SettingsFound
 from hedgerow.ports import Mailbox, NotificationSource, Store
 from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.parameters import StrategyParameters

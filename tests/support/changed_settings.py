@@ -11,7 +11,7 @@ from hedgerow.config.table import settings_in_words
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest, SettingsRequested
 from hedgerow.engine.in_force import NewSettings
 from hedgerow.engine.notices import SettingsInForce
-from hedgerow.engine.settings_at_start import SettingsFound
+from hedgerow.engine.startup import SettingsFound
 from hedgerow.ports import Mailbox, Store
 from hedgerow.simulation.faults.crashes import CrashingStore, CrashPoint
 from hedgerow.strategy.policy import Policy

@@ -23,8 +23,7 @@ from hedgerow.engine.operator import Service
 from hedgerow.engine.questions import Questions
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.engine.runner import Runner, RunOptions, StopSignal
-from hedgerow.engine.settings_at_start import SettingsAtStart, SettingsFound
-from hedgerow.engine.startup import StartContext, Startup
+from hedgerow.engine.startup import SettingsAtStart, SettingsFound, StartContext, Startup
 from hedgerow.ports import Clock, Mailbox, NotificationSource, StateKeeper, Store, Venue
 from hedgerow.strategy.policy import Policy
 

@@ -31,7 +31,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.notices import Observer, Warned
 from hedgerow.engine.runner import RunOptions
-from hedgerow.engine.settings_at_start import SettingsFound
+from hedgerow.engine.startup import SettingsFound
 from hedgerow.ports import Clock, Mailbox
 from hedgerow.store import guide_state
 from hedgerow.strategy.parameters import StrategyParameters

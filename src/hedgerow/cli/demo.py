@@ -34,8 +34,8 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Home
 from hedgerow.config.home import HomeMode
 from hedgerow.dashboard.console import LogObserver, close_logging, configure_logging
+from hedgerow.dashboard.narration.quiet_filter import Digest
 from hedgerow.dashboard.progress import ProgressObserver
-from hedgerow.dashboard.quiet_filter import Digest
 from hedgerow.dashboard.report.page import html_page
 from hedgerow.dashboard.report.report import RunReport, as_json, closing_lines, headlines, hedge_cells, report_lines
 from hedgerow.engine.notices import Observer

@@ -1,5 +1,6 @@
 """Start: load the log, resume what was in flight, reconcile, adopt what is found."""
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from msgspec import Struct
@@ -15,13 +16,50 @@ from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import EquityRead, ReadFailed, Reconciled, ReconcileStarted, Started
 from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.engine.reconciliation import Reconciler
-from hedgerow.engine.settings_at_start import SettingsAtStart
 from hedgerow.ports import Clock
 from hedgerow.strategy.decisions.verdicts import Consistent, Nothing, Verdict
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.settings_changes import changes_since
 
-__all__ = ["StartContext", "Startup"]
+__all__ = ["SettingsAtStart", "SettingsFound", "StartContext", "Startup"]
+
+
+class SettingsFound(Struct, frozen=True, kw_only=True):
+    """Settings by full name, spelled as in the file."""
+
+    now: Mapping[str, str]
+    """Those that the bot starts with."""
+    before: Mapping[str, str]
+    """Those that the run before had published; empty = not known."""
+
+
+class SettingsAtStart:
+    """What a person changed in the file while no bot ran is an event too."""
+
+    def __init__(
+        self, *, clock: Clock, journal: Journal, found: SettingsFound, asked: Callable[[], frozenset[str]]
+    ) -> None:
+        """``asked`` returns the settings that are logged with a request which an earlier process did not answer."""
+        self._clock = clock
+        self._journal = journal
+        self._found = found
+        self._asked = asked
+
+    async def log(self) -> None:
+        """Log the difference once: what is logged counts as known from then on. Nothing where the log is new.
+
+        Raises:
+            StoreError: the log cannot be written.
+        """
+        ledger = self._journal.ledger
+        if ledger.events == 0:
+            return
+        found = changes_since(self._found.before, ledger.settings, self._found.now)
+        asked = self._asked() if found else frozenset[str]()
+        changes = tuple(each for each in found if each.name not in asked)
+        if changes:
+            await self._journal.record(ev.SettingsChanged(at=self._clock.now(), user="", changes=changes))
 
 
 class StartContext(Struct, frozen=True, kw_only=True):

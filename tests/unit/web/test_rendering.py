@@ -63,12 +63,12 @@ def test_what_differs_is_rendered_anew(rendered: list[Shown]) -> None:
     assert len(rendered) == len(others) + 1
 
 
-def test_what_a_session_is_told_of_its_own_request_reaches_no_other_one(rendered: list[Shown]) -> None:
-    renderer, told = Renderer(), replace(shown(1), notice="Closed AAAUSDT: net $1.00.")
-    assert renderer.panels(told, BESIDE) == panels(told, BESIDE)
+def test_what_a_session_is_answered_about_its_own_request_reaches_no_other_one(rendered: list[Shown]) -> None:
+    renderer, answered = Renderer(), replace(shown(1), notice="Closed AAAUSDT: net $1.00.")
+    assert renderer.panels(answered, BESIDE) == panels(answered, BESIDE)
     assert renderer.panels(shown(2), BESIDE) == panels(shown(2), BESIDE)
-    assert renderer.panels(told, BESIDE) == panels(told, BESIDE)
-    assert [page.notice for page in rendered] == [told.notice, "", told.notice]
+    assert renderer.panels(answered, BESIDE) == panels(answered, BESIDE)
+    assert [page.notice for page in rendered] == [answered.notice, "", answered.notice]
 
 
 def test_the_pages_that_are_kept_do_not_grow_without_end() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from hedgerow.app.asking import new_request, user_name
+from hedgerow.app.companion.asking import new_request, user_name
 from hedgerow.app.companion.request_answers import GOES_ON, answer_of
 from hedgerow.app.session import Session, open_session, read_settings
 from hedgerow.app.signals import on_stop_signals, stop_between_trades

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
 from typing import Final, TypeVar
 
-from hedgerow.app.asking import Asker, closing_price
+from hedgerow.app.companion.asking import Asker, closing_price
 from hedgerow.app.companion.hosting import HostedCompanion
 from hedgerow.app.companion.parts import CompanionParts, WatchedBot, companion_for, settings_of
 from hedgerow.app.companion.request_answers import answer_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from hedgerow.app.asking import Asker, closing_price
 from hedgerow.app.bot_view import look_at_bot
+from hedgerow.app.companion.asking import Asker, closing_price
 from hedgerow.app.companion.request_answers import answer_of
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings

@@ -5,8 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from hedgerow.app.asking import Asker, closing_price, new_request, user_name, waited_for
 from hedgerow.app.bot_view import look_at_bot
+from hedgerow.app.companion.asking import Asker, closing_price, new_request, user_name, waited_for
 from hedgerow.app.home_past import HomePast
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import request_box

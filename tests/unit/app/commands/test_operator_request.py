@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.app.asking import new_request, user_name
 from hedgerow.app.commands.operator_request import ask_the_bot
+from hedgerow.app.companion.asking import new_request, user_name
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import MailboxError
 from hedgerow.domain.operator_requests import Answer, CloseRequested, HaltRequested, OperatorRequest, RequestOrigin

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from hedgerow.app.asking import Box, new_request, waited_for
+from hedgerow.app.companion.asking import Box, new_request, waited_for
 from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.view import View
 from hedgerow.domain.errors import MailboxError

@@ -7,9 +7,9 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Final
 
-from hedgerow.app.asking import Asker, closing_price, closing_prices
 from hedgerow.app.commands.web.asking import curve_of, first_shown, left_and_awaited
 from hedgerow.app.commands.web.settings_file import answered_preview, shown_settings, wanted_settings
+from hedgerow.app.companion.asking import Asker, closing_price, closing_prices
 from hedgerow.app.fleet import FleetReader
 from hedgerow.app.home_past import CASH_RATE, SeriesPast
 from hedgerow.app.storage.parts import RequestBox

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
-from hedgerow.app.asking import Asker, closing_price, closing_prices
 from hedgerow.app.bot_view import look_at_bot
 from hedgerow.app.commands.web.asking import curve_of, first_shown, left_and_awaited
 from hedgerow.app.commands.web.settings_file import (
@@ -19,6 +18,7 @@ from hedgerow.app.commands.web.settings_file import (
     warnings_of,
     write_settings,
 )
+from hedgerow.app.companion.asking import Asker, closing_price, closing_prices
 from hedgerow.app.home_past import CASH_RATE, HomePast
 from hedgerow.app.identity import identity_of
 from hedgerow.app.storage.log_tail import newest_lines

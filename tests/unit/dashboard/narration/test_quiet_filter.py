@@ -3,8 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from hedgerow.dashboard.narration.quiet_filter import Digest
 from hedgerow.dashboard.narration.wording import narrate
-from hedgerow.dashboard.quiet_filter import Digest
 from hedgerow.engine import notices as mo
 from hedgerow.strategy.observation import Hold, HoldReason
 from support.golden_cases import AT
