@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
@@ -99,6 +100,44 @@ def test_what_changes_in_the_bot_changes_on_the_page_without_a_reload(hedged: Br
     expect(page.locator("#legs")).to_be_visible(timeout=FIVE_SECONDS)
     assert page.evaluate("window.untouched") is True
     assert hedged.complaints == []
+
+
+@pytest.mark.parametrize("state", [BotState.BLIND, BotState.DOWN])
+def test_old_figures_are_grey_in_dashed_frames_and_nothing_is_green(hedged: BrowserHarness, state: BotState) -> None:
+    frames = """() => [...document.querySelectorAll("main > section:not(.state)")].map(each => {
+        const style = getComputedStyle(each);
+        return `${style.borderTopStyle} ${style.filter}`;
+    })"""
+    green = """() => {
+        const probe = document.body.appendChild(document.createElement("i"));
+        probe.className = "gain";
+        const gain = getComputedStyle(probe).color;
+        probe.remove();
+        const colours = each => [each.color, each.backgroundColor, each.borderLeftColor];
+        const outside = document.querySelectorAll("header *, main > .state, main > .state *, body > .bar *");
+        return [...outside].filter(each => colours(getComputedStyle(each)).includes(gain)).map(each => each.outerHTML);
+    }"""
+    page = hedged.open("/")
+    assert "grayscale" not in " ".join(page.evaluate(frames))
+    assert page.evaluate(green) != [], "what is current may be green"
+    hedged.bots["ridge-1"].view = view_in(state)
+    expect(page.locator("main.asof")).to_be_visible(timeout=FIVE_SECONDS)
+    found = page.evaluate(frames)
+    assert len(found) > 8
+    assert set(found) == {"dashed grayscale(1)"}
+    assert page.evaluate(green) == []
+    expect(page.locator("main")).to_contain_text("as of")
+
+
+def test_on_a_phone_the_bar_says_the_state_once_its_strip_is_scrolled_away(hedged: BrowserHarness) -> None:
+    page = hedged.open("/", viewport=PHONE)
+    pill = page.locator(".mini")
+    expect(pill).to_be_hidden()
+    page.mouse.wheel(0, 900)
+    expect(pill).to_be_visible()
+    expect(pill).to_have_text(hedged.bots["ridge-1"].view.report.title)
+    page.mouse.wheel(0, -2_000)
+    expect(pill).to_be_hidden()
 
 
 def test_a_page_recovers_from_a_reload_and_from_a_restart_of_the_server_within_five_seconds(browser: Browser) -> None:
