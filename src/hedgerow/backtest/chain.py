@@ -6,10 +6,11 @@ and what was found out about openings. The result is that of ``kernel`` to the l
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import chain as joined
 from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -73,6 +74,8 @@ MOST_TRADES: Final = 1 << 20
 MOST_BYTES: Final = 1 << 26
 """Of the tables of signals, and of those of what follows from a signal and its limits."""
 FILTERS, MOST_SLOTS = 2, 64
+DIGEST: Final = 16
+"""Bytes."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -99,6 +102,8 @@ class Chain:
         self._alike: set[tuple[object, ...]] = set()
         """Kinds of sets whose exits are remembered together."""
         self._rests: dict[int, int] = {}
+        self._kinds: dict[tuple[object, ...], tuple[int, ...]] = {}
+        """Whole numbers of sets, until slots are released."""
         self._memory = _empty_memory(len(market.row_ms), openings, walks, classes)
         self._average = True
         self._one = empty_signals(1, symbols)
@@ -116,7 +121,7 @@ class Chain:
 
     def outcomes(self, sets: Sequence[Rules]) -> Iterator[Outcome]:
         """Play sets and yield what they did, in their order; those that share a signal are best side by side."""
-        for average, alike in groupby(sets, key=lambda rules: rules.average):
+        for average, alike in groupby(sets, key=_average):
             group = list(alike)
             if average is not self._average:  # what is remembered names blocks, and those are others then
                 self._forget()
@@ -126,16 +131,15 @@ class Chain:
 
     def _group(self, sets: Sequence[Rules]) -> Iterator[Outcome]:
         """Play sets of one kind of signal, as many at once as there are slots for."""
-        keys = [_class_key(rules) for rules in sets]
-        self._alike = {key for key, count in Counter(keys).items() if count >= ALIKE}
+        self._alike = {key for key, count in Counter(map(_class_key, sets)).items() if count >= ALIKE}
         waiting: list[Rules] = []
         whole: list[tuple[int, ...]] = []
-        for rules, key in zip(sets, keys, strict=True):
-            placed = self._placed(rules, key)
+        for rules in sets:
+            placed = self._placed(rules)
             if placed is None:
                 yield from self._together(waiting, whole)
                 waiting, whole = [], []
-                placed = self._placed(rules, key)
+                placed = self._placed(rules)
             assert placed is not None  # noqa: S101 - all slots are free again
             waiting.append(rules)
             whole.append(placed)
@@ -146,18 +150,25 @@ class Chain:
             self._tables[rules.average] = _SharedTables(self._market, average=rules.average)
         return self._tables[rules.average]
 
-    def _placed(self, rules: Rules, key: tuple[object, ...]) -> tuple[int, ...] | None:
+    def _placed(self, rules: Rules) -> tuple[int, ...] | None:
         """Return the whole numbers of a set; None while there is no slot for it."""
         if self._one_by_one:
             return ()
-        own = self._walks.of(key[:WALK_PARTS], self._forget_walk)
+        kind = _kind_key(rules)
+        own = self._kinds.get(kind) or self._kind(rules, kind)
         shared = self._shared_tables(rules).placed(rules)
-        if own is None or shared is None:
+        return None if own is None or shared is None else own[:KIND_PARTS] + shared + own[KIND_PARTS:]
+
+    def _kind(self, rules: Rules, kind: tuple[object, ...]) -> tuple[int, ...] | None:
+        """Return the whole numbers of all sets of a kind before those of their tables, and those after them."""
+        key, cycle = _class_key(rules), self._market.cycle_ms
+        walk = self._walks.of(key[:WALK_PARTS], self._forget_walk)
+        if walk is None:
             return None
-        cycle = self._market.cycle_ms
         (age, age_steps), (rest, rest_steps) = _reached(rules.max_age, cycle), _reached(rules.min_age, cycle)
         delays = age, age_steps, rest, rest_steps, self._rests.setdefault(rest, len(self._rests) + 1)
-        return own, self._class_of(key), *shared, *delays, int(rules.roll), int(rules.halts)
+        found = self._kinds[kind] = walk, self._class_of(key), *delays, int(rules.roll), int(rules.halts)
+        return found
 
     def _class_of(self, key: tuple[object, ...]) -> int:
         """Return where the exits of a set are remembered together with those of others; -1 = nowhere."""
@@ -165,6 +176,7 @@ class Chain:
         return -1 if place is None else place
 
     def _together(self, sets: Sequence[Rules], whole: Sequence[tuple[int, ...]]) -> Iterator[Outcome]:
+        self._kinds.clear()
         self._walks.release()
         self._classes.release()
         for tables in self._tables.values():
@@ -193,7 +205,7 @@ class Chain:
                 self._forget()
                 had_room = self._chained(sets[0], described, first, end, out)
             if had_room:
-                yield from (self._outcome(out, place) for place in range(first, end))
+                yield from self._outcomes(out, first, end)
             elif end - first > 1:
                 waiting += [((first + end) // 2, end), (first, (first + end) // 2)]
             else:
@@ -209,13 +221,12 @@ class Chain:
         )
         return had_room
 
-    def _outcome(self, out: Outcomes, place: int) -> Outcome:
-        return Outcome(
-            net=float(out.net[place]),
-            trades=int(out.state[place, COUNT]),
-            digest=out.digest[place].tobytes(),
-            played=lambda: self._expanded(out, place),
-        )
+    def _outcomes(self, out: Outcomes, first: int, end: int) -> Iterator[Outcome]:
+        digests = out.digest[first:end].tobytes()
+        nets, counts = out.net[first:end].tolist(), out.state[first:end, COUNT].tolist()
+        for place, (net, trades) in enumerate(zip(nets, counts, strict=True)):
+            digest = digests[DIGEST * place : DIGEST * (place + 1)]
+            yield Outcome(net=net, trades=trades, digest=digest, played=partial(self._expanded, out, first + place))
 
     def _expanded(self, out: Outcomes, place: int) -> Played:
         lines = gathered(out, place, np.empty((int(out.state[place, COUNT]), TRADE_FIELDS), dtype=np.int32))
@@ -404,32 +415,33 @@ def _filter_key(rules: Rules) -> tuple[object, ...]:
     return rules.min_volume, rules.max_spread, rules.max_discount, rules.max_premium
 
 
-def _limit_key(rules: Rules) -> tuple[object, ...]:
-    return (*_signal_key(rules), *_filter_key(rules), rules.min_apr, rules.gain, rules.exit_apr)
+def _fields(*names: str) -> Callable[[Rules], tuple[object, ...]]:
+    """Return what takes these fields out of a parameter set; ``itemgetter`` is the fastest that does."""
+    return itemgetter(*map(Rules._fields.index, names))
 
 
-def _class_key(rules: Rules) -> tuple[object, ...]:
-    """Return all that an exit depends on which the signal does not bring about."""
-    return rules.multiplier, rules.loss, rules.short_alone, rules.max_age, rules.max_exit_cost, rules.roll
-
-
+_average = itemgetter(Rules._fields.index("average"))
+_limits_of = _fields(
+    *("average", "periods", "min_volume", "max_spread", "max_discount", "max_premium"),
+    *("min_apr", "gain", "exit_apr"),
+)
+_class_key = _fields("multiplier", "loss", "short_alone", "max_age", "max_exit_cost", "roll")
+"""All that an exit depends on which the signal does not bring about."""
 WALK_PARTS: Final = 3
 """Of ``_class_key``: what it depends on when funding covers the fees so often, or a stop is hit."""
+_kind_key = _fields("multiplier", "loss", "short_alone", "max_age", "max_exit_cost", "roll", "min_age", "halts")
+KIND_PARTS: Final = 2
+"""Of the whole numbers of a kind: those before the ones of its tables."""
+_numbers_of = _fields(
+    *("multiplier", "max_age", "min_age", "max_exit_cost", "loss", "short_alone", "support"),
+    *("min_apr", "exit_apr", "gain"),
+)
 
 
-def _numbers_of(rules: Rules) -> tuple[float, ...]:
-    return (
-        rules.multiplier,
-        rules.max_age,
-        rules.min_age,
-        rules.max_exit_cost,
-        rules.loss,
-        float(rules.short_alone),
-        rules.support,
-        rules.min_apr,
-        rules.exit_apr,
-        rules.gain,
-    )
+def _limit_key(rules: Rules) -> tuple[object, ...]:
+    """Return all that a signal, its limits, and what follows from them depend on."""
+    key = _limits_of(rules)
+    return key if rules.average else (False, 0, *key[2:])
 
 
 @lru_cache(maxsize=1024)
