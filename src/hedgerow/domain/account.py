@@ -76,6 +76,8 @@ class MarginTier(Struct, frozen=True, kw_only=True):
 
 def tier_of(tiers: Sequence[MarginTier], notional: Decimal) -> MarginTier:
     """Return the tier of a notional; ``tiers`` are at least one, smallest first, the first one from zero on."""
+    if len(tiers) == 1:
+        return tiers[0]
     return next(tier for tier in reversed(tiers) if tier.floor <= notional)
 
 
@@ -144,7 +146,7 @@ class AccountView(Struct, frozen=True, kw_only=True):
     def short(self, symbol: str) -> Decimal:
         """Return the short's size in base units, positive; zero when flat or long."""
         position = self.positions.get(symbol)
-        return max(ZERO, -position.quantity) if position else ZERO
+        return -position.quantity if position is not None and position.quantity < 0 else ZERO
 
     def position_quantity(self, symbol: str) -> Decimal:
         """Return the signed perpetual quantity; zero when flat."""

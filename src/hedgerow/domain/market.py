@@ -41,9 +41,10 @@ class Quote(Struct, frozen=True, kw_only=True):
     @property
     def mid(self) -> Decimal | None:
         """Middle of bid and ask; None unless the book is two-sided."""
-        if self.bid is None or self.ask is None or not self.two_sided:
+        bid, ask = self.bid, self.ask
+        if bid is None or ask is None or not ZERO < bid <= ask:
             return None
-        return (self.bid + self.ask) / 2
+        return (bid + ask) / 2
 
     @property
     def spread_bps(self) -> Decimal | None:
@@ -58,8 +59,9 @@ class Quote(Struct, frozen=True, kw_only=True):
 
         None for an empty side, a price that is not positive, and a crossed book.
         """
-        price = self.ask if side is Side.BUY else self.bid
-        return None if price is None or price <= 0 or self.crossed else price
+        bid, ask = self.bid, self.ask
+        price, other = (ask, bid) if side is Side.BUY else (bid, ask)
+        return None if price is None or price <= 0 or (other is not None and self.crossed) else price
 
 
 class Level(Struct, frozen=True, array_like=True):

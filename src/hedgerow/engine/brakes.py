@@ -80,10 +80,12 @@ class Brakes:
         keep their pair from being opened. A person who closes it halts openings by that.
         """
         hedges, halt = self._journal.ledger.open_hedges, self._journal.ledger.halt
-        halted = halt is not None and halt.reason is ev.HaltReason.LEGS_DIFFER
-        one = frozenset(each.hedge_id for each in hedges if halted and is_one_price(each.symbol, market))
+        if halt is None or halt.reason is not ev.HaltReason.LEGS_DIFFER:
+            self._together = frozenset()
+            return None
+        one = frozenset(each.hedge_id for each in hedges if is_one_price(each.symbol, market))
         before, self._together = self._together, one
-        if halted and not hedges:
+        if not hedges:
             return "the position whose legs differed is gone"
-        together = halted and all(hedge.hedge_id in before & one for hedge in hedges)
+        together = all(hedge.hedge_id in before & one for hedge in hedges)
         return "the two legs follow one price again" if together else None

@@ -63,7 +63,7 @@ class ExternalTrades:
         """Book what the venue took of a short while it was being closed: that part was not there to be bought back."""
         since = self._clock.now() - PATIENCE
         for closed in self._journal.ledger.closed:
-            if closed.hedge.short <= 0 or closed.closed_at <= since:
+            if closed.closed_at <= since or closed.hedge.short <= 0:
                 continue
             known = await self.unknown(closed.hedge, Market.PERP, Side.BUY) or []
             fills = tuple(newest([fill for fill in known if fill.at <= closed.closed_at], closed.hedge.short))

@@ -107,9 +107,10 @@ class Guard:
     def begin(self) -> None:
         """Watch on after a cycle: what it left unsettled is looked at again soon."""
         ledger = self._journal.ledger
+        hedges = ledger.open_hedges
         if self._source is not None:
-            self._source.follow(*(hedge.symbol for hedge in ledger.open_hedges))
-        if not ledger.open_hedges:
+            self._source.follow(*(hedge.symbol for hedge in hedges))
+        if not hedges:
             self._pending, self._look_at, self._poll_at, self._blind, self._account = None, inf, inf, 0, None
             self._unseen_due, self._lagging_until = inf, 0.0
             self._raised.clear()
@@ -127,6 +128,8 @@ class Guard:
 
     def _watch_for_lag(self, ledger: Ledger) -> None:
         """Look again while notifications about a leg are newer than what the log has of it."""
+        if not self._lagging_until:
+            return
         if _legs(ledger) != self._legs:
             self._lagging_until = 0.0
         if self._clock.monotonic() < self._lagging_until:

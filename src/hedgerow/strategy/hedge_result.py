@@ -91,7 +91,8 @@ class HedgeResult(Struct, frozen=True, kw_only=True):
     @property
     def net_so_far(self) -> Decimal | None:
         """Funding + basis - fees paid: the unrealised PnL of a held hedge, the net profit of an ended one."""
-        return None if self.basis is None else self.funding + self.basis - self.fees_paid
+        basis = self.basis
+        return None if basis is None else self.funding + basis - self.fees_paid
 
     @property
     def exit_cost(self) -> Decimal | None:
@@ -101,9 +102,8 @@ class HedgeResult(Struct, frozen=True, kw_only=True):
     @property
     def net_if_closed(self) -> Decimal | None:
         """Net so far - expected fees and spread of closing now."""
-        if self.net_so_far is None or self.exit_cost is None:
-            return None
-        return self.net_so_far - self.exit_cost
+        net, cost = self.net_so_far, self.exit_cost
+        return None if net is None or cost is None else net - cost
 
     @property
     def net_on_notional(self) -> float | None:

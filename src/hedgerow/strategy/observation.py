@@ -61,6 +61,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> tuple[str, ...]:
         """Everything that could not be seen, named."""
+        if self.complete:
+            return ()
         gone = [name for name, part in (("market", self.market), ("account", self.account)) if part is None]
         named = {text.partition(":")[0] for text in self.unread}
         return (*self.unread, *(name for name in gone if name not in named))
@@ -75,9 +77,12 @@ class Observation(Struct, frozen=True, kw_only=True):
 
         An unreadable market, and one that does not list the pair, leave it as the ledger has it.
         """
-        again = next((pair for pair in self.relisted if pair.symbol == hedge.symbol), None)
-        pair = again or (self.market.pair(hedge.symbol) if self.market else None)
-        return hedge if pair is None or pair.base != hedge.pair.base else replace(hedge, pair=pair)
+        symbol = hedge.symbol
+        again = next((pair for pair in self.relisted if pair.symbol == symbol), None) if self.relisted else None
+        pair = again or (self.market.pair(symbol) if self.market else None)
+        if pair is None or pair is hedge.pair or pair.base != hedge.pair.base:
+            return hedge
+        return replace(hedge, pair=pair)
 
 
 class RefusalKind(StrEnum):

@@ -1,7 +1,8 @@
 """The books per wallet and asset: change of the venue's balance = own rows + classified venue rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import cached_property
 
 from msgspec import Struct, field
 
@@ -46,7 +47,7 @@ class BookLine(Struct, frozen=True, kw_only=True):
         )
 
 
-class Books(Struct, frozen=True, kw_only=True):
+class Books(Struct, frozen=True, kw_only=True, dict=True):
     """Lines keyed by ``wallet:asset``, e.g. ``spot:USDT``."""
 
     lines: Mapping[str, BookLine] = field(default_factory=dict[str, BookLine])
@@ -56,14 +57,26 @@ class Books(Struct, frozen=True, kw_only=True):
         """Whether opening balances were booked."""
         return bool(self.lines)
 
+    @cached_property
+    def balances(self) -> Mapping[str, Mapping[str, Decimal]]:
+        """What the lines hold that hold anything, by wallet and asset.
+
+        Summed once: books never change, and most checks compare those that the check before them did.
+        """
+        found: dict[str, dict[str, Decimal]] = {wallet: {} for wallet in Wallet}
+        for key, line in self.lines.items():
+            wallet, _, asset = key.partition(":")
+            if balance := line.balance:
+                found.setdefault(wallet, {})[asset] = balance
+        return found
+
     def line(self, wallet: Wallet, asset: str) -> BookLine:
         """Return one line, empty where nothing was booked."""
         return self.lines.get(_key(wallet, asset), BookLine())
 
     def held(self, wallet: Wallet) -> dict[str, Decimal]:
         """Return what a wallet holds by the books, by asset; what is empty or below zero is left out."""
-        parts = ((key.partition(":"), line.balance) for key, line in self.lines.items())
-        return {asset: balance for (name, _, asset), balance in parts if name == wallet and balance > 0}
+        return {asset: balance for asset, balance in self.balances[wallet].items() if balance > 0}
 
     def with_fill(self, fill: Fill, *, base: str) -> "Books":
         """Book one trade: money and coins, or realised PnL, and the fee in whatever asset it was taken."""
@@ -109,9 +122,10 @@ def books_difference(books: Books, account: AccountView) -> dict[str, Decimal]:
 
     Coins the books never met count with a booked balance of zero.
     """
-    actual, booked = held_of(account), _booked(books)
-    if actual == booked:
+    if _agrees(books, account):
         return {}
+    actual = held_of(account)
+    booked = {_key(wallet, asset): amount for wallet in Wallet for asset, amount in books.balances[wallet].items()}
     keys = sorted({*actual, *booked})
     differences = {key: actual.get(key, ZERO) - booked.get(key, ZERO) for key in keys}
     return {key: value for key, value in differences.items() if value}
@@ -125,9 +139,24 @@ def held_of(account: AccountView) -> dict[str, Decimal]:
     return held
 
 
-def _booked(books: Books) -> dict[str, Decimal]:
-    """Return the lines that hold anything."""
-    return {key: balance for key, line in books.lines.items() if (balance := line.balance)}
+def _agrees(books: Books, account: AccountView) -> bool:
+    """Return whether no line differs; what most comparisons find."""
+    booked = books.balances
+    perp = {**account.perp_assets, QUOTE_ASSET: account.perp.balance}
+    spot = ((asset, balance.free + balance.locked) for asset, balance in account.spot.items())
+    return _is_all_of(booked[Wallet.PERP], perp.items()) and _is_all_of(booked[Wallet.SPOT], spot)
+
+
+def _is_all_of(booked: Mapping[str, Decimal], held: Iterable[tuple[str, Decimal]]) -> bool:
+    """Return whether a wallet holds what is booked, and nothing else; an asset of which it has nothing is none."""
+    found = 0
+    for asset, amount in held:
+        if not amount:
+            continue
+        if booked.get(asset) != amount:
+            return False
+        found += 1
+    return found == len(booked)
 
 
 def _key(wallet: Wallet, asset: str) -> str:

@@ -281,8 +281,9 @@ class Ledger(Struct, frozen=True, kw_only=True):
         """The open hedges, those being closed too, oldest first."""
         if not self.hedges:
             return ()
-        opening = self.opening
-        hedges = [hedge for hedge in self.hedges.values() if hedge is not opening]
+        hedges, opening = list(self.hedges.values()), self.opening
+        if opening is not None:
+            hedges = [hedge for hedge in hedges if hedge is not opening]
         if len(hedges) > 1:
             hedges.sort(key=lambda hedge: (hedge.opened_at, hedge.hedge_id))
         return tuple(hedges)

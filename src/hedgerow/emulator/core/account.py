@@ -124,12 +124,13 @@ class Account:
 
     def view(self) -> AccountView:
         """Return both wallets and every open position."""
-        standing = self.perp.standing(self.mark)
+        marks = {symbol: self.mark(symbol) for symbol in self.perp.holdings}
+        standing = self.perp.standing(marks.__getitem__)
         return AccountView(
             at=self.now,
             spot=self.spot.balances,
             perp=self.perp.wallet(standing, self.desk.order_margin),
-            positions={s: self.perp.position(s, self.mark(s), standing) for s in self.perp.holdings},
+            positions={symbol: self.perp.position(symbol, mark, standing) for symbol, mark in marks.items()},
             perp_assets=dict(self.perp.assets),
             one_way=self.one_way,
             single_asset=self.single_asset,

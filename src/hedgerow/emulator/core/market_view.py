@@ -15,7 +15,7 @@ __all__ = ["WorldView"]
 class WorldView:
     """A ``MarketView`` over a snapshot of the marketplace; ``books_at`` is older than ``at`` when books are stale."""
 
-    __slots__ = ("_at", "_books_at", "_marketplace", "_marks", "_quotes", "_rates")
+    __slots__ = ("_at", "_books_at", "_marketplace", "_marks", "_perp_quotes", "_predicted", "_rates", "_spot_quotes")
 
     def __init__(
         self, marketplace: Marketplace, at: datetime, rates: RateBoard, *, books_at: datetime | None = None
@@ -24,9 +24,11 @@ class WorldView:
         self._at = at
         self._rates = rates
         self._books_at = at if books_at is None else books_at
-        self._quotes: dict[tuple[Market, str], Quote | None] = {}
+        self._spot_quotes: dict[str, Quote | None] = {}
         """Those asked for before: a decision asks for the same ones again and again."""
+        self._perp_quotes: dict[str, Quote | None] = {}
         self._marks: dict[str, MarkPrice | None] = {}
+        self._predicted: dict[str, FundingRate | None] = {}
 
     @property
     def at(self) -> datetime:
@@ -49,10 +51,10 @@ class WorldView:
 
     def quote(self, market: Market, symbol: str) -> Quote | None:
         """Return best bid and ask, or None where the tape has no price."""
-        key = (market, symbol)
-        if key not in self._quotes:
-            self._quotes[key] = self._marketplace.quote(market, symbol, self._books_at)
-        return self._quotes[key]
+        known = self._spot_quotes if market is Market.SPOT else self._perp_quotes
+        if symbol not in known:
+            known[symbol] = self._marketplace.quote(market, symbol, self._books_at)
+        return known[symbol]
 
     def mark(self, symbol: str) -> MarkPrice | None:
         """Return the mark price, or None where the tape has none."""
@@ -62,7 +64,9 @@ class WorldView:
 
     def predicted(self, symbol: str) -> FundingRate | None:
         """Return the running estimate for the next settlement, or None where it cannot be known."""
-        return self._marketplace.predicted(symbol, self._at)
+        if symbol not in self._predicted:
+            self._predicted[symbol] = self._marketplace.predicted(symbol, self._at)
+        return self._predicted[symbol]
 
     def volume(self, symbol: str) -> Decimal | None:
         """Return the perpetual's 24 h quote volume, or None for an unknown symbol."""

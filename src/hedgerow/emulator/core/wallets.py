@@ -124,6 +124,8 @@ class PerpAccount:
         """By symbol, those that differ from the venue's common one."""
         self._maintenance_rate = maintenance_rate
         self._maintenance_tiers = maintenance_tiers
+        self._common_tiers = maintenance_tiers or (MarginTier(floor=ZERO, rate=maintenance_rate),)
+        """Those of every symbol without a bracket of its own."""
         self._default_leverage = default_leverage
 
     def quantity(self, symbol: str) -> Decimal:
@@ -146,7 +148,9 @@ class PerpAccount:
 
     def tiers(self, symbol: str) -> tuple[MarginTier, ...]:
         """Return the tiers of the maintenance margin of a symbol: at least one, smallest first."""
-        bracket = self.brackets.get(symbol) or Bracket()
+        bracket = self.brackets.get(symbol)
+        if bracket is None:
+            return self._common_tiers
         if bracket.tiers:
             return margin_tiers(bracket.tiers)
         if bracket.maintenance_rate is None and self._maintenance_tiers:
@@ -238,11 +242,11 @@ class PerpAccount:
 
     def _liquidation_price(self, symbol: str, mark: Decimal, standing: MarginState) -> Decimal | None:
         """Solve margin balance = maintenance margin for this mark, all others unchanged; None when out of reach."""
-        held = self.holdings[symbol]
+        held, tiers = self.holdings[symbol], self.tiers(symbol)
         others = standing.unrealized - held.unrealized(mark)
         other_maintenance = standing.maintenance_margin - self.maintenance(symbol, mark)
-        rest, price = self.balance + others - other_maintenance - held.cost, mark
-        for _ in (tiers := self.tiers(symbol)):
-            tier = tier_of(tiers, abs(held.quantity) * max(ZERO, price))
-            price = (rest + tier.cumulative) / (tier.rate * abs(held.quantity) - held.quantity)
+        rest, price, size = self.balance + others - other_maintenance - held.cost, mark, abs(held.quantity)
+        for _ in tiers:
+            tier = tier_of(tiers, size * max(ZERO, price))
+            price = (rest + tier.cumulative) / (tier.rate * size - held.quantity)
         return to_row(price) if price > 0 else None

@@ -324,7 +324,8 @@ class EmulatedVenue:
         now = self.clock.now()
         self._late.land(now)
         self.world.advance(now)
-        self._save_change()
+        if self._on_change is not None:
+            self._save_change()
 
     def _remember(self) -> None:
         """Keep the account as it is before a command, for as long as balances lag behind."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from msgspec import Struct
 
@@ -51,11 +52,12 @@ class AwaitedFunding:
                 self._expect_of(hedge, max(hedge.opened_at + OFF_STAMP, ledger.books_since or hedge.opened_at), settled)
 
     def _expect_of(self, hedge: HedgedPosition, since: datetime, settled: Sequence[FundingRate]) -> None:
-        for rate in settled:
-            known = self._newest.get(rate.symbol)
-            if rate.symbol != hedge.symbol or rate.at <= since or (known is not None and rate.at <= known):
-                continue
-            self._newest[rate.symbol] = rate.at
+        symbol = hedge.symbol
+        known = max(since, self._newest.get(symbol, since))
+        # Each symbol's own are sorted: most checks see that the newest is known, and look no further.
+        own = (rate for rate in reversed(settled) if rate.symbol == symbol)
+        for rate in reversed(list(takewhile(lambda rate: rate.at > known, own))):
+            self._newest[symbol] = rate.at
             if rate.rate and not _paid(hedge, rate.at):
                 self._missing[rate.symbol, rate.at] = _Settlement(symbol=rate.symbol, at=rate.at)
                 self._looks, self._again_at = 0, None

@@ -84,6 +84,8 @@ class AccountEvidence:
                 account = await self._coins(hedge, account)
             account = await self._margin(hedge, account)
             observation = await self._listing(hedge, observation)
+        if account is observation.account and not account.doubts and not account.unreadable_balances:
+            return observation
         unread = (*observation.unread, *(f"account: {doubt}" for doubt in account.doubts))
         if QUOTE_ASSET in account.unreadable_balances:
             unread = (*unread, f"account: the balance of {QUOTE_ASSET}")
@@ -125,7 +127,7 @@ class AccountEvidence:
         And why both legs are in doubt: the exchange may have exchanged the coins, and what would prove it is missing.
         """
         ledger, base = self._journal.ledger, hedge.pair.base
-        booked = ledger.books.line(Wallet.SPOT, base).balance if ledger.books.opened else ZERO
+        booked = ledger.books.balances[Wallet.SPOT].get(base, ZERO)
         if not looks_redenominated(hedge, account, booked):
             return hedge, ""
         try:

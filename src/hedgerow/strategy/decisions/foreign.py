@@ -38,6 +38,8 @@ def foreign_longs(account: AccountView | None, ledger: Ledger) -> tuple[str, ...
     """Return every long on the perpetual wallet, one line each: none is the bot's, and all share one cross margin."""
     positions = () if account is None else account.positions.values()
     longs = sorted((each.symbol, each.quantity) for each in positions if each.quantity > 0)
+    if not longs:
+        return ()
     held = ", ".join(hedge.symbol for hedge in ledger.open_hedges) or "a short of the bot"
     return tuple(
         f"A long of {plain(quantity)} {symbol} is not the bot's and shares its cross margin: a loss of it brings"

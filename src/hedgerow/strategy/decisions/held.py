@@ -33,7 +33,7 @@ from hedgerow.strategy.evaluation.rebalancing import reduction, top_up
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
 from hedgerow.strategy.evaluation.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
 from hedgerow.strategy.evidence.prices import Prices, SaleBounds, prices_of, sale_bounds
-from hedgerow.strategy.evidence.underlying import divergence, is_one_price
+from hedgerow.strategy.evidence.underlying import divergence, divergence_of, is_one_price
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -71,12 +71,25 @@ class _Held(Struct, frozen=True, kw_only=True):
     health: HealthReport
     shared: float | None
     """How far liquidation is of all hedges together; None with one alone."""
-    dust: Decimal
-    """Coins of the same kind that the ledger kept of earlier hedges."""
-    bounds: SaleBounds
-    """The worst prices at which it is closed; none while liquidation is near."""
-    excess_bounds: SaleBounds
-    """The worst prices at which coins are sold that no short is against."""
+    books: tuple[Depth | None, Depth | None] | None
+    """Read after the observation: they take the place of its quotes."""
+    seen: Prices
+    """What each source shows of the pair, the books among them."""
+
+    @property
+    def bounds(self) -> SaleBounds:
+        """The worst prices at which it is closed; none while liquidation is near."""
+        unbounded = _is_urgent(self.health) or (self._is_foreign and self.hedge.short <= 0)
+        return SaleBounds() if unbounded else sale_bounds(self.seen)
+
+    @property
+    def excess_bounds(self) -> SaleBounds:
+        """The worst prices at which coins are sold that no short is against."""
+        return SaleBounds() if self._is_foreign else self.bounds
+
+    @property
+    def _is_foreign(self) -> bool:
+        return _is_index_of_another(self.hedge, self.observation, self.seen)
 
     @property
     def price(self) -> Decimal:
@@ -115,9 +128,28 @@ def evaluation_of(
     books: tuple[Depth | None, Depth | None] | None = None,
 ) -> Evaluation:
     """Return a held hedge, as the market lists it, in the numbers that the policy's settings ask for."""
-    market, risk = observation.market, policy.parameters.risk_management
-    signal = policy.rank(market).held_signal(hedge.symbol) if market else None
-    return evaluate(hedge, observation, signal, risk.stop_on, loss_limit=risk.emergency_stop_loss, books=books)
+    ranking = policy.rank(observation.market) if observation.market else None
+    return _evaluated(hedge, observation, policy, ranking, books)
+
+
+def _evaluated(
+    hedge: HedgedPosition,
+    observation: Observation,
+    policy: Policy,
+    ranking: Ranking | None,
+    books: tuple[Depth | None, Depth | None] | None,
+    seen: Prices | None = None,
+) -> Evaluation:
+    risk = policy.parameters.risk_management
+    return evaluate(
+        hedge,
+        observation,
+        ranking.held_signal(hedge.symbol) if ranking else None,
+        risk.stop_on,
+        loss_limit=risk.emergency_stop_loss,
+        books=books,
+        prices_seen=seen,
+    )
 
 
 def judged(
@@ -137,14 +169,11 @@ def _look(
 ) -> _Held:
     market = observation.market
     ranking = policy.rank(market) if market else None
-    evaluation = evaluation_of(hedge, observation, policy, books)
+    seen = prices_of(hedge.symbol, market, observation.account, books)
+    evaluation = _evaluated(hedge, observation, policy, ranking, books, seen)
     price = evaluation.spot_price or evaluation.perp_price
     shared = shared_distance(ledger, observation.account) if observation.account else None
     health = health_of(hedge, observation, price, shared)
-    seen = prices_of(hedge.symbol, market, observation.account, books)
-    foreign = _is_index_of_another(hedge, observation, seen)
-    unbounded = _is_urgent(health) or (foreign and hedge.short <= 0)
-    bounds = SaleBounds() if unbounded else sale_bounds(seen)
     return _Held(
         hedge=hedge,
         ledger=ledger,
@@ -154,9 +183,8 @@ def _look(
         evaluation=evaluation,
         health=health,
         shared=shared,
-        dust=ledger.dust_of(hedge),
-        bounds=bounds,
-        excess_bounds=SaleBounds() if foreign else bounds,
+        books=books,
+        seen=seen,
     )
 
 
@@ -182,7 +210,9 @@ def _doubtful(held: _Held) -> Decision | None:
     if emergency(evaluation, risk):
         detail = "the account shows neither leg" if _is_unread(held) else ", ".join(evaluation.unsupported)
         return Hold(reason=HoldReason.UNSUPPORTED, detail=detail, evaluation=evaluation, health=held.health)
-    apart = divergence(held.hedge.symbol, held.observation.market) or _differed_before(held)
+    market = held.observation.market
+    apart = divergence_of(held.seen) if held.books is None else divergence(held.hedge.symbol, market)
+    apart = apart or _differed_before(held)
     if apart is None:
         return None
     return Hold(reason=HoldReason.DIVERGED, detail=apart, evaluation=evaluation, health=held.health)
@@ -402,7 +432,7 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
         limits=held.policy.parameters.execution,
         interval_hours=held.evaluation.interval_hours,
         urgent=urgent,
-        dust=held.dust,
+        dust=held.ledger.dust_of(held.hedge),
         bounds=held.bounds,
     )
     obstacle = closing_obstacle(held.hedge, plan, observation)

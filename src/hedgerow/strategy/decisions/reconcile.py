@@ -96,7 +96,8 @@ def _sole(
     if isinstance(verdict, ClosedExternally):
         return _gone(hedge, ledger, account, market, adopt)
     if isinstance(verdict, Consistent) and market is not None:
-        return replace(verdict, foreign=_naked(ledger, account, market))
+        naked = _naked(ledger, account, market)
+        return replace(verdict, foreign=naked) if naked else verdict
     return verdict
 
 

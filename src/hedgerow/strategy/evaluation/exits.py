@@ -82,14 +82,16 @@ def evaluate(
     *,
     loss_limit: float = RiskManagement().emergency_stop_loss,
     books: tuple[Depth | None, Depth | None] | None = None,
+    prices_seen: Prices | None = None,
 ) -> Evaluation:
     """Return the held hedge in numbers; what could not be seen is None and named.
 
     ``loss_limit`` is the emergency stop's, a negative fraction: the nearer, the better its prices must be confirmed.
-    ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes.
+    ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes. ``prices_seen`` is
+    what ``prices_of`` returns for these readings, where the caller has asked it already.
     """
     market, bound = observation.market, support_bound(loss_limit)
-    seen = prices_of(hedge.symbol, market, observation.account, books)
+    seen = prices_seen or prices_of(hedge.symbol, market, observation.account, books)
     spot_price, perp_price, unseen = _nearest(seen)
     pair = (market.pair(hedge.symbol) if market else None) or hedge.pair
     if not hedge.valued:
@@ -98,7 +100,8 @@ def evaluate(
     result = result_of(hedge, prices, signal, observation.at, listed=pair)
     pnl = result.net_so_far if hedge.valued else None
     stop_pnl = pnl if stop_on is StopOn.PAIR or not hedge.valued else result.perp_pnl
-    sound = spot_price is not None and perp_price is not None and not unsupported(seen, bound)
+    doubtful = unsupported(seen, bound)
+    sound = spot_price is not None and perp_price is not None and not doubtful
     interval, age = _interval(hedge.symbol, signal, market), _hours(hedge.opened_at, observation.at)
     return Evaluation(
         at=observation.at,
@@ -123,7 +126,7 @@ def evaluate(
         signal=signal,
         unseen=unseen,
         cautious_pnl=stop_pnl if sound else _cautious_pnl(hedge, seen, stop_on, bound, observation.at),
-        unsupported=unsupported(seen, bound, short_alone=stop_on is StopOn.PERP_LEG),
+        unsupported=unsupported(seen, bound, short_alone=True) if stop_on is StopOn.PERP_LEG else doubtful,
         result=result,
     )
 

@@ -14,7 +14,7 @@ from hedgerow.domain.money import plain
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy import rules
 from hedgerow.strategy.evaluation.shared_margin import shared_margin_wanted
-from hedgerow.strategy.evidence.absence import at_most_shown, coin_reading, is_in_doubt, short_reading
+from hedgerow.strategy.evidence.absence import at_most_shown, is_in_doubt, shown_coins, shown_short
 from hedgerow.strategy.observation import FindingKind, HealthFinding, HealthLevel, HealthReport, Observation
 from hedgerow.strategy.parameters import LEVERAGE
 
@@ -63,8 +63,8 @@ def legs_of(hedge: HedgedPosition, account: AccountView) -> Legs:
     A leg that the account does not show readably counts as the ledger has it: it is neither held nor flat.
     """
     return Legs(
-        spot=at_most_shown(hedge.spot_quantity, coin_reading(hedge, account)),
-        short=at_most_shown(hedge.short, short_reading(hedge, account)),
+        spot=at_most_shown(hedge.tally.spot_quantity, shown_coins(hedge, account)),
+        short=at_most_shown(hedge.short, shown_short(hedge, account)),
     )
 
 
@@ -96,7 +96,7 @@ def health_of(
     own = distance_of(position)
     distance = own if shared is None else min(shared, own if own is not None else shared)
     findings += _margin_findings(position, distance, legs, together=distance != own)
-    sound = not any(f.kind in {FindingKind.LEVERAGE, FindingKind.NOT_TRADING} for f in findings)
+    sound = not findings or not any(f.kind in {FindingKind.LEVERAGE, FindingKind.NOT_TRADING} for f in findings)
     difference = leg_difference(hedge, legs, price)
     balance = leg_grade(difference)
     gone = legs.spot < hedge.pair.spot.lot or legs.short <= 0
@@ -148,9 +148,8 @@ def leg_grade(difference: float) -> int:
 
 def leg_difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> float:
     """Return the imbalance as a fraction; zero when what differs could not be traded anyway."""
-    surplus = legs.spot - legs.short
-    tolerance = residue_tolerance(hedge.pair, price) if surplus > 0 else hedge.pair.lot_step
-    if abs(surplus) <= tolerance:
+    surplus, lot = legs.spot - legs.short, hedge.pair.lot_step
+    if abs(surplus) <= lot or (surplus > 0 and surplus <= residue_tolerance(hedge.pair, price)):
         return 0.0
     return rules.imbalance(float(legs.spot), float(legs.short))
 

@@ -29,8 +29,9 @@ def shared_distance(ledger: Ledger, account: AccountView, marks: Mapping[str, De
     Longs are not the bot's: what they would gain is not counted. ``marks`` are newer ones than the account's. None
     with one hedge alone, which the venue's own price judges, and where the short of a hedge cannot be read.
     """
-    unread = account.unreadable_positions.intersection(hedge.symbol for hedge in ledger.hedges.values())
-    if len(ledger.hedges) <= 1 or unread:
+    if len(ledger.hedges) <= 1:
+        return None
+    if account.unreadable_positions.intersection(hedge.symbol for hedge in ledger.hedges.values()):
         return None
     margin, shorts, sizes = account.perp.margin_balance, ZERO, list[tuple[Decimal, tuple[MarginTier, ...]]]()
     for position in account.positions.values():

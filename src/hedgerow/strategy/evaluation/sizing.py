@@ -15,7 +15,7 @@ from hedgerow.domain.position import HedgedPosition
 from hedgerow.strategy.evaluation.dust import dust_limit
 from hedgerow.strategy.evaluation.rebalancing import rebalance
 from hedgerow.strategy.evaluation.screening import depth_refusal
-from hedgerow.strategy.evidence.absence import at_most_shown, coin_reading, short_reading
+from hedgerow.strategy.evidence.absence import at_most_shown, shown_coins, shown_short
 from hedgerow.strategy.evidence.prices import SaleBounds
 from hedgerow.strategy.observation import Opportunity, Rebalance, Refusal, RefusalKind
 from hedgerow.strategy.parameters import LEVERAGE, CapitalManagement
@@ -137,9 +137,9 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
     if account is not None:
         # Coins locked in an order are held: a balance that lags shows those of our own last one, and a plan without
         # them would buy back their part of the short first.
-        spot = at_most_shown(spot, coin_reading(hedge, account))
-        short = at_most_shown(short, short_reading(hedge, account))
-    seen = short_reading(hedge, account).shown if account is not None else None
+        spot = at_most_shown(spot, shown_coins(hedge, account))
+        short = at_most_shown(short, shown_short(hedge, account))
+    seen = shown_short(hedge, account) if account is not None else None
     whole = seen is not None and seen <= hedge.short
     spot = _to_sell(hedge.pair.spot, max(ZERO, spot), price=price, hedged=short > 0)
     notional = max(spot, short) * price

@@ -25,6 +25,8 @@ __all__ = [
     "is_in_doubt",
     "said_of",
     "short_reading",
+    "shown_coins",
+    "shown_short",
     "with_coins_in_doubt",
     "with_confirmed_coins",
     "with_confirmed_short",
@@ -78,22 +80,35 @@ class CoinEvidence(Struct, frozen=True, kw_only=True):
     """How long every reading has lacked them, by the monotonic clock."""
 
 
-def at_most_shown(quantity: Decimal, reading: LegReading) -> Decimal:
+def at_most_shown(quantity: Decimal, shown: Decimal | None) -> Decimal:
     """Return ``quantity``, or less where the account readably shows less."""
-    return quantity if reading.shown is None else min(quantity, reading.shown)
+    return quantity if shown is None or shown >= quantity else shown
+
+
+def shown_short(hedge: HedgedPosition, account: AccountView) -> Decimal | None:
+    """Return the short of the hedge's perpetual that the account shows; None = unreadable."""
+    symbol = hedge.symbol
+    return None if symbol in account.unreadable_positions else account.short(symbol)
+
+
+def shown_coins(hedge: HedgedPosition, account: AccountView) -> Decimal | None:
+    """Return the hedge's coins that the account shows, those of the user included; None = unreadable."""
+    base = hedge.pair.perp.base
+    if base in account.unreadable_balances:
+        return None
+    balance = account.spot.get(base)
+    return ZERO if balance is None else balance.free + balance.locked
 
 
 def short_reading(hedge: HedgedPosition, account: AccountView) -> LegReading:
     """Return the short as the log has it and as the account shows it."""
-    unreadable = hedge.symbol in account.unreadable_positions
-    return LegReading(owned=hedge.short, shown=None if unreadable else account.short(hedge.symbol), tolerance=ZERO)
+    return LegReading(owned=hedge.short, shown=shown_short(hedge, account), tolerance=ZERO)
 
 
 def coin_reading(hedge: HedgedPosition, account: AccountView) -> LegReading:
     """Return the coins as the log has them and as the account shows them; coins of the user count as well."""
-    base, unreadable = hedge.pair.base, hedge.pair.base in account.unreadable_balances
-    shown = None if unreadable else account.coin(base).total
-    return LegReading(owned=hedge.spot_quantity, shown=shown, tolerance=hedge.pair.spot.lot)
+    shown, tolerance = shown_coins(hedge, account), hedge.pair.spot.lot
+    return LegReading(owned=hedge.tally.spot_quantity, shown=shown, tolerance=tolerance)
 
 
 def confirmed_short(reading: LegReading, evidence: ShortEvidence) -> Decimal | None:
@@ -166,7 +181,8 @@ def with_coins_in_doubt(account: AccountView, asset: str, doubt: str) -> Account
 
 def is_in_doubt(hedge: HedgedPosition, account: AccountView) -> bool:
     """Return whether a reply contradicts itself, or leaves out a leg of the hedge."""
-    unread = hedge.symbol in account.unreadable_positions or hedge.pair.base in account.unreadable_balances
+    perp = hedge.pair.perp
+    unread = perp.symbol in account.unreadable_positions or perp.base in account.unreadable_balances
     return unread or bool(account.doubts)
 
 

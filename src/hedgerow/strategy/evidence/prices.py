@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.market import Depth, MarketView
+from hedgerow.domain.market import Depth, MarketView, MarkPrice
 from hedgerow.domain.money import ONE
 from hedgerow.strategy import rules
 
@@ -64,20 +64,23 @@ def prices_of(
     position = account.positions.get(symbol) if account else None
     shown = mark.mark if mark else position.mark_price if position else None
     if books is None:
-        spot, perp = (_mid(market, leg, symbol) for leg in (Market.SPOT, Market.PERP))
+        spot, perp = _mid(market, Market.SPOT, symbol), _mid(market, Market.PERP, symbol)
     else:
         spot, perp = (depth.mid if depth else None for depth in books)
     return Prices(
         spot=spot,
         perp=perp,
         mark=shown if shown is not None and shown > 0 else None,
-        index=index_of(symbol, market),
+        index=_index(mark),
     )
 
 
 def index_of(symbol: str, market: MarketView | None) -> Decimal | None:
     """Return the perpetual's index price; None when it is unreadable."""
-    mark = market.mark(symbol) if market else None
+    return _index(market.mark(symbol) if market else None)
+
+
+def _index(mark: MarkPrice | None) -> Decimal | None:
     return mark.index if mark and mark.index.is_finite() and mark.index > 0 else None
 
 
@@ -147,7 +150,11 @@ def _first_confirmed(
 
 
 def _confirmed(price: Decimal, others: tuple[Decimal | None, ...], bound: float) -> bool:
-    return any(other is not None and rules.agrees(float(price), float(other), bound) for other in others)
+    own = float(price)
+    for other in others:  # a loop: asked several times at each check
+        if other is not None and rules.agrees(own, float(other), bound):
+            return True
+    return False
 
 
 def _mid(market: MarketView | None, leg: Market, symbol: str) -> Decimal | None:

@@ -10,7 +10,7 @@ from hedgerow.domain.market import MarketView
 from hedgerow.strategy import rules
 from hedgerow.strategy.evidence.prices import Prices, index_of, prices_of
 
-__all__ = ["ENTRY_BOUND", "HELD_BOUND", "contract_multiplier", "divergence", "is_one_price", "mismatch"]
+__all__ = ["ENTRY_BOUND", "HELD_BOUND", "contract_multiplier", "divergence", "divergence_of", "is_one_price", "mismatch"]
 
 ENTRY_BOUND: Final = 0.02
 """Largest difference of spot and index at which a pair is opened, as a fraction."""
@@ -54,11 +54,16 @@ def mismatch(pair: BasisPair, market: MarketView, bound: float = ENTRY_BOUND) ->
 
 def divergence(symbol: str, market: MarketView | None) -> str | None:
     """Return how the prices of a hedge's legs have come apart; None while they agree, or cannot be compared."""
-    prices = prices_of(symbol, market, None)
+    return divergence_of(prices_of(symbol, market, None))
+
+
+def divergence_of(prices: Prices) -> str | None:
+    """Return the same of the prices that a market shows of a pair."""
     if prices.spot is None:
         return None
+    spot = float(prices.spot)
     for name, price in _others(prices):
-        if price is not None and not rules.agrees(float(price), float(prices.spot), HELD_BOUND):
+        if price is not None and not rules.agrees(float(price), spot, HELD_BOUND):
             return _apart(name, price, prices.spot, HELD_BOUND)
     return None
 
@@ -67,7 +72,7 @@ def is_one_price(symbol: str, market: MarketView | None) -> bool:
     """Return whether spot, perpetual and index of a hedge can all be read and agree."""
     prices = prices_of(symbol, market, None)
     readable = prices.spot is not None and all(price is not None for _, price in _others(prices))
-    return readable and divergence(symbol, market) is None
+    return readable and divergence_of(prices) is None
 
 
 def _others(prices: Prices) -> tuple[tuple[str, Decimal | None], ...]:
