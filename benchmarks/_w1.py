@@ -7,6 +7,7 @@ fixed at 10,000 per leg, exit fee = entry fee, no entry filter but the APR. The 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,8 @@ class W1MarketData:
         self.symbols = [f"S{index:02d}USDT" for index in range(len(self._spot))]
         self._index = {symbol: index for index, symbol in enumerate(self.symbols)}
         self._newest: dict[str, tuple[int, MarketPrices]] = {}
+        self._asked = START, 0
+        """The time asked for last, and its step."""
         self._rates = {symbol: _rates(symbol, rate[:, index]) for symbol, index in self._index.items()}
         self.pairs: Sequence[BasisPair] = tuple(_pair(symbol) for symbol in self.symbols)
         self.sources: Mapping[str, str] = dict.fromkeys(self.symbols, "W1")
@@ -71,7 +74,9 @@ class W1MarketData:
 
     def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the prices of the step that ``at`` lies in."""
-        step, index = (at - START) // STEP, self._index[symbol]
+        if at != self._asked[0]:
+            self._asked = at, (at - START) // STEP
+        step, index = self._asked[1], self._index[symbol]
         if not 0 <= step < self.steps:
             return None
         known = self._newest.get(symbol)
@@ -123,6 +128,7 @@ class W1Policy(VolumeFarming):
         return super().review(replace(evaluation, exit_fees=evaluation.entry_fees, coverage=coverage), ranking, market)
 
 
+@lru_cache(maxsize=8)  # all pairs are asked for the same times
 def _count(at: datetime) -> int:
     """Return how many settlements happened up to ``at``, the one at the start included."""
     return max(0, (at - START) // INTERVAL + 1)

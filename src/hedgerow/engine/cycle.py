@@ -231,8 +231,11 @@ class Cycle:
 
     def _settled(self, market: MarketView | None) -> Sequence[FundingRate]:
         """Return the newest settled rates of the held pairs; none where they cannot be seen."""
-        hedges = self._journal.ledger.open_hedges if market else ()
-        return [rate for hedge in hedges if market for rate in market.rates.newest(hedge.symbol, SETTLED_RATES)]
+        found: list[FundingRate] = []
+        if market is not None:
+            for hedge in self._journal.ledger.open_hedges:
+                found += market.rates.newest(hedge.symbol, SETTLED_RATES)
+        return found
 
     async def _complete(self, observation: Observation) -> None:
         number = self._journal.ledger.totals.cycles + 1

@@ -87,6 +87,8 @@ class ArchiveMarketData:
         self._pairs = tuple(each.pair for each in histories)
         self.skipped = skipped
         """Symbols of the archive that do not take part, with the reason."""
+        self._estimates: dict[str, tuple[tuple[int, int, int], FundingRate]] = {}
+        """By symbol, the newest estimate of its next rate, and what it follows from: see ``predicted``."""
 
     @classmethod
     def load(  # noqa: PLR0913 - keyword-only, and each is one choice of what is read
@@ -221,16 +223,26 @@ class ArchiveMarketData:
         prices are unreadable, and once three settlements in a row have failed to appear.
         """
         history, now_ms = self._histories[symbol], to_ms(at)
-        newest = history.funding.newest(now_ms, 1)
-        if not newest or at - newest[0].at >= STALE_PRINTS * timedelta(hours=newest[0].interval_hours):
+        prints, close = history.funding.known(now_ms), history.prices.held(now_ms)
+        if not prints or close is None:
             return None
-        hours = newest[0].interval_hours
-        premium = history.prices.mean_premium(to_ms(last_settlement(at, hours)), now_ms)
-        if premium is None:
+        newest = history.funding.rate(prints - 1)
+        if at - newest.at >= STALE_PRINTS * timedelta(hours=newest.interval_hours):
             return None
-        rate = newest[0].rate
+        # Settlements are on full hours: within one, the estimate changes with a new print or close alone.
+        follows_from = prints, close, now_ms // HOUR_MS
+        known = self._estimates.get(symbol)
+        if known is None or known[0] != follows_from:
+            known = self._estimates[symbol] = follows_from, self._estimate(history, newest, at)
+        return known[1]
+
+    def _estimate(self, history: _PairHistory, newest: FundingRate, at: datetime) -> FundingRate:
+        """Return the estimate for the next settlement, while prices are readable and prints are not stale."""
+        symbol, hours, rate = newest.symbol, newest.interval_hours, newest.rate
         if self.predicts_by_premium(symbol):
-            rate = round(Decimal(funding_from_premium(symbol, premium, hours)), RATE_DIGITS)
+            premium = history.prices.mean_premium(to_ms(last_settlement(at, hours)), to_ms(at))
+            if premium is not None:
+                rate = round(Decimal(funding_from_premium(symbol, premium, hours)), RATE_DIGITS)
         return FundingRate(symbol=symbol, rate=rate, interval_hours=hours, at=next_settlement(at, hours), settled=False)
 
 

@@ -79,7 +79,7 @@ class PriceSeries:
 
     def at(self, now_ms: int) -> MarketPrices | None:
         """Return the newest closes known; None before the first and once they are too old to be held."""
-        index = self._held(now_ms)
+        index = self.held(now_ms)
         if index is None:
             return None
         if self._last is None or self._last[0] != index:
@@ -88,10 +88,10 @@ class PriceSeries:
 
     def mean_premium(self, since_ms: int, now_ms: int) -> float | None:
         """Return the mean of perp / spot - 1 over the closes held since then; None when none is held now."""
-        newest = self._held(now_ms)
+        newest = self.held(now_ms)
         if newest is None:
             return None
-        first = self._held(since_ms)
+        first = self.held(since_ms)
         if first is None:
             first = bisect_right(self.known, since_ms)
         total = self.premium_before[newest + 1] - self.premium_before[first]
@@ -101,7 +101,8 @@ class PriceSeries:
         """Return the newest spot close known, or the first of the series where none is known yet."""
         return self.spot[max(0, bisect_right(self.known, now_ms) - 1)]
 
-    def _held(self, now_ms: int) -> int | None:
+    def held(self, now_ms: int) -> int | None:
+        """Return which close is held; None before the first and once it is too old."""
         index = bisect_right(self.known, now_ms) - 1
         return index if index >= 0 and now_ms - self.known[index] < MAX_HELD_MS else None
 
@@ -126,9 +127,17 @@ class FundingSeries:
         """Return the rates settled in ``(after_ms, until_ms]``, oldest first."""
         return self._rates[bisect_right(self.times, after_ms) : bisect_right(self.times, until_ms)]
 
+    def known(self, now_ms: int) -> int:
+        """Return how many rates are known."""
+        return bisect_right(self.times, now_ms)
+
+    def rate(self, index: int) -> FundingRate:
+        """Return one rate, the oldest is 0."""
+        return self._rates[index]
+
     def newest(self, now_ms: int, count: int) -> tuple[FundingRate, ...]:
         """Return at most ``count`` newest rates known, oldest first."""
-        known = bisect_right(self.times, now_ms)
+        known = self.known(now_ms)
         return self._rates[max(0, known - count) : known]
 
 

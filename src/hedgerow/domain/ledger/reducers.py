@@ -15,7 +15,7 @@ from hedgerow.domain.ledger import order_reducers as folding_orders
 from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.ledger.denomination import dust_in_new_units, hedge_in_new_units, job_in_new_units
 from hedgerow.domain.ledger.order_index import retallied, with_hedge, with_result, without_hedge
-from hedgerow.domain.ledger.state import ImportedState, Ledger, LogMark, StandingHalt, Target, TradingDay
+from hedgerow.domain.ledger.state import ImportedState, Ledger, LogMark, StandingHalt, Target, Totals, TradingDay
 from hedgerow.domain.ledger.suspension import execution_suspended, execution_taken_up
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.operator_requests import HandledRequest, RequestOutcome
@@ -365,11 +365,13 @@ def _day_opened(ledger: Ledger, event: ev.DayOpened) -> Ledger:
 
 
 def _cycle_completed(ledger: Ledger, event: ev.CycleCompleted) -> Ledger:
-    after = replace(ledger, totals=replace(ledger.totals, cycles=event.number))
-    return after if event.statement_from is None else _agreed(after, event.at, event.statement_from)
+    totals = replace(ledger.totals, cycles=event.number)
+    if event.statement_from is None:
+        return replace(ledger, totals=totals)
+    return _agreed(ledger, totals, event.at, event.statement_from)
 
 
-def _agreed(ledger: Ledger, at: datetime, statement_from: datetime) -> Ledger:
+def _agreed(ledger: Ledger, totals: Totals, at: datetime, statement_from: datetime) -> Ledger:
     """Raise the watermark, and let go of what nobody asks for any more."""
     watermark = max(ledger.statement_from or statement_from, statement_from)
     marks = ledger.log_marks or (LogMark(at=ledger.started_at or at, events=0),)
@@ -378,7 +380,7 @@ def _agreed(ledger: Ledger, at: datetime, statement_from: datetime) -> Ledger:
     while len(marks) > 1 and marks[1].at <= watermark - RECENT:
         marks = marks[1:]
     seen = ledger.rows_seen.forgetting(watermark - ROWS_HORIZON)
-    return replace(ledger, statement_from=watermark, log_marks=marks, rows_seen=seen)
+    return replace(ledger, totals=totals, statement_from=watermark, log_marks=marks, rows_seen=seen)
 
 
 def _kept(ledger: Ledger, newest: ClosedHedge) -> Ledger:

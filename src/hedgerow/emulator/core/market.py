@@ -6,6 +6,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -86,6 +87,8 @@ class Marketplace:
         self._next_boundary: datetime | None = None
         self._ladders: dict[str, tuple[tuple[Decimal, Liquidity, Decimal, Decimal], Ladder]] = {}
         """By ``market:symbol:side``: what the newest ladder was built from, and the ladder."""
+        self._quotes: dict[tuple[Market, str], tuple[MarketPrices, Conditions, Liquidity, Quote]] = {}
+        """By instrument: its newest quote of a whole book, and what it was made from."""
         self._shocked: dict[str, tuple[MarketPrices, Decimal, MarketPrices]] = {}
         """By symbol: the tape's newest prices, the product of its shocks, and the prices with them."""
         if self.conditions.changes:
@@ -268,7 +271,25 @@ class Marketplace:
 
     def quote(self, market: Market, symbol: str, at: datetime) -> Quote | None:
         """Return best bid and ask; None where the tape has no price."""
-        middle = self.middle(market, symbol, at) if symbol in self._listed else None
+        prices = self.prices(symbol, at) if symbol in self._listed else None
+        if prices is None:
+            return None
+        if self._endless or self._gaps is not None or self.conditions.changes:
+            return self._quote(market, symbol, at)
+        # As long as prices, liquidity and conditions stay and nothing is missing from the book, only its time changes.
+        liquidity, key = self.market_data.liquidity(market, symbol, at), (market, symbol)
+        if any(self._missing(_side_key(market, symbol, side), at) for side in Side):
+            return self._quote(market, symbol, at)
+        known = self._quotes.get(key)
+        if known and known[0] is prices and known[1] is self.conditions and known[2] is liquidity:
+            return replace(known[3], at=at)
+        quote = self._quote(market, symbol, at)
+        if quote is not None:
+            self._quotes[key] = prices, self.conditions, liquidity, quote
+        return quote
+
+    def _quote(self, market: Market, symbol: str, at: datetime) -> Quote | None:
+        middle = self.middle(market, symbol, at)
         if middle is None:
             return None
         bid = self._best(market, symbol, Side.SELL, at, middle)
@@ -351,5 +372,6 @@ class Marketplace:
         self._next_boundary = min(ahead, default=None)
 
 
+@lru_cache(maxsize=4096)
 def _side_key(market: Market, symbol: str, side: Side) -> str:
     return f"{market}:{symbol}:{side}"

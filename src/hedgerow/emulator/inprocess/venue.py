@@ -127,6 +127,11 @@ class EmulatedVenue:
         return RULES
 
     @property
+    def never_waits(self) -> bool:
+        """Whether every read is answered at once: reads after one another are then reads of one time."""
+        return self._latency is None
+
+    @property
     def faulted(self) -> int:
         """How often a fault has struck a command or a read."""
         return self._faults.faulted

@@ -74,7 +74,7 @@ class Exit(Struct, frozen=True, kw_only=True):
     """Whether the same pair would be opened again at once."""
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - each is one reading, or what it is judged by
     hedge: HedgedPosition,
     observation: Observation,
     signal: FundingSignal | None,

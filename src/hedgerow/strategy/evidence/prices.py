@@ -151,7 +151,7 @@ def _first_confirmed(
 
 def _confirmed(price: Decimal, others: tuple[Decimal | None, ...], bound: float) -> bool:
     own = float(price)
-    for other in others:  # a loop: asked several times at each check
+    for other in others:  # noqa: SIM110 - asked several times at each check
         if other is not None and rules.agrees(own, float(other), bound):
             return True
     return False

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from math import log10
 from typing import Final
 
@@ -10,7 +11,15 @@ from hedgerow.domain.market import MarketView
 from hedgerow.strategy import rules
 from hedgerow.strategy.evidence.prices import Prices, index_of, prices_of
 
-__all__ = ["ENTRY_BOUND", "HELD_BOUND", "contract_multiplier", "divergence", "divergence_of", "is_one_price", "mismatch"]
+__all__ = [
+    "ENTRY_BOUND",
+    "HELD_BOUND",
+    "contract_multiplier",
+    "divergence",
+    "divergence_of",
+    "is_one_price",
+    "mismatch",
+]
 
 ENTRY_BOUND: Final = 0.02
 """Largest difference of spot and index at which a pair is opened, as a fraction."""
@@ -22,6 +31,7 @@ _DIGITS: Final = re.compile(r"(10{2,})(?=[A-Za-z])")
 _LETTERS: Final = (("1M", 1_000_000), ("k", 1_000))
 
 
+@lru_cache(maxsize=4096)  # every listed pair is asked for its own at each check, symbol and coin
 def contract_multiplier(ticker: str) -> int:
     """Return how many coins one unit of ``ticker`` stands for by its name: 1000PEPE, 1MBABYDOGE, kPEPE; else 1."""
     digits = _DIGITS.match(ticker)
