@@ -268,3 +268,23 @@ def test_times_in_another_zone_mean_the_same_time(tmp_path: Path) -> None:
     at = START + 5 * HOUR
     elsewhere = at.astimezone(timezone(timedelta(hours=-7)))
     assert spot(market_data, elsewhere) == spot(market_data, at) == 1004
+
+
+def test_an_estimate_asked_for_often_is_that_of_market_data_asked_once(tmp_path: Path) -> None:
+    rows: list[Row] = [
+        (venue, symbol, opened, price, price * (1.0002 if n % 3 else 1.0030), None)
+        for n, (venue, symbol, opened, price, _, _) in enumerate(hours(48))
+        if not 20 <= n < 26
+    ]
+    funding = [*prints(3), *prints(4, first=START + 20 * HOUR + timedelta(milliseconds=9), interval=4)]
+    often = loaded(tmp_path, rows, funding)
+    moments = [START + minutes * timedelta(minutes=1) for minutes in range(30, 47 * 60, 7)]
+    moments += [START + hour * HOUR + timedelta(milliseconds=ms) for hour in range(1, 47) for ms in (0, 9, 10)]
+    found: set[object] = set()
+    for at in sorted(moments):
+        fresh = ArchiveMarketData.load(tmp_path, start=START, days=2) if at.hour % 3 == at.minute == 0 else None
+        estimate = often.predicted(SYMBOL, at)
+        found.add(estimate.rate if estimate else None)
+        assert fresh is None or estimate == fresh.predicted(SYMBOL, at)
+    assert None in found, "or no hour is without prices"
+    assert len(found) > 3

@@ -2,13 +2,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView, Balance, PerpWallet
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Side
-from hedgerow.domain.ledger.books import BookLine, Books, books_difference
+from hedgerow.domain.ledger.books import BookLine, Books, books_difference, held_of
 from support.ledger_builder import START, LedgerBuilder
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -135,3 +137,36 @@ def test_a_perpetuals_fee_leaves_the_asset_in_which_it_was_taken() -> None:
     books = builder.fee("p-1", Side.SELL, 10, 100, fee=2, asset="FFF", value="0.4", pnl=5).ledger.books
     assert books.line(Wallet.PERP, "FFF").fees == -2
     assert books.line(Wallet.PERP, "USDT") == BookLine(trades=Decimal(5))
+
+
+AMOUNTS = st.sampled_from([Decimal(0), Decimal(1), Decimal("1.50"), Decimal("1.5"), Decimal(-2)])
+WALLETS = st.dictionaries(st.sampled_from(["USDT", "BTC", "ETH", "BNB"]), AMOUNTS)
+
+
+@given(WALLETS, WALLETS, WALLETS, WALLETS)
+def test_the_difference_is_what_is_held_less_the_sum_of_each_line(
+    spot: dict[str, Decimal], perp: dict[str, Decimal], booked_spot: dict[str, Decimal], booked_perp: dict[str, Decimal]
+) -> None:
+    lines = {f"spot:{asset}": BookLine(trades=amount, fees=Decimal(1)) for asset, amount in booked_spot.items()}
+    lines |= {f"perp:{asset}": BookLine(opening=amount) for asset, amount in booked_perp.items()}
+    books, money = Books(lines=lines), perp.pop("USDT", Decimal(0))
+    seen = AccountView(
+        at=AT,
+        spot={asset: Balance(asset=asset, free=amount) for asset, amount in spot.items()},
+        perp=PerpWallet(balance=money, available=money, transferable=money),
+        perp_assets=perp,
+    )
+    held = held_of(seen)
+    expected = {
+        key: held.get(key, Decimal(0)) - lines.get(key, BookLine()).balance for key in held.keys() | lines.keys()
+    }
+    assert books_difference(books, seen) == {key: amount for key, amount in expected.items() if amount}
+
+
+def test_books_that_a_row_was_added_to_are_summed_again() -> None:
+    books = Books().with_flow(flow("100"))
+    before = books.balances[Wallet.SPOT]["USDT"]
+    after = books.with_flow(flow("5", FlowKind.DEPOSIT))
+    assert (before, after.balances[Wallet.SPOT]["USDT"]) == (100, 105)
+    assert after.held(Wallet.SPOT) == {"USDT": 105}
+    assert books.balances[Wallet.PERP] == {}

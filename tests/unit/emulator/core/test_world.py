@@ -13,6 +13,7 @@ from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.order import OrderStatus, TimeInForce
 from hedgerow.emulator import World, WorldState
+from hedgerow.proxies import MarketDataProxy
 from support.orders import order
 from support.worlds import START, SYMBOL, Listing, ScriptedMarketData, make_world
 
@@ -331,3 +332,27 @@ def test_every_change_of_state_raises_the_revision() -> None:
     quiet = world.revision
     world.account(), world.market(5)
     assert world.revision == quiet
+
+
+def test_quotes_of_a_world_that_was_asked_before_are_those_of_one_loaded_now() -> None:
+    scripted = ScriptedMarketData()
+    scripted.set_prices(START + HOUR, "101", "102")
+    tape = MarketDataProxy(scripted)  # one that knows no empty sides of books
+    world = make_world(tape)
+    shown = set[tuple[Decimal | None, Decimal]]()
+    for minute in range(100):
+        world.advance(START + minute * timedelta(minutes=1))
+        if minute == 20:
+            hedged(world, "40")
+        if minute == 40:
+            world.shock(SYMBOL, D("1.1"))
+        if minute == 80:
+            scripted.set_liquidity(half_spread_bps=7, depth_notional=50_000)
+        seen, fresh = world.market(1), World.load(tape, world.dump()).market(1)
+        for market in Market:
+            quote = seen.quote(market, SYMBOL)
+            assert quote == fresh.quote(market, SYMBOL)
+            assert quote is not None
+            assert quote.at == world.now
+            shown.add((quote.ask, quote.ask_quantity))
+    assert len(shown) > 6
