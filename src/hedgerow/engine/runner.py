@@ -199,8 +199,10 @@ class Runner:
 
     def _until_naked_try(self) -> float | None:
         """Return the pause before the next try of a naked leg; None without one."""
-        naked = (job for job in self._journal.ledger.jobs if job.state is ExecutionState.NAKED)
-        return min(map(self._naked_pause, naked), default=None)
+        jobs = self._journal.ledger.jobs
+        if not jobs:
+            return None
+        return min((self._naked_pause(job) for job in jobs if job.state is ExecutionState.NAKED), default=None)
 
     def _naked_pause(self, job: HedgeExecution) -> float:
         """Return the pause before a naked leg is traded again: its next order is due then, or its listing is read."""

@@ -298,8 +298,10 @@ def _share(net: Decimal | None, whole: Decimal) -> float | None:
 
 def _with_break_even(result: HedgeResult, short: Decimal | None, signal: FundingSignal | None) -> HedgeResult:
     """Return the result with its break-even: whole payments of ``short`` x the signal's mean, from the next one on."""
+    if short is None or signal is None:
+        return result
     net = result.net_if_closed
-    if net is None or net >= 0 or short is None or signal is None:
+    if net is None or net >= 0:
         return result
     payment, interval = signal.mean * float(short), timedelta(hours=signal.interval_hours)
     payments = float(-net) / payment if payment > 0 else inf

@@ -216,8 +216,9 @@ class Marketplace:
     def middle(self, market: Market, symbol: str, at: datetime) -> Decimal | None:
         """Return the middle of one book; None where the tape has no price."""
         prices = self.prices(symbol, at)
-        if prices is None:
-            return None
+        return None if prices is None else self._middle(prices, market, symbol, at)
+
+    def _middle(self, prices: MarketPrices, market: Market, symbol: str, at: datetime) -> Decimal:
         middle = prices.spot if market is Market.SPOT else prices.perp
         return middle * shift_under(self._changes_of(symbol), market, at) if self.conditions.changes else middle
 
@@ -274,24 +275,20 @@ class Marketplace:
         prices = self.prices(symbol, at) if symbol in self._listed else None
         if prices is None:
             return None
+        middle = self._middle(prices, market, symbol, at)
         if self._endless or self._gaps is not None or self.conditions.changes:
-            return self._quote(market, symbol, at)
-        # As long as prices, liquidity and conditions stay and nothing is missing from the book, only its time changes.
-        liquidity, key = self.market_data.liquidity(market, symbol, at), (market, symbol)
+            return self._quote(market, symbol, at, middle)
         if any(self._missing(_side_key(market, symbol, side), at) for side in Side):
-            return self._quote(market, symbol, at)
-        known = self._quotes.get(key)
+            return self._quote(market, symbol, at, middle)
+        # As long as prices, liquidity and conditions stay and nothing is missing from the book, only its time changes.
+        liquidity, known = self.market_data.liquidity(market, symbol, at), self._quotes.get((market, symbol))
         if known and known[0] is prices and known[1] is self.conditions and known[2] is liquidity:
             return replace(known[3], at=at)
-        quote = self._quote(market, symbol, at)
-        if quote is not None:
-            self._quotes[key] = prices, self.conditions, liquidity, quote
+        quote = self._quote(market, symbol, at, middle)
+        self._quotes[market, symbol] = prices, self.conditions, liquidity, quote
         return quote
 
-    def _quote(self, market: Market, symbol: str, at: datetime) -> Quote | None:
-        middle = self.middle(market, symbol, at)
-        if middle is None:
-            return None
+    def _quote(self, market: Market, symbol: str, at: datetime, middle: Decimal) -> Quote:
         bid = self._best(market, symbol, Side.SELL, at, middle)
         ask = self._best(market, symbol, Side.BUY, at, middle)
         return Quote(

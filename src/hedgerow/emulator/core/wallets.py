@@ -225,7 +225,7 @@ class PerpAccount:
 
     def position(self, symbol: str, mark: Decimal, standing: MarginState) -> PerpPosition:
         """Return one position as the venue shows it."""
-        held = self.holdings[symbol]
+        held, maintenance = self.holdings[symbol], self.maintenance(symbol, mark)
         return PerpPosition(
             symbol=symbol,
             quantity=held.quantity,
@@ -234,17 +234,22 @@ class PerpAccount:
             unrealized_pnl=held.unrealized(mark),
             leverage=self.leverage(symbol),
             margin_type=self.margin_type(symbol),
-            liquidation_price=self._liquidation_price(symbol, mark, standing),
-            maintenance=to_row(self.maintenance(symbol, mark)),
+            liquidation_price=self._liquidation_price(symbol, mark, standing, maintenance),
+            maintenance=to_row(maintenance),
             tiers=tiers if len(tiers := self.tiers(symbol)) > 1 else (),
             adl_quantile=0,
         )
 
-    def _liquidation_price(self, symbol: str, mark: Decimal, standing: MarginState) -> Decimal | None:
-        """Solve margin balance = maintenance margin for this mark, all others unchanged; None when out of reach."""
+    def _liquidation_price(
+        self, symbol: str, mark: Decimal, standing: MarginState, maintenance: Decimal
+    ) -> Decimal | None:
+        """Solve margin balance = maintenance margin for this mark, all others unchanged; None when out of reach.
+
+        ``maintenance`` is the margin that this position needs at its mark.
+        """
         held, tiers = self.holdings[symbol], self.tiers(symbol)
         others = standing.unrealized - held.unrealized(mark)
-        other_maintenance = standing.maintenance_margin - self.maintenance(symbol, mark)
+        other_maintenance = standing.maintenance_margin - maintenance
         rest, price, size = self.balance + others - other_maintenance - held.cost, mark, abs(held.quantity)
         for _ in tiers:
             tier = tier_of(tiers, size * max(ZERO, price))

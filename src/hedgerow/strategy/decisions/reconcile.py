@@ -198,11 +198,11 @@ def _naked(ledger: Ledger, account: AccountView, market: MarketView) -> tuple[Fo
 def _candidates(ledger: Ledger, account: AccountView, market: MarketView) -> Iterator[Candidate]:
     """Yield every short, less the ledger's part, with the coins that are not the ledger's."""
     for position in account.positions.values():
-        pair = market.pair(position.symbol)
         held = ledger.held(position.symbol)
         ours = held.short if held else ZERO
         short = -position.quantity - ours
-        if pair is None or short <= (pair.lot_step if ours else 0):
+        pair = market.pair(position.symbol) if short > 0 else None
+        if pair is None or (ours and short <= pair.lot_step):
             continue
         coins = account.coin(pair.base).total - ledger.owned(pair.base)
         price = position.entry_price or position.mark_price

@@ -172,6 +172,8 @@ def _listing_doubt(symbol: str, market: MarketView | None) -> str | None:
     pair = market.pair(symbol)
     if pair is None:
         return f"market: {symbol} is not on the list of both markets"
+    if pair.tradable:
+        return None
     if {pair.spot.status, pair.perp.status} - {TradingStatus.TRADING, TradingStatus.UNLISTED}:
         return None
     for name, leg in ((Market.SPOT, pair.spot), (Market.PERP, pair.perp)):

@@ -94,14 +94,15 @@ def unsupported(prices: Prices, bound: float, *, short_alone: bool = False) -> t
 
     A leg whose book shows nothing is valued at the index or the mark; that then needs another source too.
     """
-    spot = (prices.index, prices.perp, prices.mark) if prices.spot is not None else (prices.perp, prices.mark)
-    perp = (prices.mark, prices.index, prices.spot) if prices.perp is not None else (prices.index, prices.spot)
-    legs = (("spot", prices.spot or prices.index, spot), ("perpetual", prices.perp or prices.mark, perp))
-    return tuple(
-        f"{name} {price:f}"
-        for name, price, others in legs[int(short_alone) :]
-        if price is not None and not _confirmed(price, others, bound)
-    )
+    spot, perp, mark, index = prices.spot, prices.perp, prices.mark, prices.index
+    coins, short = spot or index, perp or mark
+    others = (index, perp, mark) if spot is not None else (perp, mark)
+    doubtful = not short_alone and coins is not None and not _confirmed(coins, others, bound)
+    found = (f"spot {coins:f}",) if doubtful else ()
+    others = (mark, index, spot) if perp is not None else (index, spot)
+    if short is None or _confirmed(short, others, bound):
+        return found
+    return (*found, f"perpetual {short:f}")
 
 
 def less_bad(prices: Prices, bound: float) -> tuple[Decimal, Decimal] | None:

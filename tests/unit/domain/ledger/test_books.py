@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedgerow.domain import events as ev
@@ -11,6 +11,7 @@ from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import FlowKind, Wallet
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger.books import BookLine, Books, books_difference, held_of
+from support.drawing import examples
 from support.ledger_builder import START, LedgerBuilder
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -144,6 +145,7 @@ WALLETS = st.dictionaries(st.sampled_from(["USDT", "BTC", "ETH", "BNB"]), AMOUNT
 
 
 @given(WALLETS, WALLETS, WALLETS, WALLETS)
+@settings(max_examples=examples(60))
 def test_the_difference_is_what_is_held_less_the_sum_of_each_line(
     spot: dict[str, Decimal], perp: dict[str, Decimal], booked_spot: dict[str, Decimal], booked_perp: dict[str, Decimal]
 ) -> None:
