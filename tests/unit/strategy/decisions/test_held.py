@@ -14,7 +14,7 @@ from hedgerow.domain.ledger.state import Incident, Ledger, StandingHalt, Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
 from hedgerow.strategy.decisions.entry import entry_refusals, openings_blocked, plan_opening, shortlist
-from hedgerow.strategy.decisions.held import closing_obstacle, decide_held
+from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of, judged
 from hedgerow.strategy.observation import (
     Close,
     Decision,
@@ -665,3 +665,14 @@ def test_a_short_of_hedge_mode_is_not_left_without_its_coins() -> None:
     assert closing_obstacle(TEN, replace(plan, spot_quantity=Decimal(0)), sided) is None
     unproven = Observation(at=NOW, market=CALM, account=account(one_way=False))
     assert closing_obstacle(TEN, plan, unproven) is None
+
+
+@pytest.mark.parametrize("books", [None, (depth(Market.SPOT), depth(Market.PERP))])
+@pytest.mark.parametrize("market", [CALM, None])
+def test_what_is_decided_by_is_what_is_shown_of_a_hedge(market: MarketView | None, books: Any) -> None:
+    observation = observed(market)
+    shown = evaluation_of(TEN, observation, GUIDE, books)
+    decision = decide_held(observation, ledger_of(TEN), GUIDE, books)
+    assert isinstance(decision, Hold)
+    assert decision.evaluation == shown
+    assert books or judged(TEN, observation, ledger_of(TEN), GUIDE) == (shown, decision.health)
