@@ -16,7 +16,9 @@ import re
 import statistics
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -166,7 +168,9 @@ async def measured(asked: argparse.Namespace) -> bool:
         home = Home(folder=Path(folder), mode=HomeMode.PAPER)
         home.config.write_text(json.dumps(CONFIG), encoding="utf-8")
         words = ("run", "--paper", "--home", folder, "--dashboard", "--port", str(asked.port))
-        with started(COMMAND, *words):
+        with started(COMMAND, *words) as program:
+            # What it says is read, or it would wait for room in the pipe.
+            threading.Thread(target=lambda: deque(program.stdout or (), maxlen=0), daemon=True).start()
             async with signed_in(base, folder) as session:
                 bot = PaperBot(home)
                 await bot.holds(0)
