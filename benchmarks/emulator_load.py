@@ -12,15 +12,17 @@ import argparse
 import asyncio
 import itertools
 import json
+import math
 import signal
 import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from coincurve import PrivateKey
@@ -31,6 +33,7 @@ from _processes import processor_seconds, resident_megabytes, started, wait_for
 from _report import Budgets
 from hedgerow.aster.credentials import Credentials, address_of
 from hedgerow.aster.http.nonces import NonceSource, VenueTime
+from hedgerow.aster.http.rest import FORM
 from hedgerow.aster.http.signing import AgentSigner, Param, encode
 from hedgerow.clock import SystemClock
 from hedgerow.domain.instrument import BasisPair, TradingStatus
@@ -45,6 +48,8 @@ PERPS, SPOTS, CLIENTS = 400, 60, 200
 CHAIN, FUNDS = 1666, Decimal(50_000)
 ASKING_SECONDS, PACED_SECONDS, LISTENING_SECONDS = 8.0, 8.0, 8.0
 SHARE = 4
+NOTIONAL = 20
+"""What an order is worth at least, in USDT."""
 FOLLOWED = 5
 
 
@@ -89,11 +94,13 @@ async def serve(port: int) -> None:
 
 
 class Client:
-    """One account that asks what a bot asks: prices, its wallet, an order far from the market, and its end."""
+    """One account that asks what a bot asks: prices, its position, an order at the market, and the end of all."""
 
-    def __init__(self, number: int, port: int, symbols: Sequence[str]) -> None:
+    def __init__(self, number: int, port: int, orders: Mapping[str, Decimal]) -> None:
+        symbols = list(orders)
         self._futures = f"http://127.0.0.1:{port}"
         self._symbol = symbols[number % len(symbols)]
+        self._quantity = f"{orders[self._symbol]:f}"
         self._followed = [symbols[(number + offset) % len(symbols)] for offset in range(FOLLOWED)]
         self._signer = AgentSigner(credentials_of(number), chain_id=CHAIN, nonces=NonceSource(VenueTime(SystemClock())))
         local = (f"127.0.{1 + number // 200}.{1 + number % 200}", 0)
@@ -111,7 +118,7 @@ class Client:
     async def _send(self, method: str, name: str, params: dict[str, Param], *, signed: bool = True) -> None:
         query = self._signer.sign(encode(params)).query if signed else encode(params)
         url = URL(f"{self._futures}/fapi/v3/{name}?{query}", encoded=True)
-        async with self.session.request(method, url) as answer:
+        async with self.session.request(method, url, headers={} if method == "GET" else FORM) as answer:
             reply = await answer.text()
             if answer.status != 200:  # noqa: PLR2004 - OK
                 self.refused[reply[:40]] = self.refused.get(reply[:40], 0) + 1
@@ -123,7 +130,9 @@ class Client:
         await self._send("GET", "positionRisk", {"symbol": self._symbol})
 
     async def _order(self) -> None:
-        await self._send("POST", "order", {"symbol": self._symbol, "side": "BUY", "type": "MARKET", "quantity": "1"})
+        await self._send(
+            "POST", "order", {"symbol": self._symbol, "side": "BUY", "type": "MARKET", "quantity": self._quantity}
+        )
 
     async def _cancel(self) -> None:
         await self._send("DELETE", "allOpenOrders", {"symbol": self._symbol})
@@ -162,20 +171,31 @@ async def ask_all(clients: Sequence[Client], seconds: float, pace: float | None 
     return len(times) / (time.perf_counter() - began), times
 
 
-async def listed(port: int) -> list[str]:
-    """Return the symbols that trade on both markets."""
-    found: list[set[str]] = []
+async def orders_of(port: int) -> dict[str, Decimal]:
+    """Return the pairs that trade on both markets, each with the least quantity that is worth ``NOTIONAL``."""
+    futures, spot = f"http://127.0.0.1:{port}/fapi/v3", f"http://127.0.0.1:{port + 1}/api/v3"
     async with aiohttp.ClientSession() as session:
-        for url in (
-            f"http://127.0.0.1:{port}/fapi/v3/exchangeInfo",
-            f"http://127.0.0.1:{port + 1}/api/v3/exchangeInfo",
-        ):
+
+        async def read(url: str) -> Any:
             async with session.get(url) as answer:
-                rows = json.loads(await answer.text())["symbols"]
-                found.append({row["symbol"] for row in rows if row["status"] == "TRADING"})
-    if [len(names) for names in found] != [PERPS, SPOTS]:
-        raise SystemExit(f"the exchange lists {[len(names) for names in found]} markets")
-    return sorted(found[0] & found[1])
+                return json.loads(await answer.text())
+
+        perps, spots = [
+            {
+                row["symbol"]: row
+                for row in (await read(f"{base}/exchangeInfo"))["symbols"]
+                if row["status"] == "TRADING"
+            }
+            for base in (futures, spot)
+        ]
+        marks = {row["symbol"]: Decimal(row["markPrice"]) for row in await read(f"{futures}/premiumIndex")}
+    if [len(perps), len(spots)] != [PERPS, SPOTS]:
+        raise SystemExit(f"the exchange lists {[len(perps), len(spots)]} markets")
+    steps = {
+        symbol: max(Decimal(each["stepSize"]) for each in perps[symbol]["filters"] if "stepSize" in each)
+        for symbol in sorted(perps.keys() & spots.keys())
+    }
+    return {symbol: math.ceil(NOTIONAL / marks[symbol] / step) * step for symbol, step in steps.items()}
 
 
 def times_of(seconds: Sequence[float]) -> str:
@@ -186,8 +206,8 @@ def times_of(seconds: Sequence[float]) -> str:
 
 async def load(budgets: Budgets, port: int, used: Callable[[], float]) -> None:
     """Load the exchange in three ways; ``used`` tells the processor time it has taken."""
-    symbols = await listed(port)
-    clients = [Client(number, port, symbols) for number in range(CLIENTS)]
+    orders = await orders_of(port)
+    clients = [Client(number, port, orders) for number in range(CLIENTS)]
     try:
         before = used()
         rate, answered = await ask_all(clients, ASKING_SECONDS)
@@ -196,8 +216,8 @@ async def load(budgets: Budgets, port: int, used: Callable[[], float]) -> None:
         budgets.line(f"{CLIENTS} clients as fast as they are answered", f"{rate:.0f} requests/s")
         pace, times = await ask_all(clients, PACED_SECONDS, rate / SHARE)
         budgets.line(f"{CLIENTS} clients at {pace:.0f} requests/s: median, p99", times_of(times))
-        refused = Counter(reason for client in clients for reason in client.refused)
-        budgets.line("requests refused", str(refused.total()))
+        refused = sum((Counter(client.refused) for client in clients), Counter[str]())
+        budgets.most("requests refused", refused.total(), 0)
         for reason, count in refused.most_common(3):
             print(f"      {count}: {reason[:90]}")
         until = time.perf_counter() + LISTENING_SECONDS
@@ -209,7 +229,7 @@ async def load(budgets: Budgets, port: int, used: Callable[[], float]) -> None:
 
 
 def main() -> int:
-    """Print the figures; none but the start has a budget."""
+    """Print the figures; every request must be answered."""
     parser = argparse.ArgumentParser(description="What the emulator carries.")
     parser.add_argument("--port", type=int, default=18_920, help="first of two free ports of this machine")
     parser.add_argument("--serve", action="store_true", help="be the exchange")

@@ -15,7 +15,7 @@ from hedgerow.domain.errors import NotSent, OutcomeUnknown, RateLimited, Unautho
 from hedgerow.domain.instrument import Market
 from hedgerow.ports import Clock, HttpRequest, HttpResponse, Transport
 
-__all__ = ["Call", "RestClient"]
+__all__ = ["FORM", "Call", "RestClient"]
 
 READ_ATTEMPTS = 3
 READ_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS = 5.0, 10.0
