@@ -240,6 +240,8 @@ def cpu_seconds(pid: int) -> float:
 
 UNTRADABLE_NOTIONAL = 15
 """Quote units; legs that differ by less may be too near for an order."""
+REPORT_SLACK_SECONDS = 3.0
+"""What a report of naked time may lack: the way of the fills' reports."""
 
 
 def naked_seconds(fills: Sequence[Fill]) -> float:
@@ -262,6 +264,12 @@ def naked_seconds(fills: Sequence[Fill]) -> float:
         else:
             since.setdefault(symbol, fill.at)
     return longest
+
+
+def understated(naked: float, reported: float) -> list[str]:
+    """Return in words that a bot reported less naked time than there was: seconds, by the exchange and by the log."""
+    much = naked > reported + REPORT_SLACK_SECONDS
+    return [f"legs differed for {naked:.1f} s, and the bot reported {reported:.1f} s"] if much else []
 
 
 def wrongs(events: tuple[Event, ...], exchange_account: ExchangeAccountState, *, by_hand: bool = False) -> list[str]:

@@ -28,6 +28,7 @@ from _exchange import (
     exchange,
     ledger_of,
     naked_seconds,
+    understated,
     variables,
     wrongs,
 )
@@ -168,6 +169,7 @@ def lived(bot: Bot, wire: Wire, end: datetime) -> float:
 def judged(folder: Path, place: Exchange, cuts: Sequence[Cut]) -> Result:
     """Compare log and exchange."""
     events, exchange_account, ledger = events_of(folder), place.exchange_account(), ledger_of(folder)
+    naked, reported = naked_seconds(exchange_account.world.journal.fills), ledger.max_naked_seconds
     return Result(
         cuts=len(cuts),
         cut_hours=round(sum(cut.seconds for cut in cuts) / 3600, 2),
@@ -177,9 +179,9 @@ def judged(folder: Path, place: Exchange, cuts: Sequence[Cut]) -> Result:
         orders=len(exchange_account.exchange_orders),
         unknown_outcomes=len({event.client_id for event in events if isinstance(event, OrderOutcomeUnknown)}),
         halts=sum(isinstance(event, Halted) for event in events),
-        max_naked_seconds=naked_seconds(exchange_account.world.journal.fills),
-        reported_naked_seconds=ledger.max_naked_seconds,
-        wrongs=wrongs(events, exchange_account) + undue(events, cuts),
+        max_naked_seconds=naked,
+        reported_naked_seconds=reported,
+        wrongs=wrongs(events, exchange_account) + undue(events, cuts) + understated(naked, reported),
     )
 
 

@@ -30,6 +30,7 @@ from _exchange import (
     exchange,
     ledger_of,
     naked_seconds,
+    understated,
     variables,
     wrongs,
 )
@@ -243,6 +244,7 @@ def judge(folder: Path, place: Exchange, result: Result) -> None:
     result.orders, result.events = len(exchange_account.exchange_orders), len(events)
     result.max_naked_seconds = naked_seconds(exchange_account.world.journal.fills)
     result.reported_naked_seconds = ledger.max_naked_seconds
+    result.wrongs += understated(result.max_naked_seconds, result.reported_naked_seconds)
     result.halts = sum(isinstance(event, Halted) for event in events)
 
 
