@@ -147,7 +147,7 @@ def test_status_gives_money_as_decimal_strings_and_ratios_as_fractions(held: str
     assert isinstance(document["max_naked_seconds"], float)
     assert datetime.fromisoformat(str(position["opened_at"])).tzinfo is not None
     text = shell("status", "--paper").out
-    assert re.search(rf"^Position +Stopped; {held} is held unwatched, net [+-]0\.\d{{3}} % ", text)
+    assert re.search(rf"^Position +Stopped; {held} is held unwatched, legs differ by [+-]0\.\d{{3}} % ", text)
 
 
 def test_scan_lists_every_pair_with_the_filter_that_refuses_it(shell: Shell, place: Path) -> None:

@@ -204,3 +204,25 @@ def test_a_bar_shows_the_progress_where_no_words_stand_beside_it(place: Path) ->
     assert bot.wait(timeout=PATIENCE) == 0
     assert out.startswith("{")
     assert "━" in drawn
+
+
+def test_a_broken_configuration_keeps_nobody_from_the_bot_that_runs(shell: Shell, place: Path) -> None:
+    with running(place, "--speed", "60"):
+        before = shell("status", "--paper", "--json", "-").document
+        (place / CONFIG).write_text("{", encoding="utf-8")
+        said = shell("status", "--paper", "--json", "-")
+        assert said.document["max_capital_usd"] == before["max_capital_usd"]
+        assert said.document["config_file"] == before["config_file"]
+        assert said.code == 0
+        assert f"{CONFIG}: not JSON" in said.err
+        assert "this command goes on without it" in said.err
+        assert said.err.count("\n") == 1
+        for words in (["halt"], ["resume"], ["close", "--yes"]):
+            done = shell(*words, "--paper")
+            assert done.code == 0, done
+            assert "this command goes on without it" in done.err
+        assert shell("books", "--paper", "--offline").code == 0
+    refused = shell.refused("resume", "--paper")
+    assert "not JSON" in refused
+    assert refused.endswith("no bot runs that could be asked: correct the file, or name another with --config")
+    assert "not JSON" in shell("status", "--paper").err

@@ -1,5 +1,6 @@
 """What cannot be used is refused in one line with exit code 2, before anything is written, lost or traded."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from hedgerow.domain.settings.rows import Kind, SettingRow
 from support.command_runner import EAGER, Shell, write_config
 
 ON_A_HOME = ("run", "scan", "status", "close", "adopt", "reconcile", "halt", "resume", "config")
+WITHOUT_SETTINGS = {"close", "status"}
+"""With nothing held these two have nothing to ask of a configuration."""
 WORDS = {"adopt": ["BTCUSDT"], "close": ["--yes"], "run": ["--once"]}
 PAPERLESS = {"config", "demo", "init"}
 WRONG = {
@@ -27,7 +30,9 @@ def call(name: str) -> list[str]:
 
 
 def everything(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Return all files but locks, which whoever looks whether a bot runs leaves behind."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".lock")
+    return {str(path): path.read_bytes() for path in found}
 
 
 def refused_and_unchanged(shell: Shell, place: Path, *words: object) -> str:
@@ -65,7 +70,7 @@ def test_a_key_out_of_range_is_refused(row: SettingRow, shell: Shell, place: Pat
         assert line.endswith(f"; allowed: {row.allowed}")
 
 
-@pytest.mark.parametrize("name", ON_A_HOME)
+@pytest.mark.parametrize("name", [name for name in ON_A_HOME if name not in WITHOUT_SETTINGS])
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -75,7 +80,7 @@ def test_a_key_out_of_range_is_refused(row: SettingRow, shell: Shell, place: Pat
     ],
     ids=["broken", "unknown", "predecessor"],
 )
-def test_every_command_refuses_a_bad_configuration(
+def test_every_command_that_acts_by_the_configuration_refuses_a_bad_one(
     name: str, content: str, said: str, shell: Shell, place: Path
 ) -> None:
     (place / "config_volume_farming_strategy.json").write_text(content, encoding="utf-8")
@@ -186,3 +191,41 @@ def test_a_configuration_is_not_overwritten_by_init(shell: Shell, place: Path) -
     assert "exists already: --yes replaces it" in refused_and_unchanged(shell, place, "init")
     assert shell("init", "--yes").code == 0
     assert "min_funding_apr" in (place / "config_volume_farming_strategy.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", [["close", b"\xffBTC"], ["halt", "--reason", b"\xff"], ["status", "--home", b"\xff"]])
+def test_an_argument_that_is_not_utf_8_is_refused(words: list[str | bytes], shell: Shell, place: Path) -> None:
+    given = [os.fsdecode(word) for word in words]
+    assert "is not UTF-8 text" in refused_and_unchanged(shell, place, *given, "--paper")
+
+
+def test_a_folder_whose_name_is_not_utf_8_ends_in_one_line(
+    shell: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = place / os.fsdecode(b"\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    monkeypatch.chdir(folder)
+    said = shell("status", "--paper", "--json", "-")
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert "is not UTF-8 text" in said.err
+
+
+@pytest.mark.parametrize("command", [["scan", "--paper"], ["demo"], ["run", "--paper", "--once"]], ids=" ".join)
+def test_a_configuration_that_is_no_regular_file_is_refused_at_once(
+    command: list[str], shell: Shell, place: Path
+) -> None:
+    os.mkfifo(place / "fifo")
+    for named in ("fifo", "/dev/zero"):
+        assert shell.refused(*command, "--config", named) == f"{named} cannot be read: it is no regular file"
+    (place / "large.json").write_bytes(b" " * 2**20 + b"{}")
+    assert shell.refused(*command, "--config", "large.json") == (
+        "large.json cannot be read: it is larger than 1,048,576 bytes"
+    )
+
+
+def test_variables_that_are_no_regular_file_are_refused_at_once(shell: Shell, place: Path) -> None:
+    os.mkfifo(place / ".env")
+    assert "it is no regular file" in shell.refused("doctor")

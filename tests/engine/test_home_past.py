@@ -36,8 +36,8 @@ def seen(tmp_path: Path) -> tuple[Home, Clock]:
 def test_the_view_of_a_home_has_its_past(seen: tuple[Home, Clock]) -> None:
     home, clock = seen
     view = asyncio.run(view_of_home(home, clock, cash_rate=0.04))
-    assert view.worst is not None
-    assert view.worst.symbol == SYMBOL
+    assert view.hedges
+    assert view.hedges[0].symbol == SYMBOL
     assert view.series is not None
     assert view.series.worth is not None
     assert view.series.worth.same_pair == SYMBOL

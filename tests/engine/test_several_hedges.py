@@ -17,6 +17,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.domain.operator_requests import CloseAllRequested, CloseRequested, ClosingPriced, Request
 from hedgerow.domain.position import Reason
+from hedgerow.engine.notices import HealthJudged, Stopped
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.closing_price import ClosingPrices
@@ -494,3 +495,18 @@ def test_a_leg_taken_from_one_while_another_opens_is_seen_at_once() -> None:
     assert bot.reasons == [Reason.LEG_GONE]
     assert symbols(bot.ledger) == {B}
     matched(bot)
+
+
+def test_a_further_opening_is_no_health_check_that_was_not_possible() -> None:
+    bot = harness("0.0004", "0.0006", "0.0005")
+    bot.run(0.2)
+    assert len(bot.ledger.open_hedges) == 3
+    assert not [said for said in bot.notices_of(HealthJudged) if said.report is None and said.hedges]
+
+
+def test_the_end_names_what_is_not_the_bot_s() -> None:
+    bot = harness("0.0006", "0.0005", "-0.0001", slots=3)
+    bot.run(0.2)
+    bot.world.trade_by_hand(Market.PERP, C, Side.SELL, Decimal(1))
+    bot.run(0.2)
+    assert f"{C}: 1 short without coins against it" in bot.notices_of(Stopped)[-1].foreign

@@ -61,8 +61,7 @@ def several() -> BotHarness:
 def test_a_held_hedge_is_shown_with_both_legs_result_funding_and_exits() -> None:
     harness, watcher = watched(9)
     view, hedge = watcher.ended[-1], harness.hedge
-    shown = view.worst
-    assert shown is not None
+    shown = view.hedges[0]
     assert (view.report.state, shown.symbol, shown.hedge_id) == (BotState.HEDGED, SYMBOL, hedge.hedge_id)
     assert (shown.spot.quantity, shown.perp.quantity) == (hedge.spot_quantity, -hedge.short)
     assert shown.difference is not None
@@ -184,8 +183,7 @@ def test_a_dead_bot_shows_its_figures_as_old() -> None:
 def test_without_an_outlook_nothing_is_made_up() -> None:
     harness, watcher = watched()
     view = view_of(replace(watcher.state, outlook=None), RUNNING, harness.clock.now())
-    shown = view.worst
-    assert shown is not None
+    shown = view.hedges[0]
     assert (shown.result, shown.spot.price, shown.liquidation_distance, shown.exits) == (None, None, None, ())
     assert view.totals.net_if_closed is None
     assert view.together is not None

@@ -98,7 +98,7 @@ def _check_hedge(hedge: HedgeView, made: dict[str, str], hedged: dict[str, str])
     now, entry = hedged["Basis (at entry)"].rstrip(")").split(" (")
     assert is_shown(hedge.basis, now)
     assert is_shown(hedge.entry_basis, entry)
-    fraction, worth = hedged["Net"].split("  ")
+    fraction, worth = hedged["Legs differ by"].split("  ")
     assert is_shown(hedge.difference.fraction if hedge.difference else None, fraction)
     assert is_shown(hedge.difference.value if hedge.difference else None, worth)
 

@@ -121,7 +121,7 @@ def test_hedged_says_by_how_much_and_what_closing_makes(tmp_path: Path, columns:
     shown = harness.show(columns)
     fits(shown, 0)
     assert labels(shown) == FIVE
-    assert "Hedged on ABCUSDT, net -0.040 % (-$0.40)" in shown.text
+    assert "Hedged on ABCUSDT, legs differ by -0.040 % (-$0.40)" in shown.text
     assert " if closed now (" in shown.text
     assert "since the start" in shown.text
     assert re.search(rf"PAPER \(pid {os.getpid()}\): checked 1\d s ago, next in 4 min", shown.text)
@@ -219,8 +219,8 @@ def test_a_blind_bot_says_since_when_and_why(tmp_path: Path, columns: int) -> No
     harness.changes = {"blind_since": harness.builder.now - timedelta(seconds=255), "unread": ("account: HTTP 500",)}
     harness.leave()
     shown = harness.show(columns)
-    fits(shown, 1)
-    assert re.search(r"Exchange not read for 4 min \d+ s; ABCUSDT net ", shown.text)
+    fits(shown, 1, lines=None)
+    assert re.search(r"Exchange not read for 4 min \d+ s; ABCUSDT legs differ by ", re.sub(r"\s+", " ", shown.text))
     assert "as of " in shown.text
 
 
@@ -262,7 +262,7 @@ def test_a_bot_that_was_killed_or_hangs_is_down(tmp_path: Path, columns: int, pi
     harness = HomeHarness(tmp_path).hedged()
     harness.leave(alive=False, pid=pid)
     shown = harness.show(columns)
-    fits(shown, 1)
+    fits(shown, 1, lines=None)
     assert title in shown.text
     assert "as of " in shown.text
 

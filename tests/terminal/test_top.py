@@ -132,8 +132,7 @@ def text_of(app: Top, name: str) -> str:
 
 
 def test_the_cards_have_the_numbers_of_the_view(hedged: View) -> None:
-    hedge = hedged.worst
-    assert hedge is not None
+    hedge = hedged.hedges[0]
     assert hedge.result is not None
     first = drawn(terminal_cards.hedged_card(hedged), 40)
     assert hedge.difference is not None
@@ -290,6 +289,19 @@ def test_everything_fits_80_by_24(hedged: View) -> None:
             assert part.region.height > 1
 
     piloted(FakeSource(hedged), act)
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_no_number_is_cut_however_narrow_the_terminal_is(hedged: View, width: int) -> None:
+    text = " ".join(
+        drawn(terminal_cards.exits_card(hedged), width).replace("\N{BOX DRAWINGS LIGHT VERTICAL}", " ").split()
+    )
+    for found in hedged.hedges[0].exits[: terminal_cards.EXITS_SHOWN]:
+        for number in (formats.exit_value(found.distance), formats.exit_limit(found.distance)):
+            assert set(number.split()) <= set(text.replace(",", "").split()) | set(text.split())
+    card = drawn(terminal_cards.made_card(hedged), width // 2)
+    assert formats.signed_money(hedged.hedges[0].funding_received) in card
+    assert formats.signed_money(hedged.totals.net_if_closed) in card
 
 
 def test_was_it_worth_it_is_below_the_cards_where_there_is_room_and_behind_a_key_elsewhere(compared: View) -> None:

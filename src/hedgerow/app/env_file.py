@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from hedgerow.app.venues.environment import parse_variables
+from hedgerow.app.venues.environment import LARGEST_FILE, parse_variables
 from hedgerow.domain.errors import ConfigError
+from hedgerow.small_files import read_small_file
 from hedgerow.store.files import PRIVATE, replace_file
 
 __all__ = ["write_variables"]
@@ -21,7 +22,7 @@ def write_variables(path: Path, values: Mapping[str, str]) -> None:
             both kinds of quotes. No value is in the message.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+        text = read_small_file(path, largest=LARGEST_FILE).decode("utf-8-sig") if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
     parse_variables(text, str(path))

@@ -16,7 +16,7 @@ from hedgerow.dashboard.bot_state import Process, ProcessState
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
 from hedgerow.engine.notices import Notice, Stopped
 from hedgerow.ports import Clock, Mailbox
-from hedgerow.store.files import read_small_file
+from hedgerow.small_files import read_small_file
 
 __all__ = [
     "SILENT_SECONDS",

@@ -15,7 +15,8 @@ from hedgerow.clock import SystemClock
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.engine.notices import Notice, Started, Stopped
 from hedgerow.ports import Clock
-from hedgerow.store.files import read_small_file, replace_file
+from hedgerow.small_files import read_small_file
+from hedgerow.store.files import replace_file
 
 __all__ = ["OutlookFile", "outlook_of", "read_outlook"]
 

@@ -37,7 +37,14 @@ from hedgerow.store import guide_state
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policies import BUILT_IN_POLICIES, load_policy
 
-__all__ = ["Session", "open_session", "read_ledger", "read_settings", "settings_or_preset"]
+__all__ = [
+    "Session",
+    "open_session",
+    "read_ledger",
+    "read_settings",
+    "settings_or_defaults",
+    "settings_or_preset",
+]
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -155,6 +162,22 @@ def read_settings(home: Home, config: Path | None, ma_periods: int | None = None
     if settings.parameters.policy not in BUILT_IN_POLICIES and folder not in sys.path:
         sys.path.append(folder)
     return with_overrides(settings, ma_periods=ma_periods)
+
+
+def settings_or_defaults(home: Home, config: Path | None) -> tuple[Settings, str]:
+    """Return the settings and an empty text; where their file is broken, the guide's defaults and what is wrong.
+
+    For what reads a log or asks the bot that runs: neither depends on the file.
+
+    Raises:
+        ConfigError: a file was named, and there is none.
+    """
+    try:
+        return read_settings(home, config), ""
+    except ConfigError as broken:
+        if config is not None and not config.exists():
+            raise
+        return Settings(parameters=StrategyParameters(), source=config or home.config), str(broken)
 
 
 def settings_or_preset(home: Home, config: Path | None, preset: PresetName | None) -> Settings:

@@ -1,6 +1,7 @@
 """Compiles plain functions with numba, and keeps what was compiled in a folder named by its source."""
 
 import os
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -25,6 +26,7 @@ UNCOUNTED: Final = {**COUNTED, "_nrt": False}
 """Without numba's counting of references to arrays."""
 INNER: Final = {**UNCOUNTED, "no_cpython_wrapper": True}
 """Only compiled code calls it: the entry for Python, which takes all arrays out of their objects, is not compiled."""
+COMPILING: Final = "Compiling the rules for backtests: once, it takes about half a minute\n"
 _njit: Any = numba.njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -60,6 +62,7 @@ class _OneCompiler:
     _depth = 0
     """How many functions this process compiles, one inside the other."""
     _lock: IO[bytes] | None = None
+    _has_said = False
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
@@ -75,7 +78,16 @@ class _OneCompiler:
             found = self._cache.load_overload(sig, target_context) if has_waited else None
             if found is not None:
                 self._end()
+            else:
+                self._say_once()
         return found
+
+    def _say_once(self) -> None:
+        """Say on standard error what takes so long, where nothing was compiled yet."""
+        if not _OneCompiler._has_said and sys.stderr and not any(Path(self._cache.cache_path).glob("*.nbc")):
+            sys.stderr.write(COMPILING)
+            sys.stderr.flush()
+        _OneCompiler._has_said = True
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled."""

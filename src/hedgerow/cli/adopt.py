@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.commands.operator_request import ask
-from hedgerow.app.session import read_settings
+from hedgerow.app.commands.operator_request import ask, refuse_broken_settings
 from hedgerow.cli.common import (
     ConfigOption,
     DryRunOption,
@@ -17,6 +16,7 @@ from hedgerow.cli.common import (
     ValidForOption,
     answered,
     home_of,
+    warn_of_broken_settings,
 )
 from hedgerow.cli.running import logged
 from hedgerow.domain.operator_requests import VALID_SECONDS, AdoptRequested
@@ -36,7 +36,7 @@ def adopt(  # noqa: PLR0913 - one parameter per option
 ) -> int:
     """Adopt SYMBOL: as many coins as its short needs become the bot's, the rest stays yours."""
     place = home_of(home, paper=paper, dry_run=dry_run, store=store)
-    read_settings(place, config)
+    warn_of_broken_settings(refuse_broken_settings(place, config))
     with logged(place, console=False) as observers:
         answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), observers, seconds=valid_for))
     return answered(answer, place)

@@ -12,7 +12,6 @@ import typer
 
 from hedgerow.app.commands.books import BooksQuestion, read_books_report
 from hedgerow.app.identity import identity_of
-from hedgerow.app.session import read_settings
 from hedgerow.app.storage.select import has_log, log_name
 from hedgerow.cli.arguments import time_option
 from hedgerow.cli.codes import ExitCode
@@ -24,6 +23,7 @@ from hedgerow.cli.common import (
     JsonOption,
     PaperOption,
     StoreOption,
+    forgiving_settings,
     home_of,
     is_stdout,
     others_here,
@@ -111,13 +111,14 @@ def books(  # noqa: PLR0913 - a command names every option
     if not has_log(place):
         say(f"No log at {log_name(place)}: the bot has not run here yet{others_here(place)}.")
         return ExitCode.FAILED
+    settings = forgiving_settings(place, config)
     question = BooksQuestion(since=first, hedge_id=hedge, offline=offline or demo)
-    report = asyncio.run(read_books_report(place, config, question))
+    report = asyncio.run(read_books_report(place, question))
     if hedge is not None and not report.hedges:
         raise ConfigError(f"--hedge {hedge}: the log has no such hedge; hedgerow books lists them")
     if csv is not None:
         _write_csv(csv, report)
-    write_json(json, as_json(report), identity_of(place, read_settings(place, config)))
+    write_json(json, as_json(report), identity_of(place, settings))
     if not is_stdout(json):
         show_books(report)
     return ExitCode.DONE if report.agrees else ExitCode.FAILED

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.commands.operator_request import ask
+from hedgerow.app.commands.operator_request import ask, refuse_broken_settings
 from hedgerow.app.commands.orphaned_position import find_position, set_log_aside
-from hedgerow.app.session import read_ledger, read_settings
+from hedgerow.app.session import read_ledger, settings_or_defaults
 from hedgerow.cli.common import (
     ConfigOption,
     DryRunOption,
@@ -23,6 +23,7 @@ from hedgerow.cli.common import (
     home_of,
     others_here,
     say,
+    warn_of_broken_settings,
 )
 from hedgerow.cli.running import logged
 from hedgerow.config import Home
@@ -58,20 +59,22 @@ def close(  # noqa: PLR0913 - the options of a command
 ) -> int:
     """Close a position regardless of the rules, and halt openings; works while the bot runs, and without its log."""
     place = home_of(home, paper=paper, dry_run=dry_run, store=store)
-    read_settings(place, config)
+    settings_or_defaults(place, config)  # a file that was named must be there, also where nothing is held
     named = _named(symbol, everything=everything)
     seen, damage = _held(place)
     held = next((each for each in seen if each.symbol == named), seen[0] if seen else None)
     if len(seen) > 1 and named is None:
         if not everything:
             return answered(Answer(done=False, text=_several(seen)), place)
+        warn_of_broken_settings(refuse_broken_settings(place, config))
         return _close_all(place, config, seen, yes=yes, seconds=valid_for)
     if held is None and named is None:
         if damage is not None:
             raise StoreError(f"{damage}; hedgerow close SYMBOL closes what the exchange shows, with a fresh log")
         return answered(Answer(done=False, text=f"No position is held{others_here(place)}."), place)
+    warn_of_broken_settings(refuse_broken_settings(place, config))
     found = held is None and named is not None
-    if found and not _closable(place, config, named or ""):
+    if found and not _closable(place, named or ""):
         return answered(Answer(done=False, text="Nothing was closed."), place)
     if not yes:
         _confirm(held.symbol if held else named or "")
@@ -125,9 +128,9 @@ def _held(home: Home) -> tuple[list[HedgeSeen], StoreError | None]:
     return [HedgeSeen(hedge_id=each.hedge_id, symbol=each.symbol) for each in hedges], None
 
 
-def _closable(place: Home, config: Path | None, symbol: str) -> bool:
+def _closable(place: Home, symbol: str) -> bool:
     """Print what the exchange shows; return whether there is something to close."""
-    found = asyncio.run(find_position(place, config, symbol))
+    found = asyncio.run(find_position(place, symbol))
     typer.echo(found.text, err=found.closable is None)
     return found.closable is not None
 

@@ -11,12 +11,13 @@ import msgspec
 import typer
 from rich.console import Console
 
+from hedgerow.app.session import settings_or_defaults
 from hedgerow.app.storage.select import with_database
 from hedgerow.cli.arguments import preset_option
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.tables import screen_width
 from hedgerow.clock import SystemClock
-from hedgerow.config import Home
+from hedgerow.config import Home, Settings
 from hedgerow.config.home import HomeMode
 from hedgerow.config.presets import PresetName
 from hedgerow.dashboard.wrapping import wrapped
@@ -39,11 +40,13 @@ __all__ = [
     "YesOption",
     "answered",
     "echo",
+    "forgiving_settings",
     "home_of",
     "is_stdout",
     "others_here",
     "refuse_unwritable",
     "say",
+    "warn_of_broken_settings",
     "write_json",
     "write_json_rows",
     "write_text",
@@ -123,6 +126,23 @@ def home_of(
     if demo and store is not None:
         raise ConfigError("--store: the demo keeps its log in its folder; give one of --demo and --store")
     return with_database(Home(folder=folder, mode=MODES[given[0]] if given else HomeMode.LIVE), store)
+
+
+def forgiving_settings(home: Home, config: Path | None) -> Settings:
+    """Return the settings for a command that only reads; where their file is broken, its defaults, and say so.
+
+    Raises:
+        ConfigError: a file was named, and there is none.
+    """
+    settings, broken = settings_or_defaults(home, config)
+    warn_of_broken_settings(broken)
+    return settings
+
+
+def warn_of_broken_settings(broken: str) -> None:
+    """Say on standard error that the command does without the settings; empty = they can be used."""
+    if broken:
+        echo(f"hedgerow: {broken}; this command goes on without it, the next start of the bot will not", err=True)
 
 
 def others_here(home: Home) -> str:

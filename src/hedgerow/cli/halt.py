@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.commands.operator_request import ask
-from hedgerow.app.session import read_settings
+from hedgerow.app.commands.operator_request import ask, refuse_broken_settings
 from hedgerow.cli.common import (
     ConfigOption,
     DryRunOption,
@@ -17,6 +16,7 @@ from hedgerow.cli.common import (
     ValidForOption,
     answered,
     home_of,
+    warn_of_broken_settings,
 )
 from hedgerow.cli.running import logged
 from hedgerow.config import Home
@@ -55,6 +55,6 @@ def resume(
 
 
 def _send(place: Home, config: Path | None, request: Request, seconds: float) -> int:
-    read_settings(place, config)
+    warn_of_broken_settings(refuse_broken_settings(place, config))
     with logged(place, console=False) as observers:
         return answered(asyncio.run(ask(place, config, request, observers, seconds=seconds)), place)

@@ -13,6 +13,7 @@ from hedgerow.app.venues.environment import AGENT_KEYS
 from hedgerow.cli.common import HomeOption, PresetOption, home_of, say, write_text
 from hedgerow.cli.interview import ask_preset, ask_settings, ask_variables
 from hedgerow.config import Home, load_settings
+from hedgerow.config.changing import read_config
 from hedgerow.config.loading import Settings
 from hedgerow.config.new_file import SCHEMA_FILE, changed_file, new_file, schema_text
 from hedgerow.config.presets import PRESETS, PresetName
@@ -96,7 +97,7 @@ def _present(target: Path) -> Settings:
 
 def _text(target: Path, preset: PresetName | None, answers: Mapping[str, FileValue | Decimal]) -> str:
     if preset is None:
-        return changed_file(target.read_text(encoding="utf-8-sig"), answers, name=str(target))
+        return changed_file((read_config(target) or b"").decode("utf-8-sig"), answers, name=str(target))
     return new_file(preset, answers)
 
 

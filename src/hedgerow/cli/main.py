@@ -71,6 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     _replace_closed_outputs()
+    unreadable = next((word for word in given if not _is_text(word)), None)
+    if unreadable is not None:
+        return _fail(f"{unreadable!a} is not UTF-8 text: no name, path or reason can be", ExitCode.USAGE)
+    try:
+        return _outcome(given)
+    except UnicodeEncodeError as error:
+        return _fail(f"{error.object!a} is not UTF-8 text and cannot be written", ExitCode.FAILED)
+
+
+def _outcome(given: Sequence[str]) -> int:
     try:
         words = [*given, "--help"] if not given or (given[0] in GROUPS and len(given) == 1) else given
         code = _app(given)(words, standalone_mode=False, prog_name="hedgerow")
@@ -89,6 +99,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         return _fail("interrupted", ExitCode.FAILED)
     return int(code) if isinstance(code, int) else ExitCode.DONE
+
+
+def _is_text(word: str) -> bool:
+    """Whether an argument is text: bytes that are not UTF-8 fit into no log, database or JSON."""
+    try:
+        return "\0" not in word and bool(word.encode() or True)
+    except UnicodeEncodeError:
+        return False
 
 
 def _app(given: Sequence[str]) -> typer.Typer:

@@ -16,7 +16,7 @@ from rich.text import Text
 from hedgerow.app.bot_view import Look, look_at_bot
 from hedgerow.app.home_past import HomePast
 from hedgerow.app.identity import identity_of
-from hedgerow.app.session import read_settings
+from hedgerow.app.session import settings_or_defaults
 from hedgerow.app.storage.select import log_name
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import (
@@ -31,6 +31,7 @@ from hedgerow.cli.common import (
     is_stdout,
     others_here,
     say,
+    warn_of_broken_settings,
     write_json,
 )
 from hedgerow.clock import SystemClock
@@ -72,13 +73,15 @@ def status(  # noqa: PLR0913 - one parameter per option
     place = home_of(home, paper=paper, dry_run=dry_run, demo=demo, store=store)
     if watch and (json is not None or not sys.stdout.isatty()):
         raise ConfigError("--watch draws on a terminal: not together with --json, nor into a file or a pipe")
-    identity = identity_of(place, read_settings(place, config))
+    settings, broken = settings_or_defaults(place, config)
+    warn_of_broken_settings(broken)
+    identity = identity_of(place, settings)
     if watch:
         with suppress(KeyboardInterrupt):
             asyncio.run(_watched(place, identity))
         return ExitCode.DONE
     look = asyncio.run(look_at_bot(place, SystemClock()))
-    identity = _of_the_run(look.view, identity)
+    identity = _of_the_run(look.view, identity, known=not broken)
     write_json(json, status_document(look.view), identity)
     if not is_stdout(json):
         _print(place, look, identity)
@@ -95,11 +98,14 @@ def exit_of(view: BotView) -> ExitCode:
     return ExitCode.FAILED if state in UNWELL else ExitCode.DONE
 
 
-def _of_the_run(view: BotView, identity: RunIdentity) -> RunIdentity:
-    """Return the identity that the running bot names itself: the configuration may have changed since it started."""
+def _of_the_run(view: BotView, identity: RunIdentity, *, known: bool = True) -> RunIdentity:
+    """Return the identity that the running bot names itself: the configuration may have changed since it started.
+
+    That of the last run also where its settings are not ``known`` now, since their file is broken.
+    """
     outlook = view.outlook
     running = view.process.state is ProcessState.RUNNING and outlook is not None and outlook.stopped_at is None
-    if not running or outlook is None or outlook.identity is None:
+    if (known and not running) or outlook is None or outlook.identity is None:
         return identity
     return replace(outlook.identity, home=identity.home)
 

@@ -5,9 +5,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hedgerow.app.identity import identity_of
-from hedgerow.app.session import read_settings
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import ConfigOption, DemoOption, DryRunOption, HomeOption, PaperOption, StoreOption, home_of
+from hedgerow.cli.common import (
+    ConfigOption,
+    DemoOption,
+    DryRunOption,
+    HomeOption,
+    PaperOption,
+    StoreOption,
+    forgiving_settings,
+    home_of,
+)
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
 
@@ -33,7 +41,7 @@ def top(
         raise ConfigError("hedgerow top draws on a terminal; hedgerow status prints into a file or a pipe")
     if find_spec("textual") is None:
         raise ConfigError("hedgerow top needs the extra terminal: pip install '.[terminal]' in the checkout")
-    identity = identity_of(place, read_settings(place, config))
+    identity = identity_of(place, forgiving_settings(place, config))
     from hedgerow.app.terminal.source import HomeReader  # noqa: PLC0415 - what only this command needs
     from hedgerow.app.terminal.top import Top  # noqa: PLC0415 - as above
 

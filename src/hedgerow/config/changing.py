@@ -10,11 +10,12 @@ from typing import Final
 from msgspec import Struct
 
 from hedgerow.config.editing import edited
-from hedgerow.config.loading import decode_config
+from hedgerow.config.loading import LARGEST_CONFIG, decode_config
 from hedgerow.config.table import SETTINGS, in_words, settings_in_words
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.events import SettingChange
 from hedgerow.domain.settings.rows import Kind, SettingRow
+from hedgerow.small_files import read_small_file
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["ChangedConfig", "changed_config", "read_config", "setting_changes"]
@@ -74,7 +75,7 @@ def read_config(path: Path) -> bytes | None:
         ConfigError: it cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_small_file(path, largest=LARGEST_CONFIG)
     except FileNotFoundError:
         return None
     except OSError as error:

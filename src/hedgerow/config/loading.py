@@ -15,11 +15,14 @@ from hedgerow.config.table import SETTINGS
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.settings.rows import SettingRow
 from hedgerow.domain.settings.suggestions import nearest_names
+from hedgerow.small_files import read_small_file
 from hedgerow.strategy.parameters import PolicyValue, StrategyParameters
 from hedgerow.strategy.policy_settings import SECTION as POLICY_SECTION
 
-__all__ = ["Settings", "decode_config", "load_settings", "preset_settings", "with_overrides"]
+__all__ = ["LARGEST_CONFIG", "Settings", "decode_config", "load_settings", "preset_settings", "with_overrides"]
 
+LARGEST_CONFIG: Final = 2**20
+"""Bytes; a configuration with every key has some thousand."""
 USUAL_MA_PERIODS: Final = 50
 """The guide recommends 1 to 50 periods."""
 USUAL_LOOP_SECONDS: Final = 60
@@ -67,7 +70,7 @@ def load_settings(path: Path, *, named: bool) -> Settings:
         ConfigError: the file is missing though named, unreadable, or holds anything that is not allowed.
     """
     try:
-        content = path.read_bytes()
+        content = read_small_file(path, largest=LARGEST_CONFIG)
     except FileNotFoundError as error:
         if named:
             raise ConfigError(f"--config {path}: there is no such file") from error

@@ -126,7 +126,7 @@ PRESETS: Final[Mapping[PresetName, Preset]] = {
         Preset(
             name=PresetName.PATIENT,
             what="the guide's rules with values that let a paying pair pay: few trades, weeks or months in one pair",
-            what_not="not a promise: in a market that pays nothing it holds cash or loses fees, and it caps no capital",
+            what_not="not a promise: in a market that pays nothing it holds cash or loses fees; no cap of its own",
             parameters=_PATIENT,
             reasons=_REASONS,
         ),

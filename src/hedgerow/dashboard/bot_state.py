@@ -330,7 +330,7 @@ def _hedged(view: _View) -> _Texts:
     return (
         f"Hedged on {view.what}",
         f"It holds ({reason})." if reason else "It holds, and checks every rule that would end the hedge.",
-        f"Nothing; {_closing_words(view)} leaves {'positions' if view.holds_several else 'the position'}.",
+        f"Nothing; {_closing_words(view)} leaves {_positions(view)}.",
         view.hedge.opened_at if view.hedge else None,
         Severity.OK,
     )
@@ -411,12 +411,14 @@ def _blind(view: _View) -> _Texts:
 
 def _stopped(view: _View) -> _Texts:
     never = view.process.state is ProcessState.NEVER
-    held = f"; {view.what} is held unwatched{_unhedged(view)}" if view.hedge else ""
+    held = (
+        f"; {view.what} {'are' if view.holds_several else 'is'} held unwatched{_unhedged(view)}" if view.hedge else ""
+    )
     stopped_at = view.outlook.stopped_at if view.outlook else None
     return (
         f"{'Never started here' if never else 'Stopped'}{held}",
         "No bot runs: nothing is watched, opened or closed.",
-        "`hedgerow run` starts it." if not view.hedge else "`hedgerow run` resumes watching the position.",
+        "`hedgerow run` starts it." if not view.hedge else f"`hedgerow run` resumes watching {_positions(view)}.",
         stopped_at,
         Severity.ALARM if view.naked else Severity.WARNING if view.hedge else Severity.OK,
     )
@@ -431,11 +433,13 @@ def _down(view: _View) -> _Texts:
     elif process.state is ProcessState.GONE:
         title, remedy = (
             f"Bot crashed: {pid} is gone",
-            "`hedgerow run` restarts it; it finishes the open trade.",
+            f"`hedgerow run` restarts it{_then(view)}.",
         )
     else:
         title, remedy = "No bot runs and a trade is half done", "`hedgerow run` finishes it."
-    held = f"{view.what} stays on the exchange" if view.hedge else "nothing is held"
+    held = (
+        f"{view.what} {'stay' if view.holds_several else 'stays'} on the exchange" if view.hedge else "nothing is held"
+    )
     return (
         f"{title}{_unhedged(view)}",
         f"Nothing is watched or traded; {held}{_unhedged(view)}.",
@@ -443,6 +447,18 @@ def _down(view: _View) -> _Texts:
         process.last_beat,
         Severity.ALARM if view.hedge or view.ledger.shown_job else Severity.WARNING,
     )
+
+
+def _then(view: _View) -> str:
+    """Return what a bot that is started again does first, behind a clause."""
+    job = view.ledger.shown_job
+    if job is not None and not job.state.ended:
+        return "; it finishes the open trade"
+    return f"; it resumes watching {_positions(view)}" if view.hedge else ""
+
+
+def _positions(view: _View) -> str:
+    return "the positions" if view.holds_several else "the position"
 
 
 def _unhedged(view: _View) -> str:

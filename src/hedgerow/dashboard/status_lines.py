@@ -19,6 +19,7 @@ from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.domain.formats import (
     amount,
     duration,
+    legs_differ,
     percent,
     quantity,
     signed_amount,
@@ -166,7 +167,7 @@ def _balance(view: BotView, hedge: HedgedPosition, held: HeldOutlook | None) -> 
     if not larger:
         return _nothing_filled(view)
     price = (held.prices.spot if held else None) or hedge.entry_price
-    return f"net {signed_percent(float(difference / larger), 3)} ({signed_amount(difference * price)})"
+    return legs_differ(signed_percent(float(difference / larger), 3), signed_amount(difference * price))
 
 
 def _nothing_filled(view: BotView) -> str:

@@ -52,7 +52,8 @@ MARKS: Final = {
     MarkKind.NOT_SEEN: "grey15",
 }
 UNWATCHED: Final = frozenset({BotState.STOPPED, BotState.DOWN})
-METER_CELLS: Final = 18
+METER_CELLS: Final = 10
+LEAST_BAR_CELLS: Final = 18
 EXITS_SHOWN: Final = 4
 ROWS_SHOWN: Final = 200
 WORTH_TEXT_CELLS: Final = 54
@@ -92,7 +93,7 @@ def hedged_card(view: View, which: int = 0) -> RenderableType:
     net = "?" if difference is None else formats.signed_percent(difference.fraction, 3)
     worth = "?" if difference is None else formats.signed_money(difference.value)
     rows = [
-        ("Net", f"{net}  {worth}"),
+        ("Legs differ by", f"{net}  {worth}"),
         ("Spot", formats.quantity(hedge.spot.quantity, unit, hedge.spot.step)),
         ("Perpetual", formats.quantity(hedge.perp.quantity, unit, hedge.perp.step)),
         ("Worth", f"{formats.money(hedge.spot.value)}  {formats.money(hedge.perp.value)}"),
@@ -169,9 +170,9 @@ def exits_card(view: View, which: int = 0, shown: int = EXITS_SHOWN) -> Renderab
         text = "The trade in flight ends first." if view.job else view.why_waiting or "Nothing is held."
         return Panel(Text(text), title=title, title_align="left", style="dim" if view.times.is_old else "")
     grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(ratio=3, no_wrap=True, overflow="ellipsis")
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     grid.add_column(width=METER_CELLS, no_wrap=True)
-    grid.add_column(ratio=4, no_wrap=True, overflow="ellipsis", justify="right")
+    grid.add_column(ratio=2, overflow="fold", justify="right")
     for found in hedge.exits[:shown]:
         grid.add_row(formats.exit_name(found.distance), _meter(found, old=view.times.is_old), _way(found, view))
     nearest = hedge.exits[0] if hedge.exits else None
@@ -203,7 +204,7 @@ def worth_card(view: View, width: int = 80) -> RenderableType:
         return Panel(Text("Nothing is recorded to compare with yet.", "dim"), title=title, title_align="left")
     rows = formats.worth_rows(found, f"{found.same_pair or 'First pair'}, opened once and held")
     old, longest = view.times.is_old, formats.longest_bar(rows)
-    most = max(METER_CELLS, width - WORTH_TEXT_CELLS)
+    most = max(LEAST_BAR_CELLS, width - WORTH_TEXT_CELLS)
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(no_wrap=True, overflow="ellipsis")
     grid.add_column(width=most, no_wrap=True)
@@ -251,8 +252,9 @@ def _hedge(view: View, which: int) -> HedgeView | None:
 
 def _card(title: str, rows: Iterable[tuple[str, str]], view: View) -> Panel:
     grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(no_wrap=True, overflow="ellipsis")
-    grid.add_column(justify="right", no_wrap=True, overflow="ellipsis")
+    # A label is shortened before a number is broken at blanks, and no number is cut.
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(justify="right", overflow="fold")
     for label, value in rows:
         grid.add_row(label, Text(value, _tint(value, old=view.times.is_old)))
     return Panel(grid, title=title, title_align="left", style="dim" if view.times.is_old else "")

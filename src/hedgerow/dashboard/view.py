@@ -99,7 +99,7 @@ class View(Struct, frozen=True, kw_only=True):
     times: Times
     halts: tuple[HaltView, ...]
     hedges: tuple[HedgeView, ...]
-    """Live hedges, the worst first."""
+    """Live hedges: legs apart by a trade first, then by health, then by how near liquidation is."""
     together: Together | None
     """None when nothing is held."""
     job: JobView | None
@@ -126,9 +126,10 @@ class View(Struct, frozen=True, kw_only=True):
     series: Series | None
 
     @property
-    def worst(self) -> HedgeView | None:
-        """The hedge that a screen with room for one shows."""
-        return self.hedges[0] if self.hedges else None
+    def widest(self) -> int | None:
+        """The place in ``hedges`` of the one whose legs differ most, relative to the larger leg."""
+        parts = [abs(hedge.difference.fraction) if hedge.difference else 0.0 for hedge in self.hedges]
+        return parts.index(max(parts)) if parts else None
 
 
 # --- made inside the bot ---------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ __all__ = [
     "bps",
     "duration",
     "full_amount",
+    "legs_differ",
     "log_apr",
     "log_funding",
     "log_iso",
@@ -91,6 +92,11 @@ def quantity(value: Decimal | None, asset: str = "") -> str:
 def percent(fraction: float | None, decimals: int = 2) -> str:
     """Return a fraction as percent: ``12.34 %``."""
     return UNKNOWN if fraction is None else f"{fraction * 100:z.{decimals}f} %"
+
+
+def legs_differ(part: str, value: str) -> str:
+    """Return by how much the coins exceed the short: the part of the larger leg, and its worth, both as shown."""
+    return f"legs differ by {part} ({value})"
 
 
 def signed_percent(fraction: float | None, decimals: int = 2) -> str:

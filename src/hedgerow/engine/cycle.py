@@ -139,6 +139,10 @@ class Cycle:
         """Return the account as it was read last; None when that failed."""
         return self._account
 
+    def foreign_seen(self) -> tuple[str, ...]:
+        """Return every position that is not the bot's, by the last account that was read, one line each."""
+        return (*self._foreign(), *self._longs)
+
     async def run(self, number: int) -> None:
         """Run one cycle; one that closed a hedge goes on at once and may open the next."""
         self._journal.say(CycleBegan(at=self._clock.now(), number=number))
@@ -643,10 +647,9 @@ class Cycle:
             self._journal.say(BalancesRead(at=now, spot_usdt=account.spot_usdt, perp_usdt=account.perp.transferable))
         evaluation, health = getattr(decision, "evaluation", None), getattr(decision, "health", None)
         hedges = sum(map(hedges_found, self._verdicts)) + len(self._journal.ledger.open_hedges)
-        if health or (account and balances):
-            foreign = (
-                tuple(text for verdict in self._verdicts for text in foreign_positions(verdict)) if balances else ()
-            )
+        # Of openings beside hedges no health is judged here: each hedge's own decision has said it.
+        if health or (account and balances and (hedge or not self._journal.ledger.open_hedges)):
+            foreign = self._foreign() if balances else ()
             self._journal.say(HealthJudged(at=now, hedges=hedges, report=health, symbol=symbol, foreign=foreign))
         if evaluation is not None and hedge is not None:
             self._evaluations[hedge.hedge_id] = evaluation
@@ -654,6 +657,9 @@ class Cycle:
             self._journal.say(Evaluated(at=now, evaluation=evaluation, multiplier=multiplier))
         if decision is not None:
             self._say_decided(now, decision, observation, hedge)
+
+    def _foreign(self) -> tuple[str, ...]:
+        return tuple(text for verdict in self._verdicts for text in foreign_positions(verdict))
 
     def _say_decided(
         self, at: datetime, decision: Decision, observation: Observation, hedge: HedgedPosition | None

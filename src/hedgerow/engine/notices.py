@@ -338,6 +338,8 @@ class Stopped(Struct, frozen=True, kw_only=True):
     """How often each listener failed, by the name of its class."""
     unsaved: str = ""
     """Why the state file could not be written; empty when it was."""
+    foreign: tuple[str, ...] = ()
+    """Positions that are not the bot's, by the last account that was read, one line each."""
 
 
 Notice: TypeAlias = (

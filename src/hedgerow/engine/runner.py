@@ -260,5 +260,6 @@ class Runner:
                 unsaved=unsaved or "",
                 account_read=read,
                 listener_failures=self._journal.listener_failures,
+                foreign=self._cycle.foreign_seen(),
             )
         )

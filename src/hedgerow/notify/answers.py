@@ -30,6 +30,7 @@ from hedgerow.dashboard.formats import (
     without_dust,
 )
 from hedgerow.dashboard.view import HedgeView, PairRow, Together, View
+from hedgerow.domain.formats import legs_differ
 from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = [
@@ -88,9 +89,11 @@ def _since_the_start(view: View) -> str:
 
 def _balance(hedge: HedgeView) -> str:
     difference = hedge.difference
-    net = "?" if difference is None else f"{signed_percent(difference.fraction, 3)} ({signed_money(difference.value)})"
+    apart = "legs unknown"
+    if difference is not None:
+        apart = legs_differ(signed_percent(difference.fraction, 3), signed_money(difference.value))
     away = f", liquidation {percent(hedge.liquidation_distance)} away" if hedge.liquidation_distance is not None else ""
-    return f"{hedge.symbol}: net {net}{away}"
+    return f"{hedge.symbol}: {apart}{away}"
 
 
 def _read(view: View) -> str:

@@ -13,7 +13,8 @@ from msgspec import Struct
 from hedgerow.domain.errors import MailboxError
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
 from hedgerow.ports import Clock
-from hedgerow.store.files import PRIVATE, read_small_file, replace_file
+from hedgerow.small_files import read_small_file
+from hedgerow.store.files import PRIVATE, replace_file
 
 __all__ = ["FolderMailbox"]
 
@@ -75,6 +76,8 @@ class FolderMailbox:
         posted = _Posted(request=request, uptime=self._clock.monotonic(), boot=self._boot)
         try:
             self._put(f"{request.request_id}{REQUEST}", msgspec.json.encode(posted))
+        except UnicodeEncodeError as error:
+            raise MailboxError(f"{error.object!a} is not UTF-8 text: no request can be") from error
         except OSError as error:
             raise MailboxError(f"{self._folder} cannot be written: {error.strerror or error}") from error
 

@@ -8,7 +8,7 @@ and writers share in a ``-shm`` file (sqlite.org/wal.html): where both are there
 import shutil
 import sqlite3
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +31,9 @@ OPEN_TIMEOUT_SECONDS: Final = 10.0
 BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 """What SQLite says of pages that are not as it wrote them, of a file that is no database, and of a missing table."""
+WITHOUT_ROOM: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+"""What SQLite says, besides ``SQLITE_FULL``, where it cannot make the files that it needs beside the log."""
+LEAST_ROOM_BYTES: Final = 65_536
 PRIMARY_CODE: Final = 0xFF
 """Masks the primary result code out of an extended one (sqlite.org/rescode.html)."""
 
@@ -145,7 +148,10 @@ class SqliteLog:
         except sqlite3.IntegrityError as error:
             raise StoreError(f"{self._path}: another process wrote to this event log; stop one of the two") from error
         except (sqlite3.Error, OSError) as error:
-            raise _failure(error, doing)(f"cannot {doing} the event log {self._path}: {error}") from error
+            text = f"cannot {doing} the event log {self._path}: {error}"
+            if _lacks_room(error, self._path.parent):
+                raise LogUnavailable(f"{text}; no space is left on its disk: free some and try again") from error
+            raise _failure(error, doing)(text) from error
 
 
 class SqliteReader(SqliteLog):
@@ -264,6 +270,15 @@ class SqliteReader(SqliteLog):
 
 class LockedError(LogUnavailable):
     """Another process holds the file now."""
+
+
+def _lacks_room(error: Exception, folder: Path) -> bool:
+    """Whether a failure of input or output is that of a disk without room: SQLite needs some even to open a log."""
+    if getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE not in WITHOUT_ROOM:
+        return False
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free < LEAST_ROOM_BYTES
+    return False
 
 
 def _failure(error: Exception, doing: str) -> type[StoreError]:

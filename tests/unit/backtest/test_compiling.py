@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hedgerow.backtest.compiling import COMPILING
+
 pytestmark = pytest.mark.slow
 MODULE = """
 from hedgerow.backtest.compiling import compiled_in_place
@@ -43,7 +45,12 @@ def program(folder: Path) -> Generator["subprocess.Popen[str]"]:
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
     environment.pop("NUMBA_CACHE_DIR", None)
     running = subprocess.Popen(  # noqa: S603 - ours
-        [sys.executable, "-c", PROGRAM], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     with running:
         try:
@@ -70,3 +77,13 @@ def test_a_second_process_waits_for_what_a_first_one_compiles(tmp_path: Path) ->
             assert said(second) == "loaded 1"
     with program(tmp_path) as third:
         assert [said(third), said(third)] == ["begins", "loaded 1"]
+
+
+def test_what_takes_long_is_said_once_and_not_on_standard_output(tmp_path: Path) -> None:
+    (tmp_path / "doubling.py").write_text(MODULE)
+    outputs: list[tuple[str, str]] = []
+    for _ in range(2):
+        with program(tmp_path) as running:
+            outputs.append(running.communicate("\n"))
+    assert outputs[0] == ("begins\ncompiles\nloaded 0\n", COMPILING)
+    assert outputs[1] == ("begins\nloaded 1\n", "")

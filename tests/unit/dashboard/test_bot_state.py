@@ -215,8 +215,24 @@ def test_several_positions_are_several_in_what_is_said_and_advised() -> None:
     halted = report_of(several_of(hedge("10"), other, halt=HALT), RUNNING, OUTLOOK)
     assert halted.title == "Openings halted; AAAUSDT, BBBUSDT stay hedged"
     assert "The positions are watched" in halted.does
+    stopped = report_of(several_of(hedge("10"), other), process(ProcessState.STOPPED))
+    assert stopped.title == "Stopped; AAAUSDT, BBBUSDT are held unwatched"
+    assert stopped.can_do == "`hedgerow run` resumes watching the positions."
+    gone = report_of(several_of(hedge("10"), other), process(ProcessState.GONE))
+    assert "AAAUSDT, BBBUSDT stay on the exchange" in gone.does
     naked = report_of(several_of(hedge("10"), other, execution=alone(CLOSING, 6)), RUNNING, OUTLOOK)
     assert "`hedgerow close --all`" in naked.can_do
+
+
+def test_a_bot_that_crashed_finishes_a_trade_only_where_one_is_open() -> None:
+    gone = process(ProcessState.GONE)
+    assert report_of(Ledger(), gone).can_do == "`hedgerow run` restarts it."
+    assert report_of(ledger_of(hedge("10")), gone).can_do == (
+        "`hedgerow run` restarts it; it resumes watching the position."
+    )
+    assert report_of(ledger_of(hedge("10"), execution=alone(CLOSING, 6)), gone).can_do == (
+        "`hedgerow run` restarts it; it finishes the open trade."
+    )
 
 
 def test_a_liquidation_is_called_that_in_the_title() -> None:

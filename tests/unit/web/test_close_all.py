@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from hedgerow.dashboard import formats
 from hedgerow.dashboard.closing import closing_all
-from hedgerow.dashboard.view import View
+from hedgerow.dashboard.view import Difference, View
 from hedgerow.strategy.closing_price import ClosingPrice
 from hedgerow.strategy.next_payment import NextPayment
 from hedgerow.web.access import Role
+from hedgerow.web.pages.cards import together_cards
 from hedgerow.web.pages.controls import close_all_dialog
 from hedgerow.web.pages.state import Shown
 from support.shown_bots import several
@@ -89,3 +90,13 @@ def test_a_price_of_another_hedge_is_not_used() -> None:
     view = several(2)
     sums = closing_all(view.hedges, [replace(each, hedge_id="earlier") for each in prices(view)])
     assert sums.not_read == view.hedges
+
+
+def test_the_net_of_several_is_that_of_the_one_whose_legs_differ_most() -> None:
+    view = several(3)
+    apart = Difference(quantity=Decimal(-1), fraction=-0.25, value=Decimal(-100))
+    view = replace(view, hedges=(*view.hedges[:2], replace(view.hedges[2], difference=apart)))
+    assert view.widest == 2
+    card = str(together_cards(Shown(view=view, base="/bots/a", role=Role.OPERATOR, csrf="0" * 64))[0].html)
+    assert f"{view.hedges[2].symbol}, the largest difference of 3 hedges" in card
+    assert "25.000" in card

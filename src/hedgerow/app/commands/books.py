@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
-from hedgerow.app.session import read_settings
 from hedgerow.app.storage.parts import LogReader
 from hedgerow.app.storage.select import log_name, open_log
 from hedgerow.app.venues.dry_run import kept_account
@@ -66,16 +64,15 @@ class _Reading(Struct, frozen=True, kw_only=True):
     prices: dict[str, ExitPrices]
 
 
-async def read_books_report(home: Home, config: Path | None, question: BooksQuestion) -> BooksReport:
+async def read_books_report(home: Home, question: BooksQuestion) -> BooksReport:
     """Return the books of a home.
 
     Raises:
-        ConfigError: the configuration, the credentials or the hosts cannot be used.
+        ConfigError: the credentials or the hosts cannot be used.
         NoLogError: the bot has not run here yet.
         StoreError: the log is corrupt or newer than this version.
         VenueError: a part of the venue's record cannot be read.
     """
-    read_settings(home, config)
     log = await _read_log(home)
     if question.offline:
         return _report(log.statement, None, question)

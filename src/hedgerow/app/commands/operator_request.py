@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hedgerow.app.companion.asking import new_request, user_name
 from hedgerow.app.companion.request_answers import GOES_ON, answer_of
-from hedgerow.app.session import Session, open_session, read_settings
+from hedgerow.app.session import Session, open_session, settings_or_defaults
 from hedgerow.app.signals import on_stop_signals, stop_between_trades
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import request_box
@@ -24,8 +24,9 @@ from hedgerow.domain.operator_requests import (
 )
 from hedgerow.engine.notices import Observer
 from hedgerow.ports import Clock
+from hedgerow.store.account_lock import AccountLock
 
-__all__ = ["ask", "ask_the_bot"]
+__all__ = ["ask", "ask_the_bot", "refuse_broken_settings"]
 
 
 async def ask(
@@ -46,9 +47,13 @@ async def ask(
         MailboxError: a bot runs, and no request can be left for it.
         StoreError: the log cannot be read or written.
     """
-    settings = read_settings(home, config)
+    settings, broken = settings_or_defaults(home, config)
     clock = SystemClock()
     request = new_request(action, clock, user=user_name(), hedge=hedge, seconds=seconds)
+    if broken:
+        holder = _who_runs(home, broken)
+        with request_box(home, clock) as box:
+            return await ask_the_bot(box, request, clock, holder)
     try:
         access = venue_access(home)
     except ConfigError as error:
@@ -63,6 +68,34 @@ async def ask(
     except AccountBusy as busy:
         with request_box(home, clock) as box:
             return await ask_the_bot(box, request, clock, str(busy))
+
+
+def refuse_broken_settings(home: Home, config: Path | None) -> str:
+    """Return what is wrong with the settings where a bot runs, which does without the file; empty = nothing.
+
+    Raises:
+        ConfigError: they cannot be used, and no bot runs that could be asked.
+    """
+    _settings, broken = settings_or_defaults(home, config)
+    if broken:
+        _who_runs(home, broken)
+    return broken
+
+
+def _who_runs(home: Home, broken: str) -> str:
+    """Return who holds the account, or for a log in a database why the bot is asked.
+
+    Raises:
+        ConfigError: no process does: the request would be carried out here, by settings that cannot be read.
+    """
+    if home.database is not None:
+        return f"here it cannot be done: {broken}"
+    try:
+        with AccountLock(venue_access(home).account):
+            pass
+    except AccountBusy as busy:
+        return str(busy)
+    raise ConfigError(f"{broken}; no bot runs that could be asked: correct the file, or name another with --config")
 
 
 async def _here(session: Session, request: OperatorRequest, observers: Sequence[Observer]) -> Answer:

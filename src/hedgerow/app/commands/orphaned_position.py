@@ -6,7 +6,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from hedgerow.app.commands.books import archive
-from hedgerow.app.session import read_settings
 from hedgerow.app.venues.select import venue_access
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home
@@ -39,14 +38,13 @@ class Found(Struct, frozen=True, kw_only=True):
         return f"{self.symbol}: the exchange shows {held}{kept}"
 
 
-async def find_position(home: Home, config: Path | None, symbol: str) -> Found:
+async def find_position(home: Home, symbol: str) -> Found:
     """Read from the exchange the hedge on ``symbol``, without regard to the log; changes nothing.
 
     Raises:
-        ConfigError: the configuration, the credentials or the hosts cannot be used.
+        ConfigError: the credentials or the hosts cannot be used.
         VenueError: account or market cannot be read.
     """
-    read_settings(home, config)
     async with archive(home, (), SystemClock()) as venue:
         market, account = await venue.market(1), await venue.account()
     pair = market.pair(symbol)

@@ -12,7 +12,7 @@ from hedgerow.app.bot_view import look_at_bot
 from hedgerow.app.companion.asking import Asker, closing_price
 from hedgerow.app.companion.request_answers import answer_of
 from hedgerow.app.identity import identity_of
-from hedgerow.app.session import read_settings
+from hedgerow.app.session import settings_or_defaults
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import open_log, request_box
 from hedgerow.app.venues.environment import Environment
@@ -32,7 +32,8 @@ from hedgerow.notify.settings import TELEGRAM, NotifySettings, TelegramSettings,
 from hedgerow.notify.state import NotifyState
 from hedgerow.notify.telegram import TelegramClient
 from hedgerow.ports import Clock, Transport
-from hedgerow.store.files import PRIVATE, read_small_file, replace_file
+from hedgerow.small_files import read_small_file
+from hedgerow.store.files import PRIVATE, replace_file
 from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = [
@@ -189,7 +190,7 @@ async def companion_of(
     """
     clock = clock or SystemClock()
     settings, environment = settings_of(home), environment_of(home)
-    source = HomeLog(home, clock, identity_of(home, read_settings(home, config)))
+    source = HomeLog(home, clock, identity_of(home, settings_or_defaults(home, config)[0]))
     requests = _BotRequests(home, clock, source)
     bot = WatchedBot(
         source=source,

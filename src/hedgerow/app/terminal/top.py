@@ -29,6 +29,8 @@ READ_SECONDS: Final = 2.0
 DRAWN_SECONDS: Final = 1.0
 """Countdowns go on between two readings."""
 LOG_LINES: Final = 200
+NARROW_COLUMNS: Final = 60
+"""On fewer columns the two cards stand one below the other."""
 TALL_ROWS: Final = 34
 """From this height on *Was it worth it?* has room below the other cards."""
 NO_LOG: Final = "The bot has not run here yet."
@@ -105,6 +107,8 @@ class Top(App[None]):
     .tall #worth { display: block; }
     #pair { height: auto; }
     #pair > Static { width: 1fr; height: auto; }
+    .narrow #pair { layout: vertical; }
+    .narrow #pair > Static { width: 100%; }
     #message { color: $warning; }
     #list { display: none; height: 1fr; }
     .listed #list { display: block; }
@@ -250,6 +254,7 @@ class Top(App[None]):
         base.query_one("#exits", Static).update(cards.exits_card(view, self._which))
         base.query_one("#day", Static).update(cards.day_card(view, self.size.width))
         base.set_class(self.size.height >= TALL_ROWS, "tall")
+        base.set_class(self.size.width < NARROW_COLUMNS, "narrow")
         base.query_one("#worth", Static).update(cards.worth_card(view, self.size.width))
 
     def _rows(self, view: View) -> RenderableType:

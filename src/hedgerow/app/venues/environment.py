@@ -12,8 +12,18 @@ from hedgerow.aster.http.proxy import PROXY_VARIABLES, Proxy, proxy_of
 from hedgerow.clock import ANSWER_SECONDS
 from hedgerow.domain.errors import ConfigError
 from hedgerow.notify.variables import NOTIFY_VARIABLES, SECRET_VARIABLES
+from hedgerow.small_files import read_small_file
 
-__all__ = ["AGENT_KEYS", "BOT_NAME", "DATABASE", "NAMES", "Environment", "parse_variables", "read_environment"]
+__all__ = [
+    "AGENT_KEYS",
+    "BOT_NAME",
+    "DATABASE",
+    "LARGEST_FILE",
+    "NAMES",
+    "Environment",
+    "parse_variables",
+    "read_environment",
+]
 
 AGENT_KEYS = ("API_USER", "API_SIGNER", "API_PRIVATE_KEY")
 """What an agent signs with; the way that is recommended."""
@@ -37,6 +47,8 @@ NAMES = (
 """All variables whose names begin with ``OWN_PREFIX``."""
 ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 QUOTED = re.compile(r"""(?:"([^"]*)"|'([^']*)')\s*(?:#.*)?""")
+LARGEST_FILE = 2**20
+"""Bytes of a file of variables."""
 OTHERS_MAY_READ = 0o044
 
 
@@ -163,7 +175,7 @@ def _value(text: str) -> str | None:
 
 def _file(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8-sig")
+        mode, text = path.stat().st_mode, read_small_file(path, largest=LARGEST_FILE).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return {}, ()
     except (OSError, UnicodeDecodeError) as error:

@@ -7,7 +7,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecut
 from hedgerow.domain.formats import UNKNOWN, log_funding, log_money, log_setting, seconds, utc_second
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.money import plain
+from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import TimeInForce
 from hedgerow.domain.run_identity import RunIdentity, RunMode
 from hedgerow.engine import notices as mo
@@ -160,6 +160,7 @@ def _stopped(notice: mo.Stopped) -> Lines:
         *headed(f"SHUTDOWN - {utc_second(notice.at)}"),
         *_saved(notice),
         *_left_open(notice),
+        *warning(*(f"  Not ours: {text}" for text in notice.foreign)),
         *_statistics(ledger, notice.cycles),
         *warning(*(f"  {name} failed {count} times" for name, count in notice.listener_failures.items())),
     )
@@ -184,7 +185,7 @@ def _left_open(notice: mo.Stopped) -> Lines:
 
 
 def _statistics(ledger: Ledger, cycles: int) -> Lines:
-    totals, imported, hedge = ledger.totals, ledger.imported, ledger.largest
+    totals, imported, hedges = ledger.totals, ledger.imported, ledger.open_hedges
     lines = info(
         "Final statistics:",
         f"  Cycles: {cycles} (total: {totals.cycles + imported.cycle_count})",
@@ -195,10 +196,13 @@ def _statistics(ledger: Ledger, cycles: int) -> Lines:
         f"  Fees paid (closed positions): {log_money(totals.fees)}",
         f"  Cumulative P/L: {log_money(ledger.total_profit_loss)}",
     )
-    if hedge is not None:
+    if hedges:
+        which = "open position" if len(hedges) == 1 else f"{len(hedges)} open positions"
+        funding = sum((hedge.funding_received for hedge in hedges), ZERO)
+        fees = sum((hedge.tally.fees for hedge in hedges), ZERO)
         lines += info(
-            f"  Funding received (open position): {log_funding(hedge.funding_received)}",
-            f"  Fees paid (open position): {log_money(hedge.tally.fees)}",
+            f"  Funding received ({which}): {log_funding(funding)}",
+            f"  Fees paid ({which}): {log_money(fees)}",
         )
     max_naked_notional = log_money(ledger.max_naked_notional)
     lines += info(f"  Longest naked exposure: {seconds(ledger.max_naked_seconds)} (largest {max_naked_notional})")

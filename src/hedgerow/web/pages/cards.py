@@ -21,17 +21,17 @@ def hedge_cards(shown: Shown, index: int, hedge: HedgeView) -> tuple[Panel, ...]
 
 
 def together_cards(shown: Shown) -> tuple[Panel, ...]:
-    """Return the cards of several hedges: sums, and the worst of them by name."""
-    view, worst, sums = shown.view, shown.view.worst, shown.view.together
-    if worst is None or sums is None:
+    """Return the cards of several hedges: sums, and by name the one whose legs differ most."""
+    view, widest, sums = shown.view, shown.view.widest, shown.view.together
+    if widest is None or sums is None:
         return ()
-    old = as_of(view)
+    old, hedge = as_of(view), view.hedges[widest]
     return (
         panel(
             "hedged",
             f"Am I hedged?{old}",
-            element("p", _difference(worst, "hedges.0"), class_="fig"),
-            remark(f"{worst.symbol}, the worst of {formats.count(sums.hedges)} hedges"),
+            element("p", _difference(hedge, f"hedges.{widest}"), class_="fig"),
+            remark(f"{hedge.symbol}, the largest difference of {formats.count(sums.hedges)} hedges"),
             facts(
                 ("Unhedged, all together", figure("together.difference_value", formats.money(sums.difference_value))),
                 ("One leg of all, at entry", figure("together.notional", formats.money(sums.notional))),
@@ -164,7 +164,7 @@ def _difference(hedge: HedgeView, key: str) -> Html:
     found = hedge.difference
     if found is None:
         return Html("nothing filled yet")
-    return join((figure(f"{key}.difference.fraction", formats.signed_percent(found.fraction, 3)), " net"))
+    return join((figure(f"{key}.difference.fraction", formats.signed_percent(found.fraction, 3)), " between the legs"))
 
 
 def _away(key: str, distance: float | None) -> Html:

@@ -11,6 +11,7 @@ from hedgerow.dashboard.narration.wording import LineLevel, LogLine, is_routine,
 from hedgerow.domain import commands as co
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, LegProgress
+from hedgerow.domain.formats import log_funding, log_money
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.ledger.state import ImportedState, Ledger, StandingHalt, Totals
@@ -39,7 +40,7 @@ from support.golden_cases import (
     signal,
     started,
 )
-from support.views import ledger_of
+from support.views import ledger_of, pair_of, several_of
 
 ONE = Decimal(1)
 
@@ -139,6 +140,22 @@ def test_a_stop_that_closes_says_so() -> None:
 )
 def test_the_last_lines_say_what_is_left_open(ledger: Ledger, line: str) -> None:
     assert line in texts(mo.Stopped(at=AT, ledger=ledger, cycles=1))
+
+
+def test_the_last_statistics_are_of_every_open_position() -> None:
+    other = replace(HEDGE, hedge_id="h2", pair=pair_of("BBBUSDT"))
+    one, two = (texts(mo.Stopped(at=AT, ledger=several_of(*held), cycles=1)) for held in ((HEDGE,), (HEDGE, other)))
+    fees = log_money(HEDGE.tally.fees)
+    assert f"  Fees paid (open position): {fees}" in one
+    assert f"  Fees paid (2 open positions): {log_money(2 * HEDGE.tally.fees)}" in two
+    assert f"  Funding received (2 open positions): {log_funding(2 * HEDGE.funding_received)}" in two
+
+
+def test_the_last_lines_name_positions_that_are_not_the_bot_s() -> None:
+    text = "ETHUSDT: a short of 2 with 2 coins against it"
+    said = texts(mo.Stopped(at=AT, ledger=Ledger(), cycles=1, foreign=(text,)))
+    place = said.index("No position open")
+    assert said[place + 1] == f"  Not ours: {text}"
 
 
 # --- reconciliation and adoption -------------------------------------------------------------------------------------

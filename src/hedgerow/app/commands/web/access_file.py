@@ -10,7 +10,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from hedgerow.domain.errors import StoreError
-from hedgerow.store.files import PRIVATE, read_small_file, replace_file
+from hedgerow.small_files import read_small_file
+from hedgerow.store.files import PRIVATE, replace_file
 from hedgerow.web.access import AccessState
 
 __all__ = ["AccessFile"]
