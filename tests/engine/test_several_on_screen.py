@@ -67,7 +67,8 @@ def test_status_has_five_lines_with_the_most_endangered_hedge_first_and_sums() -
     distances = [held.health.liquidation_distance or 0.0 for held in view.several]
     assert distances == sorted(distances)
     text = lines["Position"].split(": ", 1)[1]
-    assert [text.index(f"{symbol} net") for symbol in order] == sorted(text.index(f"{symbol} net") for symbol in order)
+    places = [text.index(f"{symbol} legs differ by") for symbol in order]
+    assert places == sorted(places)
     together = sum(hedge.entry_notional for hedge in bot.ledger.open_hedges)
     assert f"together ${together:,.2f} a leg" in text
     nets = [held.result.net_if_closed for held in view.several]
@@ -83,7 +84,7 @@ def test_status_says_that_a_sum_is_not_known_while_one_hedge_has_no_reading() ->
     assert view.outlook is not None
     blind = BotView(ledger=view.ledger, process=view.process, outlook=None, report=view.report, now=view.now)
     lines = {line.label: line.text for line in status_lines(blind, IDENTITY)}
-    assert lines["Position"].count(" net ") == 3
+    assert lines["Position"].count(" legs differ by ") == 3
     assert lines["Next"] == "not known"
 
 
@@ -100,7 +101,7 @@ def test_the_document_lists_each_hedge() -> None:
 def test_one_hedge_alone_is_shown_without_names_in_front() -> None:
     bot, view = shown(1)
     assert view.several == ()
-    assert " net " in status_lines(view, IDENTITY)[0].text
+    assert " legs differ by " in status_lines(view, IDENTITY)[0].text
     assert "together" not in status_lines(view, IDENTITY)[0].text
     assert {notice.symbol for notice in bot.notices_of(Decided)} == {""}
     assert len(status_document(view)["positions"]) == 1  # type: ignore[arg-type] # a list

@@ -42,7 +42,7 @@ def assert_the_terminal_says_what_the_view_holds(view: View) -> None:
     for which, hedge in enumerate(view.hedges):
         text, difference, result = drawn(terminal_cards.hedged_card(view, which)), hedge.difference, hedge.result
         assert difference is not None
-        assert_says(text, "Net  {}  {}", difference.fraction, difference.value)
+        assert_says(text, "Legs differ by  {}  {}", difference.fraction, difference.value)
         assert_says(text, f"Spot  {{}} {hedge.base}", hedge.spot.quantity)
         assert_says(text, f"Perpetual  {{}} {hedge.base}", hedge.perp.quantity)
         assert_says(text, "Worth  {}  {}", hedge.spot.value, hedge.perp.value)
@@ -103,7 +103,7 @@ def assert_telegram_says_of_a_hedge_what_the_view_holds(view: View, hedge: Hedge
     assert due is not None
     away = ", liquidation {} away" if hedge.liquidation_distance is not None else ""
     known = () if hedge.liquidation_distance is None else (hedge.liquidation_distance,)
-    line = f"{hedge.symbol}: net {{}} ({{}}){away}"
+    line = f"{hedge.symbol}: legs differ by {{}} ({{}}){away}"
     assert_says(answers.status_text(view), line, difference.fraction, difference.value, *known)
     text, net = answers.hedges_text(view), result.net_if_closed if result else None
     assert_says(text, f"{hedge.symbol}: {{}} if closed now", net)
