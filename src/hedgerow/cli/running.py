@@ -1,15 +1,15 @@
 """Runs a bot in the foreground: console, log file, signals. Shared by ``run`` and the one-shot commands."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
-from typing import Any, TypeVar
-
-import typer
+from contextlib import closing, contextmanager
+from typing import Any, TextIO, TypeVar, cast
 
 from hedgerow.app.bot import Bot
 from hedgerow.app.session import Session
 from hedgerow.app.signals import stop_in_order
+from hedgerow.cli.non_blocking_stream import NonBlockingStream
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.config import Home
 from hedgerow.dashboard.console import LogObserver, close_logging, configure_logging
@@ -24,7 +24,10 @@ Result = TypeVar("Result")
 
 
 class Findings:
-    """Prints errors of a one-shot command on standard error, and what a signal leaves unfinished."""
+    """Prints errors of a one-shot command on a stream, and what a signal leaves unfinished."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
 
     def on_notice(self, notice: Notice) -> None:
         """Print errors and alarms; a halt that the command itself requested is not an error."""
@@ -34,20 +37,23 @@ class Findings:
         asked = isinstance(notice, StopRequested | StoppedAtOnce)
         for line in narrate(notice):
             if asked or line.level in {LineLevel.ERROR, LineLevel.ALARM}:
-                typer.echo(line.text, err=True)
+                self._stream.write(f"{line.text}\n")
 
 
 @contextmanager
 def logged(home: Home, *, console: bool, json: bool = False) -> Generator[tuple[Observer, ...]]:
-    """Send the bot's log lines to its log file, and to the console: all of them, or only errors.
+    """Send the bot's log lines to its log file, and to the console: all of them, or only errors, on standard error.
 
+    The bot never waits for who reads the console.
     ``json``: the console gets an object a line; the file keeps the guide's lines.
     """
-    configure_logging(home.log, console=console, json=json)
-    try:
-        yield (LogObserver(),) if console else (LogObserver(), Findings())
-    finally:
-        close_logging()
+    with closing(NonBlockingStream(sys.stdout if console else sys.stderr)) as non_blocking:
+        stream = cast("TextIO", non_blocking)
+        configure_logging(home.log, console=console, json=json, stream=stream)
+        try:
+            yield (LogObserver(),) if console else (LogObserver(), Findings(stream))
+        finally:
+            close_logging()
 
 
 def on_its_clock(session: Session, main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
