@@ -1,5 +1,6 @@
 """The command as a process: signals, pipes, terminals, two at once."""
 
+import fcntl
 import os
 import pty
 import re
@@ -9,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from hedgerow.cli.codes import ExitCode
 from support.command_runner import COMMAND, EAGER, Shell, process, write_config
 
 CONFIG = "config_volume_farming_strategy.json"
@@ -63,6 +66,20 @@ def test_a_closing_terminal_does_not_end_a_bot_that_nohup_started(place: Path) -
         bot.send_signal(signal.SIGTERM)
         bot.communicate(timeout=PATIENCE)
         assert bot.returncode == 0
+
+
+def test_a_bot_whose_console_nobody_reads_goes_on_answers_and_stops(shell: Shell, place: Path) -> None:
+    with running(place, "--speed", "3000") as bot:
+        assert bot.stdout is not None
+        pipe = bot.stdout.fileno()
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+        log = place / "volume_farming-paper.log"
+        before = log.stat().st_size
+        while log.stat().st_size < before + 3 * 4096:
+            Event().wait(0.05)
+        assert shell("halt", "--paper").code == 0
+        bot.send_signal(signal.SIGTERM)
+        assert bot.wait(PATIENCE) == ExitCode.HALTED
 
 
 def test_a_close_with_another_lock_folder_reaches_the_running_bot(
