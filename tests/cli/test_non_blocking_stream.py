@@ -1,4 +1,4 @@
-"""A console that nobody reads: the bot does not wait for it, and what is left out is counted."""
+"""A console that no one reads: the bot does not wait for it, and what is left out is counted."""
 
 import io
 import os
@@ -35,7 +35,7 @@ def test_lines_arrive_in_order_and_whole(pipe: tuple[int, TextIO]) -> None:
     assert read_all(reading) == "".join(f"{number} ü\n" for number in range(50))
 
 
-def test_a_pipe_that_nobody_reads_never_blocks_who_writes_and_what_is_left_out_is_counted(
+def test_a_pipe_that_no_one_reads_never_blocks_who_writes_and_what_is_left_out_is_counted(
     pipe: tuple[int, TextIO],
 ) -> None:
     reading, stream = pipe
@@ -51,7 +51,7 @@ def test_a_pipe_that_nobody_reads_never_blocks_who_writes_and_what_is_left_out_i
     lines = (taken.decode() + read_all(reading)).splitlines(keepends=True)
     shown = lines.count(LINE)
     assert 100 <= shown < 300
-    assert lines[shown:] == [f"hedgerow: {1000 - shown} lines are left out here: nobody read them\n", "shown again\n"]
+    assert lines[shown:] == [f"hedgerow: {1000 - shown} lines are left out here, they were not read\n", "shown again\n"]
 
 
 def test_closing_does_not_wait_for_ever(pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_a_closing_terminal_does_not_end_a_bot_that_nohup_started(place: Path) -
         assert bot.returncode == 0
 
 
-def test_a_bot_whose_console_nobody_reads_goes_on_answers_and_stops(shell: Shell, place: Path) -> None:
+def test_a_bot_whose_console_no_one_reads_goes_on_answers_and_stops(shell: Shell, place: Path) -> None:
     with running(place, "--speed", "3000") as bot:
         assert bot.stdout is not None
         pipe = bot.stdout.fileno()

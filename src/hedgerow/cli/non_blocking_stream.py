@@ -1,6 +1,6 @@
 """A text stream that never makes its writer wait, for a reader that may stop reading: a terminal, a pipe.
 
-A terminal that is held (Ctrl-S), or a pipe that nobody reads, takes a few thousand characters and then blocks who
+A terminal that is held (Ctrl-S), or a pipe without a reader, takes a few thousand characters and then blocks who
 writes. A bot that trades must not wait for it.
 """
 
@@ -22,7 +22,7 @@ CLOSE_SECONDS = 2.0
 class NonBlockingStream(io.TextIOBase):
     """Writes to ``target`` in a thread of its own, in order; one ``write`` is written whole or left out.
 
-    The thread has a copy of the file descriptor: whatever else writes to ``target``, and the end of the process, wait
+    The thread has a copy of the file descriptor: what else writes to ``target``, and the end of the process, wait
     for no lock that a blocked write holds.
     """
 
@@ -101,9 +101,9 @@ class NonBlockingStream(io.TextIOBase):
             return text
 
     def _note(self) -> tuple[str, ...]:
-        """Return what is said of the lines that were left out, if any, and count anew."""
+        """Return what is said of the lines that were left out, if any, and forget them."""
         count, self._left_out = self._left_out, 0
-        return (f"hedgerow: {count} lines are left out here: nobody read them\n",) if count else ()
+        return (f"hedgerow: {count} lines are left out here, they were not read\n",) if count else ()
 
 
 def _copied(stream: TextIO) -> TextIO | None:

@@ -44,7 +44,7 @@ class Findings:
 def logged(home: Home, *, console: bool, json: bool = False) -> Generator[tuple[Observer, ...]]:
     """Send the bot's log lines to its log file, and to the console: all of them, or only errors, on standard error.
 
-    The bot never waits for who reads the console.
+    The bot never waits for the reader of the console.
     ``json``: the console gets an object a line; the file keeps the guide's lines.
     """
     with closing(NonBlockingStream(sys.stdout if console else sys.stderr)) as non_blocking:
