@@ -105,8 +105,8 @@ ARITHMETIC: Sequence[Patched] = (
         "unit/strategy/test_hedge_result.py",
         (
             "fees are a part of the result",
-            "self.funding + self.basis - self.fees_paid",
-            "self.funding + self.basis + self.fees_paid",
+            "self.funding + basis - self.fees_paid",
+            "self.funding + basis + self.fees_paid",
         ),
         (
             "closing costs the commission of one leg",

@@ -236,8 +236,8 @@ def test_a_running_bot_is_seen_asked_and_fenced_from_another_machine(  # noqa: P
         while "hedged" not in states:
             assert len(states) < 300, states
             status = shell("status", *there, "--json", "-")
-            assert status.code == 0, status
             states.append(status.document["state"])
+            assert status.code == 0 or "hedged" not in states, status  # 1 until the bot has published its first view
         wait_for_points(address, bot)
         assert not (place / "hedgerow-paper.series.db").exists()
         busy = shell.refused("run", "--once", *there)
