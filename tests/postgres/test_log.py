@@ -237,14 +237,14 @@ def test_a_server_that_is_silent_is_not_waited_for_without_end(postgres_server: 
     bot = new_bot()
     with (
         CutTcp(postgres_server.port) as way,
-        opened(postgres_server, bot, port=way.port, patience=0.0, answer=0.5) as store,
+        opened(postgres_server, bot, port=way.port, patience=0.0, answer=2.0) as store,
     ):
         append(store, events_of(1))
         way.cut = Cut.SILENCE
         began = SystemClock().monotonic()
         with pytest.raises(DatabaseAway, match="timeout"):
             append(store, events_of(1, first=2))
-        assert SystemClock().monotonic() - began < 3
+        assert SystemClock().monotonic() - began < 12, "two time-outs, and what a busy machine adds"
         way.cut = Cut.NOTHING
         append(store, events_of(1, first=2))
     assert read(postgres_server, bot) == events_of(2)

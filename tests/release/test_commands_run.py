@@ -208,7 +208,6 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     f"backtest {GIVEN[0]} 20": BACKTEST,
     f"backtest ... {SETS} --decisions decisions.jsonl --json result.json": BACKTEST,
     "backtest ... --report backtest.html": SWEEP,
-    "backtest --via replay": REPLAY,
     "backtest ... --via replay": REPLAY,
     "backtest --policy carry": CARRY,
     "backtest ... --policy carry": CARRY,
