@@ -1,8 +1,10 @@
 """Requests as a person leaves them for a running bot."""
 
-from datetime import timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from hedgerow.app.companion.asking import new_request
 from hedgerow.clock import SystemClock
 from hedgerow.domain.operator_requests import VALID_SECONDS, HedgeSeen, OperatorRequest, Request, RequestOrigin
 from hedgerow.ports import Clock
@@ -26,14 +28,6 @@ def asked(
     user: str = "anna",
     origin: RequestOrigin = RequestOrigin.CLI,
 ) -> OperatorRequest:
-    """Return a request made now."""
-    now = (clock or SystemClock()).now()
-    return OperatorRequest(
-        request_id=request_id,
-        action=action,
-        user=user,
-        origin=origin,
-        asked_at=now,
-        valid_until=now + timedelta(seconds=seconds),
-        hedge=hedge,
-    )
+    """Return a request made now, under an id that a test knows."""
+    made = new_request(action, clock or SystemClock(), user=user, origin=origin, hedge=hedge, seconds=seconds)
+    return replace(made, request_id=request_id)
