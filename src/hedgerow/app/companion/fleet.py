@@ -7,10 +7,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
 from typing import Final, TypeVar
 
-from hedgerow.app.companion.asking import Asker, closing_price
 from hedgerow.app.companion.hosting import HostedCompanion
-from hedgerow.app.companion.parts import CompanionParts, WatchedBot, companion_for, settings_of
-from hedgerow.app.companion.request_answers import answer_of
+from hedgerow.app.companion.parts import BotRequests, CompanionParts, WatchedBot, companion_for, settings_of
 from hedgerow.app.fleet import FleetReader
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.venues.select import environment_of
@@ -18,11 +16,9 @@ from hedgerow.clock import SystemClock
 from hedgerow.config import Database, Home
 from hedgerow.dashboard.view import View, view_of_bot
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.operator_requests import Answer, OperatorRequest, RequestOrigin
 from hedgerow.notify.companion import LogPart
 from hedgerow.ports import Clock
 from hedgerow.store.postgres.log import BotRow
-from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = ["FleetLog", "hosted_bots"]
 
@@ -73,27 +69,9 @@ class FleetLog:
         """
         return view_of_bot((await self._read(lambda: self._reader.look(self._bot))).view)
 
-    async def ask(self, request: OperatorRequest) -> Answer:
-        """Leave a request for the bot and wait for its answer.
-
-        Raises:
-            MailboxError: the database does not answer.
-        """
-        with self._box() as box:
-            box.post(request)
-            return await answer_of(box, request, self._clock, f"the bot {self._bot.name}")
-
-    async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
-        """Ask the bot, as a user, what closing the hedge of a pair costs by the books of now; None = it does not say.
-
-        Raises:
-            StoreError: the log cannot be read.
-        """
-        asker = Asker(user=user, origin=RequestOrigin.TELEGRAM)
-        return await closing_price(await self.look(), self._box, symbol, self._clock, asker)
-
     @contextmanager
-    def _box(self) -> Generator[RequestBox]:
+    def request_box(self) -> Generator[RequestBox]:
+        """Open the place where requests for the bot are left."""
         box = self._reader.request_box(self._bot)
         try:
             yield box
@@ -131,9 +109,8 @@ def hosted_bots(
 
     def hosted(bot: BotRow, unread: str) -> HostedCompanion:
         source, state = FleetLog(reader, bot, lock, clock), home.notify_of(bot.account)
-        watched = WatchedBot(
-            source=source, ask=source.ask, closing_price=source.closing_price, state=state, who=bot.name
-        )
+        requests = BotRequests(source, source.request_box, clock, f"the bot {bot.name}")
+        watched = WatchedBot(source=source, requests=requests, state=state, who=bot.name)
 
         def write(text: str) -> None:
             log(bot.name, text)

@@ -1,19 +1,18 @@
 """Wires the companion of one bot: its log and the bot from outside, the state on disk, targets, commands."""
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from hedgerow.app.bot_view import look_at_bot
-from hedgerow.app.companion.asking import Asker, closing_price
+from hedgerow.app.companion.asking import Asker, Box, closing_price
 from hedgerow.app.companion.request_answers import answer_of
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import settings_or_defaults
-from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import open_log, request_box
 from hedgerow.app.venues.environment import Environment
 from hedgerow.app.venues.select import environment_of
@@ -38,6 +37,7 @@ from hedgerow.strategy.closing_price import ClosingPrice
 
 __all__ = [
     "TEST_TEXT",
+    "BotRequests",
     "CompanionParts",
     "HomeLog",
     "StateKept",
@@ -160,13 +160,41 @@ def settings_of(home: Home) -> NotifySettings:
     return notify_settings(environment_of(home).notify_variables)
 
 
+class BotRequests:
+    """Leaves requests and questions of Telegram's users for one bot and waits for its answers."""
+
+    def __init__(self, source: BotSource, box: Box, clock: Clock, who: str) -> None:
+        """``who`` names the bot in an answer."""
+        self._source = source
+        self._box = box
+        self._clock = clock
+        self._who = who
+
+    async def ask(self, request: OperatorRequest) -> Answer:
+        """Leave a request and wait for its answer.
+
+        Raises:
+            MailboxError: it cannot be left.
+        """
+        with self._box() as box:
+            box.post(request)
+            return await answer_of(box, request, self._clock, self._who)
+
+    async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
+        """Ask, as a user, what closing the hedge of a pair costs by the books of now; None = the bot does not say.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
+        asker = Asker(user=user, origin=RequestOrigin.TELEGRAM)
+        return await closing_price(await self._source.look(), self._box, symbol, self._clock, asker)
+
+
 class WatchedBot(Struct, frozen=True, kw_only=True):
     """The bot that a companion is about."""
 
     source: BotSource
-    ask: Callable[[OperatorRequest], Awaitable[Answer]]
-    closing_price: Callable[[str, str], Awaitable[ClosingPrice | None]]
-    """Ask it, as a user, what closing the hedge of a pair costs by the books of now."""
+    requests: BotRequests
     state: Path
     """File of what was read and sent."""
     who: str
@@ -191,11 +219,10 @@ async def companion_of(
     clock = clock or SystemClock()
     settings, environment = settings_of(home), environment_of(home)
     source = HomeLog(home, clock, identity_of(home, settings_or_defaults(home, config)[0]))
-    requests = _BotRequests(home, clock, source)
+    requests = BotRequests(source, lambda: request_box(home, clock), clock, "the bot of this home")
     bot = WatchedBot(
         source=source,
-        ask=requests.ask,
-        closing_price=requests.closing_price,
+        requests=requests,
         state=home.notify,
         who=f"{home.folder.absolute().name}{home.mode.value}",
     )
@@ -237,7 +264,10 @@ async def companion_for(
         commands = None
         if telegram is not None and client is not None and telegram.chats and telegram.users:
             services = CommandServices(
-                look=bot.source.look, ask=bot.ask, closing_price=bot.closing_price, login=login or _no_screen
+                look=bot.source.look,
+                ask=bot.requests.ask,
+                closing_price=bot.requests.closing_price,
+                login=login or _no_screen,
             )
             commands = TelegramCommands(client, telegram, services, companion, clock, log)
         try:
@@ -258,24 +288,3 @@ def telegram_client(transport: Transport, clock: Clock, settings: TelegramSettin
 
 def _no_screen(_name: str) -> str | None:
     return None
-
-
-class _BotRequests:
-    """Leaves requests and questions for the bot of a home and waits for its answers."""
-
-    def __init__(self, home: Home, clock: Clock, source: HomeLog) -> None:
-        self._home = home
-        self._clock = clock
-        self._source = source
-
-    async def ask(self, request: OperatorRequest) -> Answer:
-        with self._box() as box:
-            box.post(request)
-            return await answer_of(box, request, self._clock, "the bot of this home")
-
-    async def closing_price(self, symbol: str, user: str) -> ClosingPrice | None:
-        asker = Asker(user=user, origin=RequestOrigin.TELEGRAM)
-        return await closing_price(await self._source.look(), self._box, symbol, self._clock, asker)
-
-    def _box(self) -> AbstractContextManager[RequestBox]:
-        return request_box(self._home, self._clock)
