@@ -23,12 +23,12 @@ from hedgerow.cli.common import (
     JsonOption,
     PaperOption,
     StoreOption,
-    forgiving_settings,
     home_of,
     is_stdout,
     others_here,
     refuse_unwritable,
     say,
+    settings_with_warning,
     write_json,
     write_text,
 )
@@ -111,7 +111,7 @@ def books(  # noqa: PLR0913 - a command names every option
     if not has_log(place):
         say(f"No log at {log_name(place)}: the bot has not run here yet{others_here(place)}.")
         return ExitCode.FAILED
-    settings = forgiving_settings(place, config)
+    settings = settings_with_warning(place, config)
     question = BooksQuestion(since=first, hedge_id=hedge, offline=offline or demo)
     report = asyncio.run(read_books_report(place, question))
     if hedge is not None and not report.hedges:

@@ -40,12 +40,12 @@ __all__ = [
     "YesOption",
     "answered",
     "echo",
-    "forgiving_settings",
     "home_of",
     "is_stdout",
     "others_here",
     "refuse_unwritable",
     "say",
+    "settings_with_warning",
     "warn_of_broken_settings",
     "write_json",
     "write_json_rows",
@@ -128,7 +128,7 @@ def home_of(
     return with_database(Home(folder=folder, mode=MODES[given[0]] if given else HomeMode.LIVE), store)
 
 
-def forgiving_settings(home: Home, config: Path | None) -> Settings:
+def settings_with_warning(home: Home, config: Path | None) -> Settings:
     """Return the settings for a command that only reads; where their file is broken, its defaults, and say so.
 
     Raises:

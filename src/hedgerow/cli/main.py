@@ -104,9 +104,10 @@ def _outcome(given: Sequence[str]) -> int:
 def _is_text(word: str) -> bool:
     """Whether an argument is text: bytes that are not UTF-8 fit into no log, database or JSON."""
     try:
-        return "\0" not in word and bool(word.encode() or True)
+        word.encode()
     except UnicodeEncodeError:
         return False
+    return "\0" not in word
 
 
 def _app(given: Sequence[str]) -> typer.Typer:

@@ -13,8 +13,8 @@ from hedgerow.cli.common import (
     HomeOption,
     PaperOption,
     StoreOption,
-    forgiving_settings,
     home_of,
+    settings_with_warning,
 )
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
@@ -41,7 +41,7 @@ def top(
         raise ConfigError("hedgerow top draws on a terminal; hedgerow status prints into a file or a pipe")
     if find_spec("textual") is None:
         raise ConfigError("hedgerow top needs the extra terminal: pip install '.[terminal]' in the checkout")
-    identity = identity_of(place, forgiving_settings(place, config))
+    identity = identity_of(place, settings_with_warning(place, config))
     from hedgerow.app.terminal.source import HomeReader  # noqa: PLC0415 - what only this command needs
     from hedgerow.app.terminal.top import Top  # noqa: PLC0415 - as above
 

@@ -9,7 +9,7 @@ import typer
 from hedgerow.app.commands.watchdog import Pulse, Watchdog, WatchdogLog
 from hedgerow.app.signals import on_stop_signals
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import ConfigOption, HomeOption, forgiving_settings, home_of, say
+from hedgerow.cli.common import ConfigOption, HomeOption, home_of, say, settings_with_warning
 from hedgerow.clock import SystemClock
 from hedgerow.domain.errors import ConfigError
 from hedgerow.engine.runner import StopSignal
@@ -32,7 +32,7 @@ def watchdog(
 ) -> int:
     """Cancel the resting spot orders of a live bot that has crashed or hangs, and alarm; never trades."""
     place = home_of(home)
-    forgiving_settings(place, config)
+    settings_with_warning(place, config)
     if not LEAST_SECONDS <= after <= MOST_SECONDS:
         raise ConfigError(f"--after {after:g}: allowed is a number from {LEAST_SECONDS:g} to {MOST_SECONDS:g}")
     place.prepare()
