@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionPlan
 from hedgerow.domain.formats import log_money, utc_second
-from hedgerow.domain.instrument import Market, Side, TradingStatus
+from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
@@ -25,6 +25,7 @@ from hedgerow.strategy.evaluation.health import (
     REDUCE_DISTANCE,
     RESTORED_DISTANCE,
     health_of,
+    leg_to_trim,
     legs_of,
     margin_wanted,
 )
@@ -117,7 +118,7 @@ def decide_held(
     held = _look(observation.as_listed(found), observation, ledger, policy, books)
     safety = _safety(held)
     if isinstance(safety, Hold):
-        return _excess_coins(held) or safety
+        return _uncovered(held) or safety
     return safety or _repair(held) or _margin(held) or _reduce(held) or _doubtful(held) or _profit(held)
 
 
@@ -283,36 +284,36 @@ def _repair(held: _Held) -> Decision | None:
     market, quantity = held.health.trim_market, held.health.trim_quantity
     if market is None or quantity is None or not held.observation.complete:
         return None
-    spot, perp = (quantity, ZERO) if market is Market.SPOT else (ZERO, quantity)
-    return Trim(
-        market=market,
-        quantity=quantity,
-        plan=trimming_plan(held.hedge.pair, spot=spot, perp=perp, price=held.price, bounds=held.excess_bounds),
-        detail=held.health.text,
-        evaluation=held.evaluation,
-        health=held.health,
-    )
+    return _trim(held, market, quantity)
 
 
-def _excess_coins(held: _Held) -> Decision | None:
-    """Sell coins that no short is against while the hedge cannot be closed as a whole: the spot market is enough.
+def _uncovered(held: _Held) -> Decision | None:
+    """Reduce the leg that exceeds the other while the hedge cannot be closed as a whole: that leg's market is enough.
 
-    A perpetual that takes no orders may still be reduced by the exchange, by ADL for example.
+    A perpetual that takes no orders may still be reduced by the exchange, by ADL for example: its coins are sold. Coins
+    that were taken where the rest cannot be sold at a supported price leave a naked short: it is bought back.
     """
     market, account, kinds = held.observation.market, held.observation.account, {f.kind for f in held.health.findings}
     pair = market.pair(held.hedge.symbol) if market else None
     if account is None or pair is None or not held.observation.complete or FindingKind.IMBALANCE not in kinds:
         return None
-    legs, spot = legs_of(held.hedge, account), pair.spot
-    excess = spot.floor_quantity(legs.spot - legs.short)
-    if excess <= 0 or spot.status is not TradingStatus.TRADING:
+    leg, quantity = leg_to_trim(pair, legs_of(held.hedge, account))
+    takes_orders = pair.spot.status is TradingStatus.TRADING if leg is Market.SPOT else _takes_reducing_orders(pair)
+    if quantity <= 0 or not takes_orders:
         return None
-    plan = trimming_plan(pair, spot=excess, price=held.price, bounds=held.excess_bounds)
-    if closing_obstacle(held.hedge, plan, held.observation):
-        return None
-    text = held.health.text
+    trim = _trim(held, leg, quantity)
+    return None if closing_obstacle(held.hedge, trim.plan, held.observation) else trim
+
+
+def _trim(held: _Held, leg: Market, quantity: Decimal) -> Trim:
+    spot, perp = (quantity, ZERO) if leg is Market.SPOT else (ZERO, quantity)
     return Trim(
-        market=Market.SPOT, quantity=excess, plan=plan, detail=text, evaluation=held.evaluation, health=held.health
+        market=leg,
+        quantity=quantity,
+        plan=trimming_plan(held.hedge.pair, spot=spot, perp=perp, price=held.price, bounds=held.excess_bounds),
+        detail=held.health.text,
+        evaluation=held.evaluation,
+        health=held.health,
     )
 
 
@@ -476,6 +477,10 @@ def closing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, observation: Ob
     pair = market.pair(hedge.symbol)
     if pair is None:
         return f"{hedge.symbol} is not listed on both markets: the hedge stays whole until it can be traded"
-    if pair.perp.status in {TradingStatus.CLOSED, TradingStatus.PENDING, TradingStatus.UNLISTED}:
+    if not _takes_reducing_orders(pair):
         return f"the perpetual is {pair.perp.status}: the hedge stays whole until both legs can be traded"
     return None
+
+
+def _takes_reducing_orders(pair: BasisPair) -> bool:
+    return pair.perp.status not in {TradingStatus.CLOSED, TradingStatus.PENDING, TradingStatus.UNLISTED}

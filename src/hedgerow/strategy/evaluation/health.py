@@ -30,6 +30,7 @@ __all__ = [
     "health_of",
     "leg_difference",
     "leg_grade",
+    "leg_to_trim",
     "legs_of",
     "margin_wanted",
     "residue_tolerance",
@@ -108,7 +109,7 @@ def health_of(
         sound=sound,
     )
     findings += _leg_findings(legs, difference, gone=gone, balance=balance)
-    market_to_trim, quantity = _trim(hedge.pair, legs) if code == 1 else (None, None)
+    market_to_trim, quantity = leg_to_trim(hedge.pair, legs) if code == 1 else (None, None)
     return HealthReport(
         level=_LEVELS[code],
         findings=tuple(findings),
@@ -154,7 +155,8 @@ def leg_difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> 
     return rules.imbalance(float(legs.spot), float(legs.short))
 
 
-def _trim(pair: BasisPair, legs: Legs) -> tuple[Market, Decimal]:
+def leg_to_trim(pair: BasisPair, legs: Legs) -> tuple[Market, Decimal]:
+    """Return the leg that exceeds the other, and by how many base units on its lot."""
     surplus = legs.spot - legs.short
     if surplus > 0:
         return Market.SPOT, pair.spot.floor_quantity(surplus)

@@ -129,11 +129,17 @@ def test_b5_a_read_that_failed_closes_nothing_however_old_or_covered_the_hedge_i
     assert found.detail == ", ".join(blind.missing) != ""
 
 
-def stopped(perp: TradingStatus, coins: TradingStatus = TradingStatus.TRADING, **changes: Any) -> FixedMarket:
+def stopped_pair(perp: TradingStatus, coins: TradingStatus = TradingStatus.TRADING) -> listing:
     """Return the held pair with other statuses of its markets."""
     whole = pair_of()
-    pair = replace(whole, spot=replace(whole.spot, status=coins), perp=replace(whole.perp, status=perp))
-    return market_of(replace(HELD, pair=pair, **changes))
+    return replace(
+        HELD, pair=replace(whole, spot=replace(whole.spot, status=coins), perp=replace(whole.perp, status=perp))
+    )
+
+
+def stopped(perp: TradingStatus, coins: TradingStatus = TradingStatus.TRADING, **changes: Any) -> FixedMarket:
+    """Return a market of the held pair alone with other statuses."""
+    return market_of(replace(stopped_pair(perp, coins), **changes))
 
 
 def test_coins_whose_short_was_reduced_by_force_are_sold_though_the_perpetual_is_closed() -> None:
@@ -141,6 +147,18 @@ def test_coins_whose_short_was_reduced_by_force_are_sold_though_the_perpetual_is
     found = decided(TEN, observed(stopped(TradingStatus.CLOSED), reduced))
     assert isinstance(found, Trim)
     assert (found.market, found.quantity, found.plan.perp_quantity) == (Market.SPOT, Decimal("0.5"), Decimal(0))
+
+
+@pytest.mark.parametrize("status", [TradingStatus.TRADING, TradingStatus.SETTLING])
+def test_a_short_whose_coins_were_taken_is_bought_back_though_the_rest_of_them_has_no_supported_price(
+    status: TradingStatus,
+) -> None:
+    """The perpetual shows five times the price of the coins, so that the emergency stop may not sell what is left."""
+    seen = market_of(replace(stopped_pair(status), perp=("500", "500"), mark="500", index="500"))
+    found = decided(TEN, observed(seen, holding(short_of(quantity="10"), coins="6")))
+    assert isinstance(found, Trim)
+    assert (found.market, found.quantity, found.plan.spot_quantity) == (Market.PERP, Decimal(4), Decimal(0))
+    assert (found.plan.perp_ceiling, found.confirm) == (None, True)
 
 
 @pytest.mark.parametrize(
