@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hedgerow.app.commands import search
 from hedgerow.backtest.figures import DEFINITIONS
 from support.archives import hours, prints, write_archive
 from support.backtest_markets import FIRST, Coin, write_market
@@ -73,7 +74,8 @@ def test_a_second_run_plays_nothing_again(market: Path, tmp_path: Path, shell: S
     again = shell(*options)
     assert again.code == 0
     assert document_of(result) == first
-    assert "6 of 6" not in again.err
+    assert "6 of 6 sets were played before" in again.err
+    assert "100.0%" not in again.err
     other = shell(*options, "--grid", "min_volume_usd=1,2")
     assert other.code == 2
     assert "holds results of another search (different: grid); delete it or name another file" in other.err
@@ -139,10 +141,11 @@ def test_a_sweep_that_is_killed_in_the_middle_goes_on_and_ends_with_the_same_byt
     assert len(document_of(whole)["rows"]) == 6400
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_ctrl_c_says_what_is_kept(market: Path, tmp_path: Path) -> None:
-    ages = ",".join(str(age) for age in range(10, 200))
-    grid = ("--grid", f"max_position_age_hours={ages}", "--grid", "fee_coverage_multiplier=0.5,1,1.5,2,3,4,5,6")
+    """There are many sets, so that a slow machine cannot end the sweep before it is interrupted."""
+    ages = ",".join(str(age) for age in range(10, 210))
+    first = ("--grid", f"max_position_age_hours={ages}", "--grid", "fee_coverage_multiplier=0.5,1,1.5,2,3,4,5,6")
+    grid = (*first, "--grid", "funding_ma_periods=1,2,3,4,5,6,7,8", "--grid", "exit_funding_apr=1,2,3,4,5,6,7,8")
     kept, result = tmp_path / "cut.json.results", tmp_path / "cut.json"
     command = [sys.executable, "-m", "hedgerow", "sweep", "--data", str(market), *WINDOW, *grid, "--json", str(result)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own command
@@ -150,8 +153,33 @@ def test_ctrl_c_says_what_is_kept(market: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert f"are kept in {kept}; the same command goes on from there" in said
+    assert f" of 102,400 sets are kept in {kept}; the same command goes on from there" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("played_before", [False, True])
+def test_ctrl_c_after_the_last_set_says_what_is_kept(
+    market: Path, tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch, *, played_before: bool
+) -> None:
+    result = tmp_path / "sweep.json"
+    options = ("sweep", "--data", str(market), *WINDOW, *GRID, "--json", str(result))
+    if played_before:
+        assert shell(*options).code == 0
+        result.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(search.Search, "judgement", interrupted)
+        cut = shell(*options)
+    assert cut.code == 1
+    assert cut.err.endswith(
+        f"interrupted; 6 of 6 sets are kept in {result}.results; the same command goes on from there\n"
+    )
+    assert not result.exists()
+    assert shell(*options).code == 0
+    assert len(document_of(result)["rows"]) == 6
+
+
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
@@ -254,6 +282,21 @@ def test_what_comes_after_a_choice_does_not_change_it(tmp_path: Path, shell: She
         assert len(folds) == 3
     assert chosen[0][0] == chosen[1][0]
     assert chosen[0][2] != chosen[1][2]
+
+
+def test_ctrl_c_after_the_last_fold_says_what_is_kept(
+    market: Path, tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = tmp_path / "walk.json"
+    monkeypatch.setattr(search, "walked", interrupted)
+    cut = shell("walkforward", "--data", str(market), *WINDOW, *GRID, *FOLDS, "--json", str(result))
+    assert cut.code == 1
+    last = cut.err.splitlines()[-1]
+    assert re.fullmatch(
+        rf"hedgerow: interrupted; 6 of 6 sets of fold (\d) of \1 are kept in {result}.results.\1; "
+        "the same command goes on from there",
+        last,
+    ), last
 
 
 @pytest.mark.parametrize(

@@ -104,16 +104,16 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter per option
             progress = SearchProgress("sets", kept.path if path.parent != Path(folder) else None)
             try:
                 search.run(kept, progress)
+                judgement = search.judgement(kept)
+                head = {**window_json(search.study), **command.sweep_json(search, judgement)}
+                identity = history_identity(asked.space.base, config)
+                write_json_rows(json, head, identity, name="rows", rows=command.rows_of(search, kept))
+                if report is not None:
+                    from hedgerow.app.commands.search_page import sweep_page  # noqa: PLC0415 - as above
+
+                    write_text("--report", report, sweep_page(search, judgement, kept.records()))
             except KeyboardInterrupt:
                 return progress.interrupted()
-            judgement = search.judgement(kept)
-            head = {**window_json(search.study), **command.sweep_json(search, judgement)}
-            identity = history_identity(asked.space.base, config)
-            write_json_rows(json, head, identity, name="rows", rows=command.rows_of(search, kept))
-            if report is not None:
-                from hedgerow.app.commands.search_page import sweep_page  # noqa: PLC0415 - as above
-
-                write_text("--report", report, sweep_page(search, judgement, kept.records()))
             if not is_stdout(json):
                 say(f"Sweep of {policy}: {window_text(search.study)}")
                 for line in text.sweep_lines(search, judgement):

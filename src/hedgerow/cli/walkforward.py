@@ -125,20 +125,21 @@ def walkforward(  # noqa: PLR0913, PLR0917 - one parameter per option
         path = results_path(results, json, report, Path(folder))
         stays = path.parent != Path(folder)
         found: list[command.Tested] = []
-        for number, fold in enumerate(folds, start=1):
-            own = path.with_name(f"{path.name}.{number}")
-            progress = SearchProgress(f"sets of fold {number} of {len(folds)}", own if stays else None)
-            try:
+        progress = SearchProgress("sets", None)
+        try:
+            for number, fold in enumerate(folds, start=1):
+                own = path.with_name(f"{path.name}.{number}")
+                progress = SearchProgress(f"sets of fold {number} of {len(folds)}", own if stays else None)
                 found.append(command.play_fold(search, fold, own, peak=peak, on_progress=progress))
-            except KeyboardInterrupt:
-                return progress.interrupted()
-    walked = command.walked(search, found)
-    document = {**window_json(search.study), **command.walk_json(search, walked)}
-    write_json(json, msgspec.to_builtins(document), history_identity(asked.space.base, config))
-    if report is not None:
-        from hedgerow.app.commands.search_page import walkforward_page  # noqa: PLC0415 - as above
+            walked = command.walked(search, found)
+            document = {**window_json(search.study), **command.walk_json(search, walked)}
+            write_json(json, msgspec.to_builtins(document), history_identity(asked.space.base, config))
+            if report is not None:
+                from hedgerow.app.commands.search_page import walkforward_page  # noqa: PLC0415 - as above
 
-        write_text("--report", report, walkforward_page(search, walked, found))
+                write_text("--report", report, walkforward_page(search, walked, found))
+        except KeyboardInterrupt:
+            return progress.interrupted()
     if not is_stdout(json):
         say(f"Walk-forward of {policy}: {window_text(search.study)}")
         for line in text.walkforward_lines(walked):

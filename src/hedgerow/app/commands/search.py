@@ -110,6 +110,7 @@ class Search:
         """Play what is missing."""
         asked = self.asked
         if results.count >= self.total:
+            on_progress(results.count, self.total)
             return
         pool = self._pool()
         try:
