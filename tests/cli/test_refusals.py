@@ -157,6 +157,7 @@ def test_a_damaged_paper_account_is_refused_and_kept(shell: Shell, place: Path) 
         (["scan", "--paper", "--json", "no/result.json"], "--json no/result.json cannot be written"),
         (["run", "--ma-periods", "0"], "--ma-periods is 0; allowed: a whole number from 1 to 1000"),
         (["run", "--ma-periods", "many"], "Invalid value for '--ma-periods'"),
+        (["emulator", "--speed", "1e308"], "--speed 1e308: allowed is 0 to 1,000,000"),
         (["run", "--paper", "--speed", "fast"], "--speed fast: allowed are max or a positive number"),
         (["run", "--paper", "--usdt", "0"], "--usdt 0: allowed is a number from 1"),
         (["run", "--paper", "--dry-run"], "--paper and --dry-run are different bots"),

@@ -44,6 +44,14 @@ LOWEST_BPS = Decimal(-10_000)
 
 LONGEST_SECONDS = 10**9
 """Some 30 years: the end of a change is still a date."""
+LAST_YEAR = 9000
+"""The latest year in which a change begins, for the same reason."""
+
+LARGEST_NUMBER = Decimal(10) ** 15
+"""Of a filter, a bracket or a book; the smallest one is its reciprocal."""
+LARGEST_FACTOR = Decimal(10) ** 9
+"""Of prices and quantities, and of a price itself: what an account holds is still worth a number of 28 digits."""
+LARGEST_BPS = LARGEST_FACTOR
 
 
 class _Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +68,8 @@ class _Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"seconds: allowed is 0 to {LONGEST_SECONDS:,}, not {self.seconds}")
         if self.at is not None and self.at.tzinfo is None:
             raise ValueError(f"at: allowed is a time with its zone, as in {self.at.isoformat()}Z")
+        if self.at is not None and self.at.year > LAST_YEAR:
+            raise ValueError(f"at: allowed is a year up to {LAST_YEAR}, not {self.at.year}")
 
     @property
     def until(self) -> datetime | None:
@@ -131,6 +141,7 @@ def margin_tiers(tiers: Sequence[LeverageTier]) -> tuple[MarginTier, ...]:
     """
     found: list[MarginTier] = []
     for tier in tiers:
+        _check("floor", tier.floor, least=ZERO)
         _check("rate", tier.rate, above=ZERO, below=ONE)
         before = found[-1] if found else MarginTier(floor=-ONE, rate=ZERO)
         if (not found and tier.floor) or tier.floor <= before.floor or tier.rate <= before.rate:
@@ -196,7 +207,7 @@ class Redenomination(_Change, frozen=True, kw_only=True, tag="redenomination"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check("factor", self.factor, above=ZERO)
+        _check("factor", self.factor, above=ZERO, largest=LARGEST_FACTOR)
         if self.seconds is not None:
             raise ValueError("seconds: a redenomination never ends")
 
@@ -214,7 +225,7 @@ class TickerCollision(_Change, frozen=True, kw_only=True, tag="ticker_collision"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check("price", self.price, above=ZERO)
+        _check("price", self.price, above=ZERO, largest=LARGEST_FACTOR)
 
 
 class ContractMultiplier(_Change, frozen=True, kw_only=True, tag="contract_multiplier"):
@@ -228,7 +239,7 @@ class ContractMultiplier(_Change, frozen=True, kw_only=True, tag="contract_multi
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check("multiplier", self.multiplier, above=ZERO)
+        _check("multiplier", self.multiplier, above=ZERO, largest=LARGEST_FACTOR)
 
 
 class BookDistortion(_Change, frozen=True, kw_only=True, tag="book_distortion"):
@@ -250,7 +261,7 @@ class BookDistortion(_Change, frozen=True, kw_only=True, tag="book_distortion"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check("shift_bps", self.shift_bps, above=LOWEST_BPS)
+        _check("shift_bps", self.shift_bps, above=LOWEST_BPS, largest=LARGEST_BPS)
         _check("spread_bps", self.spread_bps, above=2 * LOWEST_BPS, below=-2 * LOWEST_BPS)
         _check("depth_share", self.depth_share, above=ZERO)
 
@@ -264,7 +275,7 @@ class MarkDistortion(_Change, frozen=True, kw_only=True, tag="mark_distortion"):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("mark_bps", "index_bps"):
-            _check(name, getattr(self, name), above=LOWEST_BPS)
+            _check(name, getattr(self, name), above=LOWEST_BPS, largest=LARGEST_BPS)
 
 
 MarketChange: TypeAlias = (
@@ -310,8 +321,9 @@ def _check(
     least: Decimal | None = None,
     above: Decimal | None = None,
     below: Decimal | None = None,
+    largest: Decimal = LARGEST_NUMBER,
 ) -> None:
-    """Refuse a number that is no number or outside of its bounds.
+    """Refuse a number that is no number or outside of its bounds; ``1 / largest`` is the smallest but zero.
 
     Raises:
         ValueError: names the field and what is allowed.
@@ -326,3 +338,5 @@ def _check(
         raise ValueError(f"{name}: allowed is more than {above}, not {value}")
     if below is not None and value >= below:
         raise ValueError(f"{name}: allowed is less than {below}, not {value}")
+    if value and not 1 / largest <= abs(value) <= largest:
+        raise ValueError(f"{name}: allowed is a size of {1 / largest} to {largest:,}, not {value}")

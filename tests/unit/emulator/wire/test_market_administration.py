@@ -191,6 +191,21 @@ def test_changes_are_kept_with_the_exchange() -> None:
         ({"type": "filter", "symbol": "NONEUSDT"}, "Invalid symbol"),
         ({"type": "filter", "symbol": SYMBOL, "at": "2026-01-05T00:00:00"}, "at: allowed is a time with its zone"),
         ({"type": "filter", "symbol": SYMBOL, "seconds": 1e300}, "seconds: allowed is 0 to 1,000,000,000"),
+        ({"type": "filter", "symbol": SYMBOL, "lot": "1e-5000"}, "lot: allowed is a size of 1E-15 to"),
+        ({"type": "filter", "symbol": SYMBOL, "min_notional": "1e5000"}, "min_notional: allowed is a size of 1E-15 to"),
+        (
+            {"type": "bracket", "symbol": SYMBOL, "tiers": [{"floor": "1e5000", "rate": "0.1"}]},
+            "floor: allowed is a size",
+        ),
+        ({"type": "contract_multiplier", "symbol": SYMBOL, "multiplier": "1e40"}, "size of 1E-9 to 1,000,000,000, not"),
+        ({"type": "redenomination", "symbol": SYMBOL, "factor": "1e40"}, "size of 1E-9 to 1,000,000,000, not"),
+        ({"type": "ticker_collision", "symbol": SYMBOL, "price": "1e-40"}, "size of 1E-9 to 1,000,000,000, not"),
+        ({"type": "book_distortion", "symbol": SYMBOL, "shift_bps": "1e30"}, "size of 1E-9 to 1,000,000,000, not"),
+        ({"type": "mark_distortion", "symbol": SYMBOL, "index_bps": "1e30"}, "size of 1E-9 to 1,000,000,000, not"),
+        (
+            {"type": "filter", "symbol": SYMBOL, "at": "9999-12-31T23:59:59Z", "seconds": 60},
+            "at: allowed is a year up to 9000, not 9999",
+        ),
         ({"type": "status", "symbol": SYMBOL, "status": "BREAK"}, "allowed are TRADING, PENDING_TRADING, SETTLING"),
         ({"type": "ticker_collision", "symbol": SYMBOL, "price": "3", "underlying": "NONEUSDT"}, "Invalid symbol"),
     ],
@@ -199,3 +214,30 @@ def test_a_change_that_cannot_be_says_what_is_allowed(body: dict[str, Any], allo
     reply = make_wired().admin("POST", "markets", **body)
     assert reply.status == 400
     assert allowed in reply.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "terms"),
+    [
+        ("contract_multiplier", {"multiplier": "1000000000"}),
+        ("redenomination", {"factor": "0.000000001"}),
+        ("ticker_collision", {"price": "0.000000001"}),
+        ("book_distortion", {"shift_bps": "1000000000"}),
+        ("mark_distortion", {"mark_bps": "1000000000"}),
+        ("filter", {"lot": "0.000000000000001", "tick": "0.000000000000001"}),
+    ],
+)
+def test_an_exchange_lives_on_under_the_largest_change(kind: str, terms: dict[str, Any]) -> None:
+    client = make_wired()
+    client.order("SELL")
+    change(client, kind, **terms)
+    client.advance_time(MINUTE)
+    for path in ("premiumIndex", "depth", "ticker/bookTicker", "positionRisk"):
+        assert client.perp("GET", path, symbol=SYMBOL).status == 200
+    client.admin("DELETE", "markets")
+    assert client.perp("GET", "premiumIndex", symbol=SYMBOL).status == 200
+
+
+def test_what_is_wrong_with_a_value_is_all_that_is_said() -> None:
+    reply = make_wired().admin("POST", "markets", type="filter", symbol=SYMBOL, tick="-1")
+    assert reply.json["error"] == "tick: allowed is more than 0, not -1"

@@ -233,6 +233,9 @@ def test_a_stream_fault_may_call_its_name_fault_or_trouble() -> None:
         ("limits", {"market": "perp", "weight_per_minute": -1}, "weight_per_minute is 1 or more, not -1"),
         ("limits", {"market": "perp", "orders_per_minute": 0}, "orders_per_minute is 1 or more, not 0"),
         ("faults/streams", {"fault": "explode"}, "allowed are lose, duplicate"),
+        ("faults", {"fault": "page_before", "location": "a\r\nb"}, "a location is of printable ASCII characters"),
+        ("speed", {"speed": 1e308}, "speed: allowed is 0 to 1,000,000, not 1e+308"),
+        ("advance", {"seconds": 1e300}, "a jump is at most 400 days long"),
         ("status", {"symbol": "AAAUSDT", "status": "ASLEEP"}, "allowed are"),
         ("trade", {"user": "0x", "market": "SPOT", "symbol": "A", "side": "BUY", "quantity": "1"}, "allowed are spot"),
     ],
@@ -319,3 +322,12 @@ def test_a_memory_transport_unpacks_replies_and_refuses_those_that_are_too_large
         return [len(small.body)]
 
     assert run_virtual(clock, sizes()) == [1002]
+
+
+@pytest.mark.parametrize("factor", ["10000", "0.0001"])
+def test_jumps_one_after_the_other_lead_to_no_price_beyond_numbers(factor: str) -> None:
+    client = make_wired()
+    while (reply := client.admin("POST", "price", symbol="AAAUSDT", factor=factor)).status == 200:
+        pass
+    assert reply.json["error"].startswith("a price is 1E-9 to 1,000,000,000, not ")
+    assert client.perp("GET", "premiumIndex", symbol="AAAUSDT").status == 200

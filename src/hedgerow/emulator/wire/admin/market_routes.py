@@ -51,17 +51,20 @@ def read_change(body: bytes) -> MarketChange:
     try:
         change: MarketChange = msgspec.json.decode(body or b"{}", type=MarketChange)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{error}; {_allowed(body, str(error))}") from error
+        raise ValueError(_explained(body, str(error))) from error
     return change
 
 
-def _allowed(body: bytes, message: str) -> str:
-    """Say which values a field takes, else which fields a change of the type named; without one, which types there are.
+def _explained(body: bytes, message: str) -> str:
+    """Add which values a field takes, else which fields a change of the type named; without one, which types there are.
 
-    ``message`` is the decoder's, and says which field is wrong.
+    ``message`` is the decoder's, and says which field is wrong; one of a value says itself what is allowed.
     """
     kinds: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(MarketChange)}
     kind = kinds.get(msgspec.json.decode(body or b"{}", type=dict[str, Any]).get("type", ""))
     if kind is None:
-        return f"allowed as type are {', '.join(kinds)}"
-    return f"allowed are {', '.join(values_at(message, kind) or kind.__struct_encode_fields__)}"
+        return f"{message}; allowed as type are {', '.join(kinds)}"
+    values = values_at(message, kind)
+    if not values and not message.startswith("Object "):
+        return message
+    return f"{message}; allowed are {', '.join(values or kind.__struct_encode_fields__)}"

@@ -46,6 +46,8 @@ __all__ = [
 
 LONGEST_JUMP = timedelta(days=400)
 SMALLEST_FACTOR = Decimal("0.0001")
+LARGEST_PRICE = Decimal(10) ** 9
+"""What several jumps lead to; its reciprocal is the smallest."""
 
 
 class Advance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -206,7 +208,7 @@ class AdminRoutes:
         seconds = asked.seconds
         if asked.to_ms is not None:
             seconds = max(0.0, (at_ms(asked.to_ms) - self._exchange.now).total_seconds())
-        if timedelta(seconds=seconds) > LONGEST_JUMP:
+        if seconds > LONGEST_JUMP.total_seconds():
             raise ValueError(f"a jump is at most {LONGEST_JUMP.days} days long")
         self._exchange.advance(self._clock.jump(seconds))
         # Time that was advanced is kept like anything else: a restarted exchange must not go back.
@@ -219,13 +221,15 @@ class AdminRoutes:
 
     def _price(self, asked: Price) -> dict[str, Any]:
         factor = asked.factor
+        middle = self._exchange.market.middle(Market.PERP, self._listed(asked.symbol), self._exchange.now)
         if factor is None:
-            middle = self._exchange.market.middle(Market.PERP, self._listed(asked.symbol), self._exchange.now)
             if middle is None or asked.price is None:
                 raise ValueError("give factor, or price for a symbol that has one")
             factor = asked.price / middle
         if not SMALLEST_FACTOR <= factor <= 1 / SMALLEST_FACTOR:
             raise ValueError(f"prices jump by a factor of {SMALLEST_FACTOR} to {1 / SMALLEST_FACTOR:f}")
+        if middle is not None and not 1 / LARGEST_PRICE <= middle * factor <= LARGEST_PRICE:
+            raise ValueError(f"a price is {1 / LARGEST_PRICE} to {LARGEST_PRICE:,}, not {middle * factor:g}")
         self._exchange.shock(asked.symbol, factor)
         return {"symbol": asked.symbol, "factor": plain(factor)}
 

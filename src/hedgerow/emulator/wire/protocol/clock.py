@@ -4,7 +4,10 @@ from datetime import datetime, timedelta
 
 from hedgerow.ports import Clock
 
-__all__ = ["ExchangeClock"]
+__all__ = ["FASTEST", "ExchangeClock"]
+
+FASTEST = 10**6
+"""Seconds of the exchange in one of the clock it follows: the last day of the calendar is days away."""
 
 
 class ExchangeClock:
@@ -49,6 +52,6 @@ class ExchangeClock:
 
 
 def _checked(speed: float) -> float:
-    if not 0 <= speed < float("inf"):
-        raise ValueError(f"a speed is not negative and finite, not {speed}")
+    if not 0 <= speed <= FASTEST:
+        raise ValueError(f"speed: allowed is 0 to {FASTEST:,}, not {speed}")
     return speed

@@ -317,3 +317,5 @@ def _check_answer(fault: RequestFault) -> None:
         raise ValueError(f"a status is {FIRST_STATUS} to {LAST_STATUS}, not {fault.status}")
     if fault.retry_after_seconds is not None and fault.retry_after_seconds < 0:
         raise ValueError("retry_after_seconds is not negative")
+    if not (fault.location.isascii() and fault.location.isprintable()):
+        raise ValueError(f"a location is of printable ASCII characters, not {fault.location!r}")
