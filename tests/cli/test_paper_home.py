@@ -45,6 +45,18 @@ def warnings(said: CommandResult, place: Path) -> list[str]:
     return re.findall(r" - (?:WARNING|ERROR|CRITICAL) - (.*)", log)
 
 
+def test_commands_go_on_at_the_time_that_a_faster_paper_bot_reached(held: str, shell: Shell, place: Path) -> None:
+    path = place / "hedgerow-paper.outlook.json"
+    seen = msgspec.json.decode(path.read_bytes(), type=Outlook)
+    later = seen.at + timedelta(days=2)
+    path.write_bytes(msgspec.json.encode(replace(seen, at=later)))
+    assert shell("halt", "--paper").code == 0
+    assert datetime.fromisoformat(str(status(shell)["halt"]["since"])) >= later
+    assert shell("close", held, "--paper", "--yes").code == 0
+    (hedge,) = shell("books", "--paper", "--json", "-").document["hedges"]
+    assert datetime.fromisoformat(hedge["ended_at"]) >= later
+
+
 @pytest.mark.usefixtures("held")
 def test_the_time_of_a_paper_bot_does_not_go_back_to_the_last_trade_when_it_starts_again(
     shell: Shell, place: Path
@@ -215,6 +227,11 @@ def test_adopt_says_why_it_cannot(held: str, shell: Shell) -> None:
     assert shell("adopt", "btcusdt", "--paper") == CommandResult(
         1, "", f"BTCUSDT cannot be adopted while {held} is held.\n"
     )
+
+
+def test_adopt_says_of_a_pair_that_is_held_that_it_is(held: str, shell: Shell) -> None:
+    text = f"{held} is held already: what else the account holds of it stays yours.\n"
+    assert shell("adopt", held, "--paper") == CommandResult(1, "", text)
 
 
 def test_a_position_is_closed_on_exit_when_that_is_asked(held: str, shell: Shell) -> None:

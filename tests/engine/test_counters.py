@@ -280,7 +280,7 @@ def test_the_confirmed_position_is_said_with_funding_and_value_before_and_now() 
     harness.run(8)
     received = harness.hedge.funding_received
     harness.wait(8)
-    harness.run(0.1, value_before=Decimal(400))
+    harness.run(0.1, values_before={SYMBOL: Decimal(400)})
     said = harness.notices_of(Reconciled)[-1]
     assert isinstance(said.verdict, Consistent)
     assert said.funding_before == received

@@ -15,12 +15,13 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
-from hedgerow.domain.operator_requests import CloseAllRequested, CloseRequested, ClosingPriced, Request
+from hedgerow.domain.operator_requests import AdoptRequested, CloseAllRequested, CloseRequested, ClosingPriced, Request
 from hedgerow.domain.position import Reason
-from hedgerow.engine.notices import HealthJudged, Stopped
+from hedgerow.engine.notices import HealthJudged, Reconciled, Stopped
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
 from hedgerow.strategy.closing_price import ClosingPrices
+from hedgerow.strategy.decisions.verdicts import Consistent
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness, WatchedVenue
 from support.mail import asked, mailbox_in
@@ -256,6 +257,27 @@ def test_a_rotation_closes_the_one_that_pays_least_for_one_better_pair() -> None
     assert [closed.symbol for closed in bot.ledger.closed] == [B]
     assert symbols(bot.ledger) == {A, C, "DDDUSDT"}
     matched(bot)
+
+
+def test_each_confirmed_position_is_said_with_its_own_value_before() -> None:
+    bot = harness()
+    bot.run(0.2)
+    bot.run(0.1, values_before={A: Decimal(400), C: Decimal(300)})
+    said = {
+        notice.verdict.symbol: notice
+        for notice in bot.notices_of(Reconciled)[-3:]
+        if isinstance(notice.verdict, Consistent)
+    }
+    entry = next(hedge.entry_notional for hedge in bot.ledger.open_hedges if hedge.symbol == B)
+    assert {symbol: notice.value_before for symbol, notice in said.items()} == {A: 400, B: entry, C: 300}
+
+
+def test_what_cannot_be_adopted_beside_several_is_said_in_the_plural() -> None:
+    bot = harness("0.0004", "0.0006", "0.0005", "0.0007")
+    bot.run(0.2)
+    said = bot.ask(AdoptRequested(symbol=A)).text
+    assert said.startswith(f"{A} cannot be adopted while DDDUSDT, ")
+    assert said.endswith(" are held.")
 
 
 # --- money of each ---------------------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ class BotHarness:
         settings: SettingsKeeper | None = None,
         settings_found: SettingsFound | None = None,
         imported: StateImported | None = None,
-        value_before: Decimal | None = None,
+        values_before: Mapping[str, Decimal] | None = None,
     ) -> Ledger:
         """Start a bot, let it run, stop it, and return its ledger; ``at`` maps hours since its start to actions.
 
@@ -234,7 +234,7 @@ class BotHarness:
                 settings=settings,
                 settings_found=settings_found,
                 imported=imported,
-                value_before=value_before,
+                values_before=values_before,
             )
             for file in _state_files(observers):
                 file.report_to(self._warn)
@@ -281,7 +281,7 @@ class BotHarness:
         settings: SettingsKeeper | None = None,
         settings_found: SettingsFound | None = None,
         imported: StateImported | None = None,
-        value_before: Decimal | None = None,
+        values_before: Mapping[str, Decimal] | None = None,
     ) -> Bot:
         """Wire a bot that is not started yet; ``store_of`` wraps the store that it writes to."""
         self.store = self.venue.store = store_of(self._open_store())
@@ -300,7 +300,7 @@ class BotHarness:
             settings=settings,
             settings_found=settings_found,
             imported=imported,
-            value_before=value_before,
+            values_before=values_before,
         )
 
     def _warn(self, text: str) -> None:

@@ -1,7 +1,7 @@
 """The wiring of one bot: engine, policy, event log and venue, each part composed once."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
@@ -59,15 +59,15 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
     dry_run: bool = False,
     identity: RunIdentity | None = None,
     imported: StateImported | None = None,
-    value_before: Decimal | None = None,
+    values_before: Mapping[str, Decimal] | None = None,
 ) -> Bot:
     """Wire a bot; call it inside the event loop it will run on.
 
     ``randomness`` is for ids only; a seed makes a run repeatable. ``notifications`` is what the venue reports by
     itself (None = the guard polls, as ``options`` say), ``mailbox`` where requests come in while the bot runs,
     ``state`` what saves the final state, ``settings`` the configuration file that a person may change from a screen,
-    ``settings_found`` those of the run before. ``identity``, ``imported`` and ``value_before`` (the position value of
-    the last state file, in USDT) are reported at the start.
+    ``settings_found`` those of the run before. ``identity``, ``imported`` and ``values_before`` (the position
+    values of the last state file by symbol, in USDT) are reported at the start.
     """
     in_force, stop = PolicyInForce(policy), StopSignal()
     journal, ids = Journal(store, observers), IdSource(clock, randomness, venue.rules)
@@ -136,7 +136,7 @@ def build_bot(  # noqa: PLR0913 - the composition root names every part of a bot
             dry_run=dry_run,
             identity=identity,
             imported=imported,
-            value_before=value_before,
+            values_before=values_before or {},
         ),
         settings=None
         if settings_found is None

@@ -3,12 +3,12 @@
 import random
 import secrets
 import sys
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from hedgerow.app.background import Background
@@ -61,8 +61,8 @@ class Session(Struct, frozen=True, kw_only=True):
     identity: RunIdentity
     imported: StateImported | None = None
     """Content of the guide's state file."""
-    value_before: Decimal | None = None
-    """Position value of that file, in USDT."""
+    values_before: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """Position values of that file by symbol, in USDT."""
 
     @property
     def clock(self) -> Clock:
@@ -117,7 +117,7 @@ class Session(Struct, frozen=True, kw_only=True):
             dry_run=self.home.mode is HomeMode.DRY_RUN,
             identity=self.identity,
             imported=self.imported,
-            value_before=self.value_before,
+            values_before=self.values_before,
         )
 
         def report(text: str) -> None:
@@ -226,7 +226,6 @@ def _session(home: Home, settings: Settings, connection: VenueConnection, storag
     old = guide_state.read(home.state, at=clock.now())
     corrupt = old if isinstance(old, guide_state.CorruptState) else None
     state = old if isinstance(old, guide_state.GuideState) else None
-    position = state.current_position if state else None
     return Session(
         home=home,
         settings=settings,
@@ -237,8 +236,16 @@ def _session(home: Home, settings: Settings, connection: VenueConnection, storag
         randomness=random.Random(secrets.randbits(64)),  # noqa: S311 - ids must differ between runs, not be secret
         identity=identity_of(home, settings),
         imported=guide_state.to_import(state, clock.now()) if state else None,
-        value_before=position.capital if position else None,
+        values_before=_values_in(state),
     )
+
+
+def _values_in(state: guide_state.GuideState | None) -> dict[str, Decimal]:
+    """Return the value of each position of a state file by its symbol, USDT."""
+    if state is None:
+        return {}
+    positions = state.positions or ((state.current_position,) if state.current_position else ())
+    return {position.symbol: position.capital for position in positions}
 
 
 def _corrupt(found: guide_state.CorruptState, path: Path) -> str:

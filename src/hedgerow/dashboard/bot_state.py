@@ -326,10 +326,10 @@ def _opening(view: _View) -> _Texts:
 
 
 def _hedged(view: _View) -> _Texts:
-    reason = view.outlook.reason if view.outlook else ""
+    reason, ended = view.outlook.reason if view.outlook else "", "a hedge" if view.holds_several else "the hedge"
     return (
         f"Hedged on {view.what}",
-        f"It holds ({reason})." if reason else "It holds, and checks every rule that would end the hedge.",
+        f"It holds ({reason})." if reason else f"It holds, and checks every rule that would end {ended}.",
         f"Nothing; {_closing_words(view)} leaves {_positions(view)}.",
         view.hedge.opened_at if view.hedge else None,
         Severity.OK,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.money import ZERO
@@ -72,8 +72,8 @@ class StartContext(Struct, frozen=True, kw_only=True):
     identity: RunIdentity | None = None
     """Whose money it is."""
     imported: ev.StateImported | None = None
-    value_before: Decimal | None = None
-    """Position value of the state file."""
+    values_before: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """Position values of the state file by symbol, quote units."""
 
 
 class Startup:
@@ -155,6 +155,11 @@ class Startup:
         if equity is not None:
             journal.say(EquityRead(at=self._clock.now(), equity=equity))
 
+    def _value_before(self, verdict: Verdict, before: HedgedPosition | None) -> Decimal | None:
+        """Return what one leg was worth when it was last seen: by the state file, else at its entry."""
+        seen = self._context.values_before.get(verdict.symbol) if isinstance(verdict, Consistent) else None
+        return seen or (before.entry_notional if before else None)
+
     def _say(self, verdict: Verdict, observation: Observation, before: HedgedPosition | None) -> None:
         journal = self._journal
         journal.say(
@@ -164,7 +169,7 @@ class Startup:
                 at_start=True,
                 hedge_before=before,
                 funding_before=before.funding_received if before else ZERO,
-                value_before=self._context.value_before or (before.entry_notional if before else None),
+                value_before=self._value_before(verdict, before),
                 hedge=journal.ledger.open_hedge(before.hedge_id) if before else journal.ledger.largest,
                 value=verdict.position_value if isinstance(verdict, Consistent) else None,
             )

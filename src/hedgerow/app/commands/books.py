@@ -12,7 +12,7 @@ from hedgerow.app.storage.parts import LogReader
 from hedgerow.app.storage.select import log_name, open_log
 from hedgerow.app.venues.dry_run import kept_account
 from hedgerow.app.venues.live import credentials_of, live_exchange
-from hedgerow.app.venues.paper import PaperExchange, PaperTerms
+from hedgerow.app.venues.paper import PaperExchange, PaperTerms, paper_clock
 from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
@@ -247,7 +247,7 @@ async def archive(
         exchange = PaperExchange(home.exchange, PaperTerms(), clock.now)
         if not exchange.created:
             raise ConfigError(f"{home.exchange} is not there: the account of this paper bot is gone")
-        yield EmulatedVenue(exchange.world, clock, name="paper exchange")
+        yield EmulatedVenue(exchange.world, paper_clock(home, exchange), name="paper exchange")
         return
     environment = environment_of(home)
     if home.mode is HomeMode.DRY_RUN:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hedgerow.app.session import read_ledger, read_settings
 from hedgerow.app.venues.live import live_exchange
-from hedgerow.app.venues.paper import PaperExchange, PaperTerms
+from hedgerow.app.venues.paper import PaperExchange, PaperTerms, paper_clock
 from hedgerow.app.venues.select import environment_of
 from hedgerow.clock import SystemClock
 from hedgerow.config import Home, HomeMode
@@ -57,9 +57,8 @@ def policy_errors(name: str) -> Generator[None]:
 
 
 async def _paper_market(home: Home, periods: int) -> MarketView:
-    clock = SystemClock()
-    exchange = PaperExchange(home.exchange, PaperTerms(), clock.now)
-    return await EmulatedVenue(exchange.world, clock, name="paper exchange").market(periods)
+    exchange = PaperExchange(home.exchange, PaperTerms(), SystemClock().now)
+    return await EmulatedVenue(exchange.world, paper_clock(home, exchange), name="paper exchange").market(periods)
 
 
 async def _live_market(home: Home, periods: int) -> MarketView:

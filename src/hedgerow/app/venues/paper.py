@@ -19,7 +19,7 @@ from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.emulator.markets.generated import GeneratedMarketData
 from hedgerow.ports import Clock
 
-__all__ = ["DEFAULT_USDT", "PaperExchange", "PaperTerms", "paper_venue_access"]
+__all__ = ["DEFAULT_USDT", "PaperExchange", "PaperTerms", "paper_clock", "paper_venue_access"]
 
 DEFAULT_USDT = Decimal(1000)
 
@@ -74,7 +74,7 @@ class PaperExchange:
 def paper_venue_access(home: Home, terms: PaperTerms | None = None, speed: float | None = 1.0) -> VenueAccess:
     """Return the access to the home's paper exchange.
 
-    ``speed`` is virtual seconds per real second; 1 = the wall clock, None = as fast as the machine allows.
+    ``speed`` is virtual seconds per real second; 1 = that of the wall clock, None = as fast as the machine allows.
     """
 
     def connect() -> VenueConnection:
@@ -83,15 +83,34 @@ def paper_venue_access(home: Home, terms: PaperTerms | None = None, speed: float
         if not exchange.created:
             # The log's books begin with this account: it must be the same one at the next start.
             exchange.save(exchange.world)
-        clock: Clock = SystemClock() if speed == 1.0 else VirtualClock(start, speed=speed)
+        clock: Clock = paper_clock(home, exchange) if speed == 1.0 else VirtualClock(start, speed=speed)
         venue = EmulatedVenue(exchange.world, clock, on_change=exchange.save, name="paper exchange")
         return VenueConnection(venue=venue, clock=clock, notifications=venue)
 
     return VenueAccess(account=f"paper:{home.exchange.resolve()}", connect=connect)
 
 
+class _AheadClock(SystemClock):
+    """The wall clock, ahead by a constant."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+
+def paper_clock(home: Home, exchange: PaperExchange) -> SystemClock:
+    """Return the wall clock, ahead by as much as the exchange's time is after a faster run.
+
+    The time of an exchange never runs backwards: a position would be younger than zero, and a book from the future.
+    """
+    ahead = _resumed_at(home, exchange) - SystemClock().now()
+    return _AheadClock(ahead) if ahead > timedelta() else SystemClock()
+
+
 def _resumed_at(home: Home, exchange: PaperExchange) -> datetime:
-    """Return the time at which a virtual clock continues: the log may be newer than the file's last change."""
+    """Return the time at which the exchange continues: the log may be newer than the file's last change."""
     seen = read_outlook(home.outlook) if exchange.created else None
     return exchange.world.now if seen is None else max(exchange.world.now, seen.at)
 
