@@ -46,6 +46,10 @@ class SystemClock:
         """Return a context that raises ``TimeoutError`` in its body after ``seconds``."""
         return asyncio.timeout(seconds)
 
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call ``callback`` after ``seconds``, unless the timer is cancelled before."""
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
 
 class VirtualClock:
     """A clock that jumps to the next deadline as soon as every task waits.
@@ -80,6 +84,10 @@ class VirtualClock:
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that raises ``TimeoutError`` in its body after ``seconds`` of virtual time."""
         return asyncio.timeout(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call ``callback`` after ``seconds`` of virtual time, unless the timer is cancelled before."""
+        return asyncio.get_running_loop().call_later(seconds, callback)
 
     @property
     def speed(self) -> float | None:

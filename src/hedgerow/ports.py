@@ -38,10 +38,19 @@ __all__ = [
     "StreamConnection",
     "StreamTransport",
     "TimeSeriesStore",
+    "Timer",
     "Transport",
     "Venue",
     "VenueRules",
 ]
+
+
+class Timer(Protocol):
+    """Something that is due once."""
+
+    def cancel(self) -> None:
+        """Let it not happen any more; without effect afterwards."""
+        ...
 
 
 class Clock(Protocol):
@@ -61,6 +70,10 @@ class Clock(Protocol):
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that raises ``TimeoutError`` in its body after ``seconds``."""
+        ...
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call ``callback`` after ``seconds``, unless the timer is cancelled before."""
         ...
 
 

@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -13,7 +13,7 @@ from threading import Event
 import pytest
 
 from hedgerow.app.commands.books import read_events
-from hedgerow.app.commands.watchdog import SWEEP_SECONDS, Watchdog, WatchdogLog
+from hedgerow.app.commands.watchdog import Watchdog, WatchdogLog
 from hedgerow.app.heartbeat import Beat, BeatingClock, Heartbeat, read_beat
 from hedgerow.app.venues.live import live_exchange
 from hedgerow.app.venues.select import environment_of
@@ -178,9 +178,8 @@ class HurriedClock(SystemClock):
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds / self.HURRY)
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        # A request over the loopback still takes real time: only the waits between two looks are shortened.
-        return super().timeout(seconds / self.HURRY if seconds <= SWEEP_SECONDS else seconds)
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        return super().call_later(seconds / self.HURRY, callback)
 
 
 def test_an_exchange_that_does_not_answer_is_alarmed_and_tried_again(

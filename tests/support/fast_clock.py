@@ -1,6 +1,7 @@
 """The wall clock, so many times faster: for programs that talk over real sockets and wait for long."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
@@ -34,3 +35,6 @@ class FastClock:
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         return asyncio.timeout(seconds / self._speed)  # noqa: TID251 - a clock of its own
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        return self._real.call_later(seconds / self._speed, callback)

@@ -15,7 +15,7 @@ from hedgerow.clock import SystemClock
 from hedgerow.dashboard.bot_state import Process, ProcessState
 from hedgerow.domain.operator_requests import Answer, Claim, OperatorRequest
 from hedgerow.engine.notices import Notice, Stopped
-from hedgerow.ports import Clock, Mailbox
+from hedgerow.ports import Clock, Mailbox, Timer
 from hedgerow.small_files import read_small_file
 
 __all__ = [
@@ -157,6 +157,10 @@ class BeatingClock:
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that raises ``TimeoutError`` in its body after ``seconds``."""
         return self._inner.timeout(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call ``callback`` after ``seconds``, unless the timer is cancelled before."""
+        return self._inner.call_later(seconds, callback)
 
 
 def read_beat(path: Path) -> Beat | None:

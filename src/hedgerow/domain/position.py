@@ -350,7 +350,10 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     @property
     def fills_priced(self) -> bool:
         """Whether the price of every fill is known: without it no profit can be computed."""
-        return all(r.filled_notional > 0 for r in self.orders if r.filled_quantity > 0)
+        for record in self.orders:  # noqa: SIM110 - asked at each check
+            if record.filled_quantity > 0 and record.filled_notional <= 0:
+                return False
+        return True
 
     @property
     def valued(self) -> bool:

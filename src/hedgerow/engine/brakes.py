@@ -10,7 +10,7 @@ from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.strategy.decisions.brakes import brake_of, is_halted_for, unexplained_loss
-from hedgerow.strategy.evidence.underlying import divergence, is_one_price
+from hedgerow.strategy.evidence.underlying import divergence_of, is_one_price
 from hedgerow.strategy.observation import HaltOpenings, Observation
 
 __all__ = ["Brakes"]
@@ -32,7 +32,7 @@ class Brakes:
         halt = (
             brake_of(self._journal.ledger, self._in_force.policy.parameters.risk_management)
             or self._missing_money(observation, differences)
-            or self._legs_apart(observation.market)
+            or self._legs_apart(observation)
         )
         ledger = self._journal.ledger
         if halt is not None and not is_halted_for(ledger, halt):
@@ -61,9 +61,10 @@ class Brakes:
         equity = equity_of(ledger, observation.account, market)
         return unexplained_loss(differences, prices, equity, ledger.accepted_loss)
 
-    def _legs_apart(self, market: MarketView | None) -> HaltOpenings | None:
+    def _legs_apart(self, observation: Observation) -> HaltOpenings | None:
         """Return a halt once two checks in a row saw the legs of a hedge at prices of different things."""
-        seen = [(hedge, divergence(hedge.symbol, market)) for hedge in self._journal.ledger.open_hedges]
+        hedges = self._journal.ledger.open_hedges
+        seen = [(hedge, divergence_of(observation.prices(hedge.symbol))) for hedge in hedges]
         apart = [(hedge, text) for hedge, text in seen if text is not None]
         before, self._apart = self._apart, frozenset(hedge.hedge_id for hedge, _ in apart)
         twice = [f"{hedge.symbol}: {text}" for hedge, text in apart if hedge.hedge_id in before]

@@ -404,6 +404,8 @@ class Cycle:
         if hedge is None:
             return False
         match decision:
+            case Hold() | Open():  # in most checks
+                pass
             case Close():
                 return (await self._close(hedge, decision)).state is ExecutionState.FLAT
             case Trim():
@@ -416,8 +418,6 @@ class Cycle:
                 await self._executor.issue(decision.rebalance.command(self._executor.transfer_id()))
             case HaltOpenings():
                 await self._halt(decision)
-            case Hold() | Open():
-                pass
             case _:
                 assert_never(decision)
         return False

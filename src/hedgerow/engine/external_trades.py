@@ -1,7 +1,7 @@
 """External trades: fills on the bot's instruments that no order of the bot made; they replace placeholder fills."""
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition
@@ -47,7 +48,8 @@ class ExternalTrades:
 
     async def true_up(self) -> None:
         """Book the real trades where a change had to be booked without them."""
-        for hedge, market, side, quantity in tuple(self._placeholders()):
+        since = self._clock.now() - PATIENCE
+        for hedge, market, side, quantity in _placeholders(self._journal.ledger, since):
             until = max(r.issued_at for r in hedge.orders if r.assumed and r.request.market is market)
             known = [fill for fill in await self.unknown(hedge, market, side) or () if fill.at <= until]
             fills = tuple(newest(known, quantity))
@@ -56,7 +58,6 @@ class ExternalTrades:
                 await self._journal.record(
                     ev.ExternalFills(at=now, hedge_id=hedge.hedge_id, fills=fills, cause="read late", late=True)
                 )
-
         await self._while_closing()
 
     async def _while_closing(self) -> None:
@@ -73,15 +74,18 @@ class ExternalTrades:
                     ev.ExternalFills(at=now, hedge_id=closed.hedge_id, fills=fills, cause="while closing")
                 )
 
-    def _placeholders(self) -> Iterator[tuple[HedgedPosition, Market, Side, Decimal]]:
-        ledger, since = self._journal.ledger, self._clock.now() - PATIENCE
-        lately = (closed.hedge for closed in ledger.closed if closed.closed_at > since)
-        for hedge in (*ledger.open_hedges, *lately):
-            recent = [r for r in hedge.orders if r.issued_at > since and r.assumed]
-            for market, side in ((Market.SPOT, Side.SELL), (Market.PERP, Side.BUY)) if recent else ():
-                assumed = [r for r in recent if r.request.market is market]
-                if assumed:
-                    yield hedge, market, side, sum((r.filled_quantity for r in assumed), ZERO)
+
+def _placeholders(ledger: Ledger, since: datetime) -> list[tuple[HedgedPosition, Market, Side, Decimal]]:
+    """Return the changes that were booked without trades since then, by hedge and leg."""
+    found: list[tuple[HedgedPosition, Market, Side, Decimal]] = []
+    lately = [closed.hedge for closed in ledger.closed if closed.closed_at > since]
+    for hedge in (*ledger.open_hedges, *lately):
+        recent = [r for r in hedge.orders if r.issued_at > since and r.assumed]
+        for market, side in ((Market.SPOT, Side.SELL), (Market.PERP, Side.BUY)) if recent else ():
+            assumed = [r for r in recent if r.request.market is market]
+            if assumed:
+                found.append((hedge, market, side, sum((r.filled_quantity for r in assumed), ZERO)))
+    return found
 
 
 def newest(fills: Sequence[Fill], quantity: Decimal) -> list[Fill]:

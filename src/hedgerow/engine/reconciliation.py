@@ -1,5 +1,6 @@
 """Reconciliation of ledger and account: adopts, releases, books external trades, halts in doubt."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -145,9 +146,8 @@ class Reconciler:
 
     async def _keep_up(self, verdicts: tuple[Verdict, ...], observation: Observation) -> None:
         """Ask again for what could not be read of hedges that stand as the ledger has them."""
-        sound = {verdict.symbol for verdict in verdicts if isinstance(verdict, Consistent)}
         for hedge in self._journal.ledger.open_hedges:
-            if hedge.symbol in sound and hedge.adopted and not hedge.history_known:
+            if hedge.adopted and not hedge.history_known and _is_sound(hedge, verdicts):
                 await self._complete_history(hedge, observation)
         if any(isinstance(verdict, Consistent | Nothing) for verdict in verdicts):
             await self._external_trades.true_up()
@@ -168,8 +168,9 @@ class Reconciler:
     async def _lift(self, verdicts: tuple[Verdict, ...], account: AccountView) -> None:
         """Lift a halt whose cause is gone, when two endpoints agree on every position that it is about."""
         halt = self._journal.ledger.halt
-        foreign = any(isinstance(verdict, Consistent) and verdict.foreign for verdict in verdicts)
-        if halt is None or not halt.lifts_itself or foreign or account.doubts:
+        if halt is None or not halt.lifts_itself or account.doubts:
+            return
+        if any(isinstance(verdict, Consistent) and verdict.foreign for verdict in verdicts):
             return
         if halt.reason is ev.HaltReason.LEGS_DIFFER:
             return  # prices say when it ends, not positions
@@ -431,6 +432,11 @@ class Reconciler:
         except VenueError as unreadable:
             self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
             return None
+
+
+def _is_sound(hedge: HedgedPosition, verdicts: Sequence[Verdict]) -> bool:
+    """Return whether a hedge stands as the ledger has it."""
+    return any(isinstance(verdict, Consistent) and verdict.symbol == hedge.symbol for verdict in verdicts)
 
 
 def _placeholder(

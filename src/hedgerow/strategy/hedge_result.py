@@ -77,11 +77,10 @@ class HedgeResult(Struct, frozen=True, kw_only=True):
     """One leg at entry."""
     committed_capital: Decimal
     """Both legs at entry: coins and margin."""
-    break_even_at: datetime | None = None
-    """First settlement at which funding at the present signal has paid ``net_if_closed`` up to zero.
-
-    None when it is positive already, when it is not known, and when the signal never pays it.
-    """
+    funded: Decimal | None = None
+    """Notional of the short that funding is paid on, at ``ExitPrices.perp``; None when it is not known."""
+    signal: FundingSignal | None = None
+    """What it is expected to be paid."""
 
     @property
     def basis(self) -> Decimal | None:
@@ -104,6 +103,22 @@ class HedgeResult(Struct, frozen=True, kw_only=True):
         """Net so far - expected fees and spread of closing now."""
         net, cost = self.net_so_far, self.exit_cost
         return None if net is None or cost is None else net - cost
+
+    @property
+    def break_even_at(self) -> datetime | None:
+        """First settlement at which funding at the present signal has paid ``net_if_closed`` up to zero.
+
+        Whole payments of ``funded`` x the signal's mean, from the next one on. None when it is positive already, when
+        it is not known, and when the signal never pays it.
+        """
+        net, signal = self.net_if_closed, self.signal
+        if self.funded is None or signal is None or net is None or net >= 0:
+            return None
+        payment, interval = signal.mean * float(self.funded), timedelta(hours=signal.interval_hours)
+        payments = float(-net) / payment if payment > 0 else inf
+        if payments > LONGEST_BREAK_EVEN / interval:
+            return None
+        return next_settlement(self.at, signal.interval_hours) + (ceil(payments) - 1) * interval
 
     @property
     def net_on_notional(self) -> float | None:
@@ -210,7 +225,7 @@ def result_of(
         sold, bought = _valued(ZERO, hedge.spot_quantity, prices.sale), _valued(ZERO, hedge.short, prices.purchase)
         spread = None if sold is None or bought is None else (coins - sold) + (bought - short)
     notional = hedge.entry_notional or tally.spot_bought or tally.perp_sold
-    result = HedgeResult(
+    return HedgeResult(
         symbol=hedge.symbol,
         at=at,
         funding=hedge.funding_received,
@@ -221,8 +236,9 @@ def result_of(
         exit_spread=spread,
         entry_notional=notional,
         committed_capital=notional * LEGS,
+        funded=short,
+        signal=signal,
     )
-    return _with_break_even(result, short, signal)
 
 
 def result_of_ended(closed: ClosedHedge) -> HedgeResult:
@@ -294,18 +310,3 @@ def _valued(cash: Decimal, quantity: Decimal, price: Decimal | None) -> Decimal 
 
 def _share(net: Decimal | None, whole: Decimal) -> float | None:
     return None if net is None or whole <= 0 else float(net / whole)
-
-
-def _with_break_even(result: HedgeResult, short: Decimal | None, signal: FundingSignal | None) -> HedgeResult:
-    """Return the result with its break-even: whole payments of ``short`` x the signal's mean, from the next one on."""
-    if short is None or signal is None:
-        return result
-    net = result.net_if_closed
-    if net is None or net >= 0:
-        return result
-    payment, interval = signal.mean * float(short), timedelta(hours=signal.interval_hours)
-    payments = float(-net) / payment if payment > 0 else inf
-    if payments > LONGEST_BREAK_EVEN / interval:
-        return result
-    first = next_settlement(result.at, signal.interval_hours)
-    return replace(result, break_even_at=first + (ceil(payments) - 1) * interval)

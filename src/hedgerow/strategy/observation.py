@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -15,9 +16,10 @@ from hedgerow.domain.execution import ExecutionPlan
 from hedgerow.domain.funding import FundingSignal
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Target
-from hedgerow.domain.market import MarketView
+from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.strategy.evidence.prices import Prices, prices_of
 from hedgerow.strategy.grades import FindingKind, HealthFinding, HealthLevel, HealthReport
 from hedgerow.strategy.hedge_result import HedgeResult
 
@@ -42,10 +44,11 @@ __all__ = [
     "Roll",
     "TopUpMargin",
     "Trim",
+    "prices_with",
 ]
 
 
-class Observation(Struct, frozen=True, kw_only=True):
+class Observation(Struct, frozen=True, kw_only=True, dict=True):
     """One read of market and account; None = unreadable, never zero, flat or healthy."""
 
     at: datetime
@@ -72,6 +75,18 @@ class Observation(Struct, frozen=True, kw_only=True):
         """Whether nothing is missing: only then may anything be opened, or closed for profit."""
         return self.market is not None and self.account is not None and not self.unread
 
+    @cached_property
+    def _prices(self) -> dict[str, Prices]:
+        """Those asked for before, by symbol: what was read does not change."""
+        return {}
+
+    def prices(self, symbol: str) -> Prices:
+        """Return what each source shows of a pair."""
+        known = self._prices.get(symbol)
+        if known is None:
+            known = self._prices[symbol] = prices_of(symbol, self.market, self.account)
+        return known
+
     def as_listed(self, hedge: HedgedPosition) -> HedgedPosition:
         """Return the hedge with its pair as the market lists it now: filters, status and fees change while it is held.
 
@@ -83,6 +98,13 @@ class Observation(Struct, frozen=True, kw_only=True):
         if pair is None or pair is hedge.pair or pair.base != hedge.pair.base:
             return hedge
         return replace(hedge, pair=pair)
+
+
+def prices_with(observation: Observation, symbol: str, books: tuple[Depth | None, Depth | None] | None) -> Prices:
+    """Return what was seen of a pair; ``books`` (spot, perpetual), where given, take the place of the quotes."""
+    if books is None:
+        return observation.prices(symbol)
+    return prices_of(symbol, observation.market, observation.account, books)
 
 
 class RefusalKind(StrEnum):

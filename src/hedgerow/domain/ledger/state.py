@@ -279,14 +279,13 @@ class Ledger(Struct, frozen=True, kw_only=True):
     @property
     def open_hedges(self) -> tuple[HedgedPosition, ...]:
         """The open hedges, those being closed too, oldest first."""
-        if not self.hedges:
-            return ()
-        hedges, opening = list(self.hedges.values()), self.opening
-        if opening is not None:
-            hedges = [hedge for hedge in hedges if hedge is not opening]
-        if len(hedges) > 1:
-            hedges.sort(key=lambda hedge: (hedge.opened_at, hedge.hedge_id))
-        return tuple(hedges)
+        hedges = tuple(self.hedges.values())  # asked often: at most checks one is held, and no job is at work
+        if self.execution is not None or self.suspended:
+            opening = self.opening
+            hedges = tuple(hedge for hedge in hedges if hedge is not opening)
+        if len(hedges) < 2:  # noqa: PLR2004 - nothing to order
+            return hedges
+        return tuple(sorted(hedges, key=lambda hedge: (hedge.opened_at, hedge.hedge_id)))
 
     @property
     def live_hedges(self) -> tuple[HedgedPosition, ...]:

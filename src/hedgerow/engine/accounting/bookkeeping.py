@@ -125,8 +125,9 @@ class Bookkeeper:
     def _recent_hedge(self) -> HedgedPosition | None:
         """Return the hedge held, or one closed so lately that a payment of its may still arrive."""
         ledger = self._journal.ledger
-        if ledger.largest:
-            return ledger.largest
+        largest = ledger.largest
+        if largest is not None:
+            return largest
         late = [c for c in ledger.closed if self._clock.now() - c.closed_at <= 2 * LATE_ROWS]
         return late[-1].hedge if late else None
 

@@ -23,6 +23,7 @@ from hedgerow.strategy.decisions.reconcile import coins_unread
 from hedgerow.strategy.evaluation.margin_evidence import needs_second_source, with_margin_proven
 from hedgerow.strategy.evidence.absence import (
     CoinEvidence,
+    LegReading,
     ShortEvidence,
     coin_reading,
     confirmed_coins,
@@ -72,7 +73,9 @@ class AccountEvidence:
             await self._job_in_present_units(account, observation.market)
             return observation
         for held in ledger.judged_hedges:
-            hedge, doubt = await self._in_present_units(held, account, observation.market)
+            hedge, doubt = held, ""
+            if self._looks_redenominated(held, account):
+                hedge, doubt = await self._in_present_units(held, account, observation.market)
             if hedge.denominations != held.denominations:
                 listed = await self._listed_now(hedge.symbol)
                 observation = replace(observation, relisted=(*observation.relisted, *((listed,) if listed else ())))
@@ -80,19 +83,14 @@ class AccountEvidence:
                 account = with_coins_in_doubt(account, hedge.pair.base, doubt)
                 account = with_short_in_doubt(account, hedge.symbol, doubt)
             else:
-                account = await self._short(hedge, account, observation.market)
-                account = await self._coins(hedge, account)
+                account = await self._legs(hedge, account, observation.market)
             account = await self._margin(hedge, account)
-            observation = await self._listing(hedge, observation)
+            pair = observation.market.pair(hedge.symbol) if observation.market else None
+            if pair is not None and not pair.tradable:
+                observation = await self._listing(hedge, pair, observation)
         if account is observation.account and not account.doubts and not account.unreadable_balances:
             return observation
-        unread = (*observation.unread, *(f"account: {doubt}" for doubt in account.doubts))
-        if QUOTE_ASSET in account.unreadable_balances:
-            unread = (*unread, f"account: the balance of {QUOTE_ASSET}")
-        if observation.market is not None:
-            names = coins_unread(account, observation.market)
-            unread = (*unread, *(f"account: the balance of {name}" for name in names))
-        return replace(observation, account=account, unread=unread)
+        return _with_doubts(observation, account)
 
     async def _job_in_present_units(self, account: AccountView | None, market: MarketView | None) -> None:
         """Count a naked job that waits for prices in its own units in the coins that the exchange counts in now."""
@@ -101,7 +99,9 @@ class AccountEvidence:
         waits = job is not None and job.state is ExecutionState.NAKED and not job.doubtful and job.working is None
         if account is None or held is None or not waits:
             return
-        hedge, _ = await self._in_present_units(held, account, market)
+        hedge = held
+        if self._looks_redenominated(held, account):
+            hedge, _ = await self._in_present_units(held, account, market)
         if hedge.denominations == held.denominations:
             await self._short_in_present_units(held, account, market)
 
@@ -119,17 +119,21 @@ class AccountEvidence:
             now = self._clock.now()
             await self._journal.record(HedgeRedenominated(at=now, hedge_id=hedge.hedge_id, factor=factor, since=now))
 
+    def _booked(self, asset: str) -> Decimal:
+        return self._journal.ledger.books.balances[Wallet.SPOT].get(asset, ZERO)
+
+    def _looks_redenominated(self, hedge: HedgedPosition, account: AccountView) -> bool:
+        return looks_redenominated(hedge, account, self._booked(hedge.pair.base))
+
     async def _in_present_units(
         self, hedge: HedgedPosition, account: AccountView, market: MarketView | None
     ) -> tuple[HedgedPosition, str]:
-        """Return the hedge in the coins that the exchange counts in now, logged where they are new ones.
+        """Return a hedge that looks redenominated in the coins that the exchange counts in now, logged if they are new.
 
         And why both legs are in doubt: the exchange may have exchanged the coins, and what would prove it is missing.
         """
         ledger, base = self._journal.ledger, hedge.pair.base
-        booked = ledger.books.balances[Wallet.SPOT].get(base, ZERO)
-        if not looks_redenominated(hedge, account, booked):
-            return hedge, ""
+        booked = self._booked(base)
         try:
             rows = await self._venue.statement(hedge.begun_at)
         except VenueError:
@@ -169,10 +173,20 @@ class AccountEvidence:
         reading = replace(reading, owned=max(reading.owned, booked))
         return confirmed_coins(reading, CoinEvidence(sold=sold, moved=None, seconds=0.0)) is not None
 
-    async def _short(self, hedge: HedgedPosition, account: AccountView, market: MarketView | None) -> AccountView:
-        reading = short_reading(hedge, account)
-        if not reading.short_of:
-            return account
+    async def _legs(self, hedge: HedgedPosition, account: AccountView, market: MarketView | None) -> AccountView:
+        short = short_reading(hedge, account)
+        if short.short_of:
+            account = await self._short(hedge, account, market, short)
+        coins = coin_reading(hedge, account)
+        if coins.short_of:
+            return await self._coins(hedge, account, coins)
+        self._coins_missing_since.pop(hedge.hedge_id, None)
+        return account
+
+    async def _short(
+        self, hedge: HedgedPosition, account: AccountView, market: MarketView | None, reading: LegReading
+    ) -> AccountView:
+        """Return the account with a short that it lacks confirmed, or in doubt."""
         row, refused = await second_position(self._venue, hedge.symbol)
         unlisted = market is not None and market.pair(hedge.symbol) is None
         evidence = ShortEvidence(
@@ -189,11 +203,9 @@ class AccountEvidence:
         text = f"{first}, positionRisk {second}, the log has {plain(reading.owned)}: {trades}"
         return with_short_in_doubt(account, hedge.symbol, text)
 
-    async def _coins(self, hedge: HedgedPosition, account: AccountView) -> AccountView:
-        reading, base = coin_reading(hedge, account), hedge.pair.base
-        if not reading.short_of:
-            self._coins_missing_since.pop(hedge.hedge_id, None)
-            return account
+    async def _coins(self, hedge: HedgedPosition, account: AccountView, reading: LegReading) -> AccountView:
+        """Return the account with coins that it lacks confirmed, or in doubt."""
+        base = hedge.pair.base
         since = self._coins_missing_since.setdefault(hedge.hedge_id, self._clock.monotonic())
         evidence = CoinEvidence(
             sold=await self._traded(hedge, Market.SPOT, Side.SELL),
@@ -216,10 +228,9 @@ class AccountEvidence:
         second, _ = await second_position(self._venue, hedge.symbol)
         return with_margin_proven(account, row, second, self._clock.monotonic() - since)
 
-    async def _listing(self, hedge: HedgedPosition, observation: Observation) -> Observation:
+    async def _listing(self, hedge: HedgedPosition, pair: BasisPair, observation: Observation) -> Observation:
         """Return the observation with a doubt where a listing read now does not say that the pair stopped trading."""
-        pair = observation.market.pair(hedge.symbol) if observation.market else None
-        if pair is None or not {pair.spot.status, pair.perp.status} & _STOPPED:
+        if not {pair.spot.status, pair.perp.status} & _STOPPED:
             return observation
         fresh = await self._listed_now(hedge.symbol)
         if fresh is not None and not fresh.tradable:
@@ -256,6 +267,17 @@ class AccountEvidence:
         except VenueError:
             return None
         return _moved(rows, hedge, ledger)
+
+
+def _with_doubts(observation: Observation, account: AccountView) -> Observation:
+    """Return the observation with an account that was examined; what of it is in doubt is unread."""
+    unread = (*observation.unread, *(f"account: {doubt}" for doubt in account.doubts))
+    if QUOTE_ASSET in account.unreadable_balances:
+        unread = (*unread, f"account: the balance of {QUOTE_ASSET}")
+    if observation.market is not None:
+        names = coins_unread(account, observation.market)
+        unread = (*unread, *(f"account: the balance of {name}" for name in names))
+    return replace(observation, account=account, unread=unread)
 
 
 def _exchanges(rows: tuple[StatementRow, ...], base: str, ledger: Ledger) -> list[StatementRow]:

@@ -12,20 +12,28 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.domain.account import AccountView
+from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.notifications import Notification, NotificationKind
 from hedgerow.domain.position import HedgedPosition, OrderRecord
-from hedgerow.strategy.decisions.reconcile import standing_of
-from hedgerow.strategy.decisions.verdicts import ClosedExternally, HalfOpen
-from hedgerow.strategy.evaluation.health import CLOSE_DISTANCE, REDUCE_DISTANCE, TOP_UP_DISTANCE, health_of, legs_of
+from hedgerow.strategy.decisions.reconcile import lacking_of
+from hedgerow.strategy.decisions.verdicts import ClosedExternally
+from hedgerow.strategy.evaluation.health import (
+    CLOSE_DISTANCE,
+    REDUCE_DISTANCE,
+    TOP_UP_DISTANCE,
+    Legs,
+    account_findings,
+    distance_of,
+    leg_state,
+    legs_of,
+)
 from hedgerow.strategy.evaluation.rebalancing import MIN_DIFFERENCE
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
 from hedgerow.strategy.evidence.absence import is_in_doubt
-from hedgerow.strategy.observation import Observation
 
 __all__ = [
     "DEBOUNCE",
@@ -142,17 +150,18 @@ def account_alarms(ledger: Ledger, account: AccountView) -> Iterator[Alarm]:
 
 
 def _alarm_of(hedge: HedgedPosition, ledger: Ledger, account: AccountView) -> Alarm | None:
-    verdict = standing_of(hedge, account)
-    if isinstance(verdict, ClosedExternally):
+    legs = legs_of(hedge, account)
+    lacking = lacking_of(hedge, legs)
+    if isinstance(lacking, ClosedExternally):
         return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account shows neither leg")
-    if isinstance(verdict, HalfOpen):
-        missing = _named(("coins", verdict.missing_spot), ("short", verdict.missing_short))
+    if lacking is not None:
+        missing = _named(("coins", lacking.missing_spot), ("short", lacking.missing_short))
         return Alarm(kind=AlarmKind.LEGS, text=f"{hedge.symbol}: the account does not show {missing}")
     if is_in_doubt(hedge, account):
         return Alarm(kind=AlarmKind.DOUBT, text=f"{hedge.symbol}: the account's reply is incomplete")
     position = account.positions.get(hedge.symbol)
     price = position.mark_price if position and position.mark_price > 0 else hedge.entry_price
-    return mark_alarm(ledger, account, price, hedge) or _ailing(hedge, account, price)
+    return mark_alarm(ledger, account, price, hedge) or _ailing(hedge, legs, position, price)
 
 
 def ended_in_doubt(ledger: Ledger) -> tuple[HedgedPosition, ...]:
@@ -228,12 +237,10 @@ def _newest(held: HedgedPosition, market: Market, at: datetime) -> Decimal:
     return sum((record.filled_quantity for record in recent), ZERO)
 
 
-def _ailing(hedge: HedgedPosition, account: AccountView, price: Decimal) -> Alarm | None:
+def _ailing(hedge: HedgedPosition, legs: Legs, position: PerpPosition | None, price: Decimal) -> Alarm | None:
     """Return what is wrong with a hedge that is what the log says: a leg that was lost, leverage, an imbalance."""
-    health = health_of(hedge, Observation(at=account.at, market=None, account=account), price)
-    if not health.findings:
-        return None
-    return Alarm(kind=AlarmKind.HEALTH, text=f"{hedge.symbol}: {health.findings[0].text}")
+    findings = account_findings(position, distance_of(position), legs, leg_state(hedge, legs, price))
+    return Alarm(kind=AlarmKind.HEALTH, text=f"{hedge.symbol}: {findings[0].text}") if findings else None
 
 
 def mark_alarm(
@@ -273,9 +280,10 @@ def price_alarm(
     if ledger.traded_at is not None and account.at < ledger.traded_at + GRACE:
         return None  # it may show what was before the bot's own trades
     position = account.positions.get(hedge.symbol)
-    if position is None or position.mark_price <= 0 or _ailing(hedge, account, position.mark_price):
+    legs = legs_of(hedge, account)
+    if position is None or position.mark_price <= 0 or _ailing(hedge, legs, position, position.mark_price):
         return None
-    return _ailing(hedge, account, mark)
+    return _ailing(hedge, legs, position, mark)
 
 
 def _is_ours(notification: Notification, ledger: Ledger) -> bool:

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from itertools import takewhile
 from typing import Final
 
 from msgspec import Struct
@@ -24,6 +23,7 @@ from hedgerow.strategy.evaluation.health import (
     CLOSE_DISTANCE,
     REDUCE_DISTANCE,
     RESTORED_DISTANCE,
+    TOP_UP_DISTANCE,
     health_of,
     leg_to_trim,
     legs_of,
@@ -33,7 +33,7 @@ from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.evaluation.rebalancing import reduction, top_up
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
 from hedgerow.strategy.evaluation.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
-from hedgerow.strategy.evidence.prices import Prices, SaleBounds, prices_of, sale_bounds
+from hedgerow.strategy.evidence.prices import Prices, SaleBounds, sale_bounds
 from hedgerow.strategy.evidence.underlying import divergence, divergence_of, is_one_price
 from hedgerow.strategy.observation import (
     Close,
@@ -49,6 +49,7 @@ from hedgerow.strategy.observation import (
     Roll,
     TopUpMargin,
     Trim,
+    prices_with,
 )
 from hedgerow.strategy.policy import Policy
 
@@ -170,7 +171,7 @@ def _look(
 ) -> _Held:
     market = observation.market
     ranking = policy.rank(market) if market else None
-    seen = prices_of(hedge.symbol, market, observation.account, books)
+    seen = prices_with(observation, hedge.symbol, books)
     evaluation = _evaluated(hedge, observation, policy, ranking, books, seen)
     price = evaluation.spot_price or evaluation.perp_price
     shared = shared_distance(ledger, observation.account) if observation.account else None
@@ -190,7 +191,6 @@ def _look(
 
 
 def _safety(held: _Held) -> Decision | None:
-    near = _is_urgent(held.health)
     stop = confirmed(held.evaluation, held.policy.parameters.risk_management) and not _is_unread(held)
     broken = held.health.level in {HealthLevel.CLOSE, HealthLevel.CRITICAL}
     code = rules.first_exit(SAFETY_ORDER, (False, stop, broken))
@@ -198,10 +198,10 @@ def _safety(held: _Held) -> Decision | None:
         fraction = held.evaluation.stop_pnl or ZERO
         text = f"PnL {log_money(fraction)} on {log_money(held.hedge.entry_notional)} per leg"
         leave = Exit(reason=Reason.EMERGENCY_STOP, detail=text)
-        return _close(held, leave, urgent=True, confirm=not (near and _mark_confirms(held)))
+        return _close(held, leave, urgent=True, confirm=not (_is_urgent(held.health) and _mark_confirms(held)))
     if code == ExitCode.HEALTH:
         leave = Exit(reason=_health_reason(held), detail=held.health.text)
-        return _close(held, leave, urgent=True, confirm=not (near and _mark_confirms(held)))
+        return _close(held, leave, urgent=True, confirm=not (_is_urgent(held.health) and _mark_confirms(held)))
     return None
 
 
@@ -318,12 +318,14 @@ def _trim(held: _Held, leg: Market, quantity: Decimal) -> Trim:
 
 
 def _margin(held: _Held) -> Decision | None:
-    account = held.observation.account
+    account, distance = held.observation.account, held.health.liquidation_distance
+    if distance is None or distance >= TOP_UP_DISTANCE:
+        return None
     wanted = margin_wanted(held.hedge, account, held.shared) if account else None
     move = top_up(account, wanted) if account and wanted else None
     if move is None:
         return None
-    text = f"liquidation is {held.health.liquidation_distance or 0.0:.1%} from the mark"
+    text = f"liquidation is {distance:.1%} from the mark"
     return TopUpMargin(rebalance=move, detail=text, evaluation=held.evaluation, health=held.health)
 
 
@@ -393,12 +395,16 @@ def _reachable(ranking: Ranking, held: _Held) -> Ranking:
     ledger, slots = held.ledger, free_slots(held.ledger, held.policy)
     if slots > 0 and _may_be_filled(held):
         return replace(ranking, ordered=tuple(each for each in ranking.ordered if each.symbol == held.hedge.symbol))
-    others = avoided(ledger, held.observation.at) | {each.symbol for each in ledger.hedges.values()}
+    own, others = held.hedge.symbol, {*avoided(ledger, held.observation.at)}
+    others.update(each.symbol for each in ledger.hedges.values())
     if slots > 0 and ledger.target is not None:
-        others |= {ledger.target.symbol}  # the slot that another hedge has left is its
-    others -= {held.hedge.symbol}
-    ahead = {signal.symbol for signal in takewhile(lambda s: s.symbol != held.hedge.symbol, ranking.ordered)}
-    others |= {symbol for symbol in ahead - others if _too_coarse(symbol, held)}
+        others.add(ledger.target.symbol)  # the slot that another hedge has left is its
+    others.discard(own)
+    for signal in ranking.ordered:
+        if signal.symbol == own:
+            break
+        if signal.symbol not in others and _too_coarse(signal.symbol, held):
+            others.add(signal.symbol)
     if not others:
         return ranking
     return replace(ranking, ordered=tuple(signal for signal in ranking.ordered if signal.symbol not in others))

@@ -32,11 +32,11 @@ from hedgerow.strategy.decisions.verdicts import (
     Unreadable,
     Verdict,
 )
-from hedgerow.strategy.evaluation.health import legs_of
+from hedgerow.strategy.evaluation.health import Legs, legs_of
 from hedgerow.strategy.evidence.absence import is_in_doubt
 from hedgerow.strategy.parameters import AdoptMode
 
-__all__ = ["candidate_of", "coins_unread", "reconcile", "standing_of"]
+__all__ = ["candidate_of", "coins_unread", "lacking_of", "reconcile", "standing_of"]
 
 
 def reconcile(
@@ -105,8 +105,25 @@ def standing_of(
     hedge: HedgedPosition, account: AccountView, market: MarketView | None = None
 ) -> ClosedExternally | HalfOpen | Unreadable | Consistent:
     """Return how one open hedge stands on the account."""
+    legs = legs_of(hedge, account)
+    lacking = lacking_of(hedge, legs)
+    if lacking is not None:
+        return lacking
+    if is_in_doubt(hedge, account):
+        return Unreadable(what="account: its replies contradict each other")
+    price = _price(hedge.symbol, account, market)
+    return Consistent(
+        symbol=hedge.symbol,
+        spot_quantity=legs.spot,
+        perp_quantity=-legs.short,
+        position_value=None if price is None else legs.spot * price,
+    )
+
+
+def lacking_of(hedge: HedgedPosition, legs: Legs) -> ClosedExternally | HalfOpen | None:
+    """Return what the account lacks of an open hedge; None = both legs are whole."""
     # A short is a whole number of lots and known exactly; coins are known to what a fee in coin is rounded by.
-    legs, tolerance = legs_of(hedge, account), hedge.pair.spot.lot
+    tolerance = hedge.pair.spot.lot
     spot_gone, short_gone = legs.spot < tolerance, legs.short <= 0
     if spot_gone and short_gone:
         return ClosedExternally(symbol=hedge.symbol)
@@ -117,15 +134,7 @@ def standing_of(
         return HalfOpen(
             symbol=hedge.symbol, market=market_short, missing_spot=missing_spot, missing_short=missing_short
         )
-    if is_in_doubt(hedge, account):
-        return Unreadable(what="account: its replies contradict each other")
-    price = _price(hedge.symbol, account, market)
-    return Consistent(
-        symbol=hedge.symbol,
-        spot_quantity=legs.spot,
-        perp_quantity=-legs.short,
-        position_value=None if price is None else legs.spot * price,
-    )
+    return None
 
 
 def _gone(

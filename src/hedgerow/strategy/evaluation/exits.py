@@ -12,9 +12,9 @@ from hedgerow.domain.ledger.state import Target
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
-from hedgerow.strategy.evidence.prices import Prices, less_bad, prices_of, support_bound, unsupported
+from hedgerow.strategy.evidence.prices import Prices, less_bad, support_bound, unsupported
 from hedgerow.strategy.hedge_result import ExitPrices, exit_prices, result_of
-from hedgerow.strategy.observation import Evaluation, Observation
+from hedgerow.strategy.observation import Evaluation, Observation, prices_with
 from hedgerow.strategy.parameters import PositionManagement, RiskManagement, StopOn
 
 __all__ = [
@@ -88,18 +88,19 @@ def evaluate(  # noqa: PLR0913 - each is one reading, or what it is judged by
 
     ``loss_limit`` is the emergency stop's, a negative fraction: the nearer, the better its prices must be confirmed.
     ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes. ``prices_seen`` is
-    what ``prices_of`` returns for these readings, where the caller has asked it already.
+    what ``prices_with`` returns for these readings, where the caller has asked it already.
     """
     market, bound = observation.market, support_bound(loss_limit)
-    seen = prices_seen or prices_of(hedge.symbol, market, observation.account, books)
+    seen = prices_seen or prices_with(observation, hedge.symbol, books)
+    valued = hedge.valued
     spot_price, perp_price, unseen = _nearest(seen)
     pair = (market.pair(hedge.symbol) if market else None) or hedge.pair
-    if not hedge.valued:
+    if not valued:
         unseen = (*unseen, "the price of own fills (profit unknown)")
     prices = exit_prices(hedge, seen, market, books)
     result = result_of(hedge, prices, signal, observation.at, listed=pair)
-    pnl = result.net_so_far if hedge.valued else None
-    stop_pnl = pnl if stop_on is StopOn.PAIR or not hedge.valued else result.perp_pnl
+    pnl = result.net_so_far if valued else None
+    stop_pnl = pnl if stop_on is StopOn.PAIR or not valued else result.perp_pnl
     doubtful = unsupported(seen, bound)
     sound = spot_price is not None and perp_price is not None and not doubtful
     interval, age = _interval(hedge.symbol, signal, market), _hours(hedge.opened_at, observation.at)
@@ -122,7 +123,7 @@ def evaluate(  # noqa: PLR0913 - each is one reading, or what it is judged by
         entry_fees=hedge.entry_fees,
         exit_fees=result.exit_fees,
         coverage=_coverage(hedge, result.exit_fees),
-        history_known=hedge.history_known and hedge.valued,
+        history_known=hedge.history_known and valued,
         signal=signal,
         unseen=unseen,
         cautious_pnl=stop_pnl if sound else _cautious_pnl(hedge, seen, stop_on, bound, observation.at),

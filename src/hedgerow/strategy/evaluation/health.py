@@ -25,11 +25,14 @@ __all__ = [
     "REPAIR_IMBALANCE",
     "RESTORED_DISTANCE",
     "TOP_UP_DISTANCE",
+    "LegState",
     "Legs",
+    "account_findings",
     "distance_of",
     "health_of",
     "leg_difference",
     "leg_grade",
+    "leg_state",
     "leg_to_trim",
     "legs_of",
     "margin_wanted",
@@ -56,6 +59,22 @@ class Legs(Struct, frozen=True, kw_only=True):
 
     spot: Decimal
     short: Decimal
+
+    @property
+    def imbalance(self) -> float:
+        """Signed difference as a fraction of the larger leg; positive = more spot."""
+        return rules.imbalance(float(self.spot), float(self.short))
+
+
+class LegState(Struct, frozen=True, kw_only=True):
+    """How both legs of a hedge stand to one another."""
+
+    gone: bool
+    """Whether nothing that could be sold is left of the coins, or nothing of the short."""
+    difference: float
+    """As of ``leg_difference``."""
+    grade: int
+    """As of ``leg_grade``."""
 
 
 def legs_of(hedge: HedgedPosition, account: AccountView) -> Legs:
@@ -93,28 +112,24 @@ def health_of(
     if is_in_doubt(hedge, account):
         unknown.append("account: its replies contradict each other")
     legs = legs_of(hedge, account)
-    position = account.positions.get(hedge.symbol)
+    position, state = account.positions.get(hedge.symbol), leg_state(hedge, legs, price)
     own = distance_of(position)
     distance = own if shared is None else min(shared, own if own is not None else shared)
-    findings += _margin_findings(position, distance, legs, together=distance != own)
+    findings += account_findings(position, distance, legs, state, together=distance != own)
     sound = not findings or not any(f.kind in {FindingKind.LEVERAGE, FindingKind.NOT_TRADING} for f in findings)
-    difference = leg_difference(hedge, legs, price)
-    balance = leg_grade(difference)
-    gone = legs.spot < hedge.pair.spot.lot or legs.short <= 0
     code = rules.health_class(
-        balance,
-        leg_gone=gone,
+        state.grade,
+        leg_gone=state.gone,
         distance=1.0 if distance is None else distance,
         min_distance=CLOSE_DISTANCE,
         sound=sound,
     )
-    findings += _leg_findings(legs, difference, gone=gone, balance=balance)
     market_to_trim, quantity = leg_to_trim(hedge.pair, legs) if code == 1 else (None, None)
     return HealthReport(
         level=_LEVELS[code],
         findings=tuple(findings),
         unknown=tuple(unknown),
-        imbalance=rules.imbalance(float(legs.spot), float(legs.short)),
+        imbalance=legs.imbalance,
         liquidation_distance=distance,
         trim_market=market_to_trim,
         trim_quantity=quantity,
@@ -148,11 +163,31 @@ def leg_grade(difference: float) -> int:
 
 
 def leg_difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> float:
-    """Return the imbalance as a fraction; zero when what differs could not be traded anyway."""
+    """Return the imbalance as a fraction; zero when it asks for nothing, and when what differs could not be traded."""
+    difference = legs.imbalance
+    if not leg_grade(difference):
+        return 0.0  # as in most checks: what could be traded need not be known
     surplus, lot = legs.spot - legs.short, hedge.pair.lot_step
     if abs(surplus) <= lot or (surplus > 0 and surplus <= residue_tolerance(hedge.pair, price)):
         return 0.0
-    return rules.imbalance(float(legs.spot), float(legs.short))
+    return difference
+
+
+def leg_state(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> LegState:
+    """Judge the legs of a hedge; ``price`` is the coin's, None when unknown."""
+    difference = leg_difference(hedge, legs, price)
+    gone = legs.spot < hedge.pair.spot.lot or legs.short <= 0
+    return LegState(gone=gone, difference=difference, grade=leg_grade(difference))
+
+
+def account_findings(
+    position: PerpPosition | None, distance: float | None, legs: Legs, state: LegState, *, together: bool = False
+) -> list[HealthFinding]:
+    """Return what an account shows that is wrong with a hedge, whatever the market shows.
+
+    ``distance`` is how far liquidation is: of the position, or of all shorts ``together`` where that is nearer.
+    """
+    return [*_margin_findings(position, distance, legs, together=together), *_leg_findings(legs, state)]
 
 
 def leg_to_trim(pair: BasisPair, legs: Legs) -> tuple[Market, Decimal]:
@@ -210,11 +245,11 @@ def _margin_findings(
     return findings
 
 
-def _leg_findings(legs: Legs, difference: float, *, gone: bool, balance: int) -> list[HealthFinding]:
-    if gone:
+def _leg_findings(legs: Legs, state: LegState) -> list[HealthFinding]:
+    if state.gone:
         missing = "short" if legs.short <= 0 else "spot"
         return [HealthFinding(kind=FindingKind.LEG_GONE, text=f"the {missing} leg is gone")]
-    if balance:
-        text = f"imbalance {difference:.2%} (spot {plain(legs.spot)}, short {plain(legs.short)})"
+    if state.grade:
+        text = f"imbalance {state.difference:.2%} (spot {plain(legs.spot)}, short {plain(legs.short)})"
         return [HealthFinding(kind=FindingKind.IMBALANCE, text=text)]
     return []
