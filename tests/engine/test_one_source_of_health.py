@@ -77,6 +77,22 @@ def test_figures_that_one_endpoint_alone_shows_neither_close_nor_reduce_nor_move
     harness.check_whole()
 
 
+@pytest.mark.parametrize("change", [leveraged, near])
+def test_the_row_of_another_symbol_closes_nothing(change: Change) -> None:
+    """Where the quantity of a row is contradicted, the rest of it is held against the second endpoint as well."""
+    harness = holding()
+    sent = len(harness.venue.sent)
+    harness.venue.rewritten = shown(lambda row: replace(change(row), quantity=row.quantity / 100))
+    harness.run(0.5)
+    assert len(harness.venue.sent) == sent
+    assert harness.decisions(Close) == []
+    assert "no trade of the account closes it" in harness.logged(Halted)[0].detail
+    harness.venue.rewritten = None
+    harness.run(0.1)
+    assert len(harness.logged(Lifted)) == 1
+    harness.check_whole()
+
+
 def test_leverage_is_not_believed_while_the_second_endpoint_cannot_be_read() -> None:
     blind = ReadFault(read=Read.POSITION, after=OPENED, until=OPENED + timedelta(hours=5))
     harness = holding(FaultPlan(reads=(blind,)))

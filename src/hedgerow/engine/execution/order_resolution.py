@@ -221,7 +221,7 @@ class AccountEvidence:
 
     async def _margin(self, hedge: HedgedPosition, account: AccountView) -> AccountView:
         row = account.positions.get(hedge.symbol)
-        if row is None or hedge.symbol in account.unreadable_positions or not needs_second_source(row):
+        if row is None or not needs_second_source(row):
             self._margin_wrong_since.pop(hedge.hedge_id, None)
             return account
         since = self._margin_wrong_since.setdefault(hedge.hedge_id, self._clock.monotonic())
