@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -241,8 +242,11 @@ def newest_stamps(stamps: Iterable[datetime]) -> tuple[datetime, ...]:
     return tuple(at for at in ordered if ordered[-1] - at <= PAID_KEPT)
 
 
-class HedgedPosition(Struct, frozen=True, kw_only=True):
-    """An open hedge: long spot, short perpetual, with every order and payment that belongs to it."""
+class HedgedPosition(Struct, frozen=True, kw_only=True, dict=True):
+    """An open hedge: long spot, short perpetual, with every order and payment that belongs to it.
+
+    What every check asks of it dozens of times is computed once: a hedge stays the same value between two trades.
+    """
 
     hedge_id: str
     pair: BasisPair
@@ -284,10 +288,10 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
     denominations: tuple[tuple[datetime, Decimal], ...] = ()
     """When the exchange exchanged its coins, and how many old ones each new one stands for."""
 
-    @property
+    @cached_property
     def symbol(self) -> str:
         """The pair's symbol."""
-        return self.pair.perp.symbol  # asked often: not by way of the pair's own property
+        return self.pair.perp.symbol
 
     def in_present_coins(self, fill: Fill) -> Fill:
         """Return a trade as one of the coins that the hedge counts in: it may have been made in older ones."""
@@ -302,7 +306,7 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
         first = self.first_order_at or self.opened_at
         return min([first, self.opened_at, *(record.issued_at for record in self.orders)])
 
-    @property
+    @cached_property
     def spot_quantity(self) -> Decimal:
         """Coins the ledger owns for this hedge."""
         return self.tally.spot_quantity
@@ -312,7 +316,7 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
         """Signed perpetual quantity, negative = short."""
         return self.tally.perp_quantity
 
-    @property
+    @cached_property
     def short(self) -> Decimal:
         """Size of the short, positive."""
         short = -self.tally.perp_quantity
@@ -347,13 +351,10 @@ class HedgedPosition(Struct, frozen=True, kw_only=True):
             return min(taken, default=None)
         return min((r.issued_at for r in others), default=None)
 
-    @property
+    @cached_property
     def fills_priced(self) -> bool:
         """Whether the price of every fill is known: without it no profit can be computed."""
-        for record in self.orders:  # noqa: SIM110 - asked at each check
-            if record.filled_quantity > 0 and record.filled_notional <= 0:
-                return False
-        return True
+        return all(record.filled_notional > 0 for record in self.orders if record.filled_quantity > 0)
 
     @property
     def valued(self) -> bool:

@@ -67,6 +67,8 @@ class Brakes:
         seen = [(hedge, divergence_of(observation.prices(hedge.symbol))) for hedge in hedges]
         apart = [(hedge, text) for hedge, text in seen if text is not None]
         before, self._apart = self._apart, frozenset(hedge.hedge_id for hedge, _ in apart)
+        if not apart:
+            return None
         twice = [f"{hedge.symbol}: {text}" for hedge, text in apart if hedge.hedge_id in before]
         if not twice:
             return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from hedgerow.domain.errors import InvariantBroken, LogUnavailable, StoreError
 from hedgerow.domain.events import CommandIssued, Event
@@ -19,25 +20,30 @@ _TOGETHER = "the logs of two bots were put together: start with one of them, wha
 class Journal:
     """Ledger and log of one bot, kept in step."""
 
+    ledger: Ledger
+    """The fold of everything recorded so far."""
+
     def __init__(self, store: Store, observers: Sequence[Observer] = ()) -> None:
         self._store = store
         self._observers = tuple(observers)
         self._failures = [0] * len(self._observers)
         """How often each observer failed."""
-        self._ledger: Ledger | None = None
         self._snapshot_at = 0
 
-    @property
-    def ledger(self) -> Ledger:
-        """The fold of everything recorded so far."""
-        if self._ledger is None:
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse the ledger until ``open`` has set it: an attribute, because every check reads it dozens of times."""
+        if name == "ledger":
             raise InvariantBroken("the journal was used before it was opened")
-        return self._ledger
+        raise AttributeError(f"a journal has no {name}", name=name, obj=self)
 
     @property
     def known(self) -> Ledger:
-        """The same, or what is known before the log was read: nothing."""
-        return self._ledger or Ledger()
+        """The ledger, or what is known before the log was read: nothing."""
+        return self.ledger if self._is_open else Ledger()
+
+    @property
+    def _is_open(self) -> bool:
+        return "ledger" in self.__dict__
 
     async def open(self) -> Ledger:
         """Load the log.
@@ -48,9 +54,9 @@ class Journal:
         ledger = await self._store.load()
         _refuse_two_of_one_pair(ledger)
         _refuse_displaced_trades(ledger)
-        self._ledger = ledger
-        self._snapshot_at = self._ledger.events
-        return self._ledger
+        self.ledger = ledger
+        self._snapshot_at = ledger.events
+        return ledger
 
     async def record(self, *events: Event) -> Ledger:
         """Append events as one transaction, then fold them; an intent is on the disk before this returns."""
@@ -60,7 +66,7 @@ class Journal:
         recorded: list[Recorded] = []
         for event in events:
             before = self.ledger
-            self._ledger = after = apply(before, event)
+            self.ledger = after = apply(before, event)
             if self._observers:
                 recorded.append(Recorded(event=event, before=before, after=after))
         for notice in recorded:
@@ -116,8 +122,8 @@ class Journal:
     async def close(self) -> None:
         """Keep a snapshot and release the log, also where none can be kept; may be called twice."""
         try:
-            if self._ledger is not None and self._ledger.events > self._snapshot_at:
-                await self._snapshot(self._ledger)
+            if self._is_open and self.ledger.events > self._snapshot_at:
+                await self._snapshot(self.ledger)
         finally:
             await self._store.close()
 

@@ -1,6 +1,6 @@
 """The books per wallet and asset: change of the venue's balance = own rows + classified venue rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 
@@ -153,14 +153,14 @@ def _agrees(books: Books, account: AccountView) -> bool:
     """Return whether no line differs; what most comparisons find."""
     booked = books.balances
     perp = {**account.perp_assets, QUOTE_ASSET: account.perp.balance}
-    spot = ((asset, balance.free + balance.locked) for asset, balance in account.spot.items())
-    return _is_all_of(booked[Wallet.PERP], perp.items()) and _is_all_of(booked[Wallet.SPOT], spot)
+    spot = {asset: each.total if each.locked else each.free for asset, each in account.spot.items()}
+    return _is_all_of(booked[Wallet.PERP], perp) and _is_all_of(booked[Wallet.SPOT], spot)
 
 
-def _is_all_of(booked: Mapping[str, Decimal], held: Iterable[tuple[str, Decimal]]) -> bool:
+def _is_all_of(booked: Mapping[str, Decimal], held: Mapping[str, Decimal]) -> bool:
     """Return whether a wallet holds what is booked, and nothing else; an asset of which it has nothing is none."""
     found = 0
-    for asset, amount in held:
+    for asset, amount in held.items():
         if not amount:
             continue
         if booked.get(asset) != amount:

@@ -257,7 +257,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     def jobs(self) -> tuple[HedgeExecution, ...]:
         """The job at work, then those that are set aside, in the order of their setting aside."""
         at_work = () if self.execution is None else (self.execution,)
-        return (*at_work, *self.suspended.values())
+        return (*at_work, *self.suspended.values()) if self.suspended else at_work
 
     @property
     def shown_job(self) -> HedgeExecution | None:
@@ -320,7 +320,10 @@ class Ledger(Struct, frozen=True, kw_only=True):
 
     def held(self, symbol: str) -> HedgedPosition | None:
         """Return the live hedge of a pair."""
-        return next((hedge for hedge in self.hedges.values() if hedge.symbol == symbol), None)
+        for hedge in self.hedges.values():
+            if hedge.symbol == symbol:
+                return hedge
+        return None
 
     @property
     def doubtful_orders(self) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def next_instant(account: Account, market_data: MarketData) -> datetime:
     now, shocks = account.now, account.marketplace.conditions.shocks
     if account.next_change <= now or account.shocks_known is not shocks:
         step = now + market_data.step - (now - EPOCH) % market_data.step
-        account.next_change = min((step, *(shock.at for shock in shocks if shock.at > now)))
+        account.next_change = min((step, *(shock.at for shock in shocks if shock.at > now))) if shocks else step
         account.shocks_known = shocks
     boundary = account.marketplace.next_boundary
     following = account.next_change if boundary is None else min(account.next_change, boundary)

@@ -17,7 +17,16 @@ from hedgerow.domain.market import Depth, Level, MarkPrice, Quote
 from hedgerow.domain.money import ONE, ZERO
 from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.market_changes import Bracket, MarketChange, boundaries, ended
-from hedgerow.emulator.core.order_book import BookGaps, Ladder, Taken, after_taking, best, bottomless, ladder
+from hedgerow.emulator.core.order_book import (
+    BOTTOMLESS,
+    BookGaps,
+    Ladder,
+    Taken,
+    after_taking,
+    best,
+    bottomless,
+    ladder,
+)
 from hedgerow.emulator.core.overrides import (
     bracket_under,
     index_of,
@@ -256,6 +265,10 @@ class Marketplace:
         return bool(changes) and side_missing_under(changes, market, side, at)
 
     def _best(self, market: Market, symbol: str, side: Side, at: datetime, middle: Decimal | None) -> Level | None:
+        if self._endless:
+            if middle is None or self._is_missing(market, symbol, side, at):
+                return None
+            return Level(middle, BOTTOMLESS)
         levels = self._levels(market, symbol, side, at, middle)
         return levels.first if isinstance(levels, Ladder) else best(levels)
 
@@ -278,7 +291,7 @@ class Marketplace:
         middle = self._middle(prices, market, symbol, at)
         if self._endless or self._gaps is not None or self.conditions.changes:
             return self._quote(market, symbol, at, middle)
-        if any(self._missing(_side_key(market, symbol, side), at) for side in Side):
+        if self.conditions.taken and self._is_taken_from(market, symbol, at):
             return self._quote(market, symbol, at, middle)
         # As long as prices, liquidity and conditions stay and nothing is missing from the book, only its time changes.
         liquidity, known = self.market_data.liquidity(market, symbol, at), self._quotes.get((market, symbol))
@@ -338,6 +351,11 @@ class Marketplace:
         """Return how much of a perpetual is held open, base units; zero while nothing has a price."""
         mark, volume = self.mark(symbol, at), self.volume(symbol, at) or ZERO
         return volume * OPEN_INTEREST_SHARE / mark.mark if mark else ZERO
+
+    def _is_taken_from(self, market: Market, symbol: str, at: datetime) -> bool:
+        """Return whether own trades took from either side of a book what is not back yet."""
+        sides = (_side_key(market, symbol, Side.BUY), _side_key(market, symbol, Side.SELL))
+        return bool(self._missing(sides[0], at) or self._missing(sides[1], at))
 
     def _missing(self, key: str, at: datetime) -> Decimal:
         taken = self.conditions.taken.get(key)

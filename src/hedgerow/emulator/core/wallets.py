@@ -6,6 +6,7 @@ at their price, fees, funding, transfers and rows of the statement.
 
 from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, Decimal
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -66,15 +67,15 @@ class SpotWallet:
         self._balances[asset] = Balance(asset=asset, free=held.free + free, locked=held.locked + locked)
 
 
-class Holding(Struct, frozen=True, kw_only=True):
+class Holding(Struct, frozen=True, kw_only=True, dict=True):
     """A perpetual position: signed quantity, and the signed notional that it was entered for."""
 
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
 
-    @property
+    @cached_property
     def entry_price(self) -> Decimal:
-        """Average entry price; zero when flat."""
+        """Average entry price; zero when flat. Computed once: readings repeat it until the next trade."""
         return to_row(self.cost / self.quantity) if self.quantity else ZERO
 
     def unrealized(self, mark: Decimal) -> Decimal:
@@ -225,33 +226,34 @@ class PerpAccount:
 
     def position(self, symbol: str, mark: Decimal, standing: MarginState) -> PerpPosition:
         """Return one position as the venue shows it."""
-        held, maintenance = self.holdings[symbol], self.maintenance(symbol, mark)
+        held, tiers = self.holdings[symbol], self.tiers(symbol)
+        unrealized, notional = held.unrealized(mark), abs(held.quantity) * mark
+        tier = tier_of(tiers, notional)
+        maintenance = notional * tier.rate - tier.cumulative
+        # What is left of the margin balance for this position when all others stay as they are.
+        others = self.balance + (standing.unrealized - unrealized) - (standing.maintenance_margin - maintenance)
         return PerpPosition(
             symbol=symbol,
             quantity=held.quantity,
             entry_price=held.entry_price,
             mark_price=mark,
-            unrealized_pnl=held.unrealized(mark),
+            unrealized_pnl=unrealized,
             leverage=self.leverage(symbol),
             margin_type=self.margin_type(symbol),
-            liquidation_price=self._liquidation_price(symbol, mark, standing, maintenance),
+            liquidation_price=_liquidation_price(held, tiers, mark, others),
             maintenance=to_row(maintenance),
-            tiers=tiers if len(tiers := self.tiers(symbol)) > 1 else (),
+            tiers=tiers if len(tiers) > 1 else (),
             adl_quantile=0,
         )
 
-    def _liquidation_price(
-        self, symbol: str, mark: Decimal, standing: MarginState, maintenance: Decimal
-    ) -> Decimal | None:
-        """Solve margin balance = maintenance margin for this mark, all others unchanged; None when out of reach.
 
-        ``maintenance`` is the margin that this position needs at its mark.
-        """
-        held, tiers = self.holdings[symbol], self.tiers(symbol)
-        others = standing.unrealized - held.unrealized(mark)
-        other_maintenance = standing.maintenance_margin - maintenance
-        rest, price, size = self.balance + others - other_maintenance - held.cost, mark, abs(held.quantity)
-        for _ in tiers:
-            tier = tier_of(tiers, size * max(ZERO, price))
-            price = (rest + tier.cumulative) / (tier.rate * size - held.quantity)
-        return to_row(price) if price > 0 else None
+def _liquidation_price(held: Holding, tiers: tuple[MarginTier, ...], mark: Decimal, others: Decimal) -> Decimal | None:
+    """Solve margin balance = maintenance margin for this mark; None when out of reach.
+
+    ``others`` is what all other positions, which stay as they are, leave of the margin balance.
+    """
+    rest, price, size = others - held.cost, mark, abs(held.quantity)
+    for _ in tiers:
+        tier = tier_of(tiers, size * max(ZERO, price))
+        price = (rest + tier.cumulative) / (tier.rate * size - held.quantity)
+    return to_row(price) if price > 0 else None

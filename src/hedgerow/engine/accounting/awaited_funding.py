@@ -53,7 +53,9 @@ class AwaitedFunding:
     def _expect_of(self, hedge: HedgedPosition, since: datetime, settled: Sequence[FundingRate]) -> None:
         symbol = hedge.symbol
         known = max(since, self._newest.get(symbol, since))
-        # Each symbol's own are sorted: most checks see that the newest is known, and look no further.
+        if not settled or (settled[-1].symbol == symbol and settled[-1].at <= known):
+            return  # most checks see that the newest is known
+        # Each symbol's own are sorted: nothing is missed by looking no further than the first one that is known.
         own = (rate for rate in reversed(settled) if rate.symbol == symbol)
         for rate in reversed(list(takewhile(lambda rate: rate.at > known, own))):
             self._newest[symbol] = rate.at

@@ -177,7 +177,7 @@ def leg_state(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> LegSt
     """Judge the legs of a hedge; ``price`` is the coin's, None when unknown."""
     difference = leg_difference(hedge, legs, price)
     gone = legs.spot < hedge.pair.spot.lot or legs.short <= 0
-    return LegState(gone=gone, difference=difference, grade=leg_grade(difference))
+    return LegState(gone=gone, difference=difference, grade=leg_grade(difference) if difference else 0)
 
 
 def account_findings(
