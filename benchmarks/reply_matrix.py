@@ -5,7 +5,7 @@ starts and for a minute after, then gives it ninety seconds of true replies: fla
 that no rule closes, and opening and closing one hedge after the other. Nothing may follow from a false reading, and
 everything must go on after it. `--sample N` plays N cases, drawn by `--seed`, `--minutes N` as many drawn ones as that
 allows; `--only TEXT` those whose name holds a text (`--source` those of reads, writes or streams). Violations are
-printed, and end the command with exit code 1.
+printed, and end the command with exit code 1. How many were played is said on standard error.
 """
 
 import argparse
@@ -400,6 +400,7 @@ def main() -> int:
             for case, wrong in found.failed:
                 kinds[wrong[0].partition(":")[0]] += 1
                 print(f"{case.name}\n    " + "\n    ".join(wrong[:3]), flush=True)
+            print(f"{count} of {len(chosen)} cases were played", file=sys.stderr, flush=True)
     print(f"{count} of {len(chosen)} cases were played, {sum(kinds.values())} went wrong: {dict(kinds)}")
     return 1 if kinds else 0
 
