@@ -236,7 +236,7 @@ def test_nothing_else_is_adopted_while_a_hedge_is_held() -> None:
     harness.run(0.2)
     answer = harness.ask(AdoptRequested(symbol=SYMBOL))
     assert not answer.done
-    assert "while AAAUSDT is held" in answer.text
+    assert answer.text == "AAAUSDT is held already: what else the account holds of it stays yours."
 
 
 # --- the user's own coins --------------------------------------------------------------------------------------------
