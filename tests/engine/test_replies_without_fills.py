@@ -1,5 +1,6 @@
 """A reply that says an order ended with nothing filled, though it was filled: its trades are looked at first."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,7 +16,7 @@ from hedgerow.domain.position import OrderRecord
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.execution.order_resolution import by_trades
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bot_harness import BotHarness
+from support.bot_harness import OPENED, BotHarness
 
 AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
 
@@ -107,3 +108,25 @@ def test_trades_that_cannot_be_read_change_nothing() -> None:
     order, record, ended = denied_end(bot)
     blind = BotHarness(world=bot.world, faults=FaultPlan(reads=(ReadFault(read=Read.FILLS, times=1),)))
     assert by_its_trades(blind, order, record, ended) == ended
+
+
+def test_sales_that_every_reply_denied_are_found_once_trades_can_be_read() -> None:
+    lied = OPENED + timedelta(minutes=18)
+    blind = ReadFault(read=Read.FILLS, after=lied, until=lied + timedelta(seconds=90))
+    bot = BotHarness(faults=FaultPlan(reads=(blind,)))
+    bot.run(0.3)
+    bot.ask(HaltRequested())
+
+    def denied(event: Event) -> Event:
+        if isinstance(event, OrderEnded) and "-s-" in event.client_id and bot.clock.now() < lied + timedelta(minutes=1):
+            return replace(event, status=OrderStatus.EXPIRED, filled_quantity=Decimal(0), filled_notional=Decimal(0))
+        return event
+
+    bot.venue.reported = denied
+    bot.parameters = replace(
+        AGED, position_management=PositionManagement(max_position_age_hours=0.1, loop_interval_seconds=60)
+    )
+    bot.run(0.1)
+    (closed,) = bot.logged(HedgeClosed)
+    assert closed.at - lied < timedelta(minutes=3)
+    bot.check_flat()

@@ -305,6 +305,7 @@ CANNOT_BE: list[dict[str, Any]] = [
     {"executedQty": "3"},
     {"executedQty": "1E+30", "status": "CANCELED"},
     {"executedQty": "1.6", "origQty": None, "status": "EXPIRED"},
+    {"executedQty": "15", "origQty": "15"},
 ]
 """What of a reply cannot be so of an order that bought 1.5."""
 
@@ -345,7 +346,7 @@ def test_a_cancel_that_reports_more_than_can_be_leaves_the_outcome_unknown(
 def test_an_order_that_its_owner_amended_is_known_all_the_same(harness: VenueHarness) -> None:
     lose(harness)
     harness.aster.on(LOOK, order_row(quantity="2"))
-    assert kinds(harness.run(harness.venue.resolve(request()))) == [OrderEnded]
+    assert kinds(harness.run(harness.venue.resolve(request(time_in_force=TimeInForce.GTX)))) == [OrderEnded]
 
 
 # --- resolving -------------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ class _Report(
         "average": "ap",
         "notional": "Z",
         "side": "S",
+        "price": "p",
         "time": "T",
     },
 ):
@@ -63,6 +64,8 @@ class _Report(
     average: Decimal | None = None
     notional: Decimal | None = None
     side: str | None = None
+    price: Decimal | None = None
+    """The order's limit."""
     time: Millis | None = None
 
 
@@ -216,6 +219,7 @@ class _UserStreamHandler(StreamHandler):
                     status=row.status,
                     client_order_id=row.client_id,
                     side=row.side,
+                    price=row.price,
                     avg_price=row.average,
                     executed_qty=row.filled,
                     cum_quote=row.notional,

@@ -23,7 +23,7 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import FeeRates, Instrument, Market, Side, TradingStatus
 from hedgerow.domain.market import Depth, Quote
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
+from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, TimeInForce
 
 __all__ = [
     "DOCUMENTED_FEES",
@@ -333,13 +333,16 @@ def mistaken(row: OrderRow, request: OrderRequest) -> str | None:
     """Return why a reply cannot be the state of an order, None where it may be.
 
     It names its order, and executes at most the order's quantity, exactly that where it says FILLED. Its own quantity
-    counts where it has one: the account's owner may have amended the order.
+    counts where it has one, and no more than was ordered of an order that does not rest: the account's owner may have
+    amended the order.
     """
     if (row.symbol, row.client_order_id) != (request.symbol, request.client_id):
         return f"the exchange answered with order {row.client_order_id} of {row.symbol}"
     if row.side is not None and row.side != request.side:
         return f"the exchange calls the order a {row.side}"
     quantity = request.quantity if row.orig_qty is None else row.orig_qty
+    if request.time_in_force is TimeInForce.IOC and row.executed_qty > request.quantity:
+        quantity = request.quantity
     if row.executed_qty > quantity or (row.status == OrderStatus.FILLED and row.executed_qty != quantity):
         return f"the exchange says {row.status} with {plain(row.executed_qty)} of {plain(quantity)} executed"
     return None

@@ -29,6 +29,7 @@ from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.verdicts import ClosedExternally, Consistent, HalfOpen, Replaced, Verdict, symbols_of
+from hedgerow.strategy.evidence.absence import is_in_doubt
 
 __all__ = ["LateFills"]
 
@@ -169,10 +170,11 @@ def _allowed_since(log: Iterable[ev.Event]) -> datetime | None:
 
 
 def _suspicious(verdicts: Sequence[Verdict], account: AccountView, ledger: Ledger) -> set[str]:
-    """Return the symbols of which the account holds what the ledger does not know."""
+    """Return the symbols of which the account holds what the ledger does not know, or shows less and nothing why."""
     symbols = {symbol for verdict in verdicts for symbol in symbols_of(verdict)}
     symbols |= {each.symbol for verdict in verdicts if isinstance(verdict, Consistent) for each in verdict.foreign}
     symbols |= {each.symbol for each in verdicts if isinstance(each, HalfOpen | ClosedExternally | Replaced)}
+    symbols |= {hedge.symbol for hedge in ledger.open_hedges if is_in_doubt(hedge, account)}
     if not ledger.books.opened or ledger.transfer is not None or account.unreadable_balances:
         return symbols
     surplus = {key for key, value in books_difference(ledger.books, account).items() if value > 0}

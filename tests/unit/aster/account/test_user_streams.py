@@ -219,6 +219,26 @@ def test_the_report_of_a_spot_order_spares_the_question(harness: StreamHarness) 
     harness.play(script)
 
 
+def test_a_report_of_a_worth_that_cannot_be_leaves_the_worth_to_the_trades(harness: StreamHarness) -> None:
+    request = OrderRequest(
+        client_id="h-s-1", market=Market.SPOT, symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), price=Decimal(100)
+    )
+    harness.aster.on("POST /api/v3/order", order_row("h-s-1", status="NEW"))
+
+    async def script(harness: StreamHarness) -> None:
+        sending = asyncio.create_task(harness.venue.submit(PlaceOrder(hedge_id="h", order=request)))
+        await harness.clock.sleep(0.02)
+        report = {"e": "executionReport", "s": SYMBOL, "c": "h-s-1", "S": "BUY", "i": 17338441758, "T": millis(NOW)}
+        harness.wire.newest(SPOT_USER).push(
+            {**report, "X": "FILLED", "p": "100", "z": "1", "Z": "100000", "ap": "1E+5"}
+        )
+        _, end = await sending
+        assert isinstance(end, OrderEnded)
+        assert (end.filled_quantity, end.filled_notional) == (Decimal(1), Decimal(0))
+
+    harness.play(script)
+
+
 def test_listen_keys_are_renewed_every_25_to_30_minutes(harness: StreamHarness) -> None:
     async def script(harness: StreamHarness) -> None:
         await harness.clock.sleep(3 * 3600)
