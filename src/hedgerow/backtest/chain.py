@@ -4,14 +4,15 @@
 and what was found out about openings. The result is that of ``kernel`` to the last bit.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import chain as joined
-from itertools import groupby
+from itertools import count as counting
+from itertools import groupby, repeat
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
@@ -22,8 +23,6 @@ from hedgerow.backtest.chained import (
     ENTRY_FIELDS,
     EXIT_FIELDS,
     PAID_FIELDS,
-    SET_FIELDS,
-    SET_NUMBERS,
     STATE_FIELDS,
     TRADE_FIELDS,
     WALK_FIELDS,
@@ -55,7 +54,7 @@ from hedgerow.backtest.kernel import (
     scratch,
 )
 from hedgerow.backtest.sparse import sparse_zeros
-from hedgerow.backtest.tables import Ints
+from hedgerow.backtest.tables import Floats, Ints
 
 __all__ = ["Chain", "Outcome"]
 
@@ -63,10 +62,12 @@ OPENINGS: Final = 1 << 18
 """Openings remembered at most, a power of two; all are forgotten when there are more."""
 EXITS: Final = 4
 """Exits remembered for each opening, on average."""
-WALKS, CLASSES = 8, 64
-"""Slots: multipliers with their stops, and those with an age, for which openings are remembered at the same time."""
+WALKS, CLASSES, CHANGES = 8, 64, 64
+"""Slots: multipliers with their stops, those with an age, and signals with their limits and a rest, for which openings
+are remembered at the same time."""
 ALIKE: Final = 4
-"""So many sets at once must share age and multiplier for their exits to be remembered together."""
+"""So many sets at once must share age and multiplier for their exits to be remembered together, or signal and rest for
+those for better pairs."""
 TOGETHER: Final = 512
 """Sets played at once."""
 MOST_TRADES: Final = 1 << 20
@@ -76,9 +77,13 @@ MOST_BYTES: Final = 1 << 26
 FILTERS, MOST_SLOTS = 2, 64
 DIGEST: Final = 16
 """Bytes."""
+APART: Final = 65 * 16
+"""Elements between rows of openings, so that those of one opening do not share a set of the processor's cache."""
+NOWHERE: Final = -1
+"""No slot."""
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, frozen=True, gc=False):
     """What one parameter set did."""
 
     net: float
@@ -93,18 +98,25 @@ class Outcome(Struct, frozen=True, kw_only=True):
 class Chain:
     """Plays many parameter sets over one market."""
 
-    def __init__(self, market: Market, *, openings: int = OPENINGS, walks: int = WALKS, classes: int = CLASSES) -> None:
-        """Prepare for a market; the numbers say how many openings, multipliers, and those with ages are remembered."""
+    def __init__(
+        self,
+        market: Market,
+        *,
+        openings: int = OPENINGS,
+        walks: int = WALKS,
+        classes: int = CLASSES,
+        changes: int = CHANGES,
+    ) -> None:
+        """Prepare for a market.
+
+        The numbers say how many openings, multipliers, those with ages, and signals with rests are remembered.
+        """
         self._market = market
         self._tables: dict[bool, _SharedTables] = {}
         symbols = len(market.ended_ms)
-        self._walks, self._classes = _Slots(walks), _Slots(classes)
-        self._alike: set[tuple[object, ...]] = set()
-        """Kinds of sets whose exits are remembered together."""
+        self._walks, self._classes, self._changes = _Slots(walks), _Slots(classes), _Slots(changes)
         self._rests: dict[int, int] = {}
-        self._kinds: dict[tuple[object, ...], tuple[int, ...]] = {}
-        """Whole numbers of sets, until slots are released."""
-        self._memory = _empty_memory(len(market.row_ms), openings, walks, classes)
+        self._memory = _empty_memory(len(market.row_ms), openings, walks, classes, changes)
         self._average = True
         self._one = empty_signals(1, symbols)
         self._scratch = scratch()
@@ -121,83 +133,84 @@ class Chain:
 
     def outcomes(self, sets: Sequence[Rules]) -> Iterator[Outcome]:
         """Play sets and yield what they did, in their order; those that share a signal are best side by side."""
+        return joined.from_iterable(self._played(sets))
+
+    def _played(self, sets: Sequence[Rules]) -> Iterator[Iterable[Outcome]]:
+        """Play sets of one kind of signal at once, as many as there are slots for."""
+        if self._one_by_one:
+            yield map(self._alone, sets)
+            return
         for average, alike in groupby(sets, key=_average):
             group = list(alike)
             if average is not self._average:  # what is remembered names blocks, and those are others then
                 self._forget()
                 self._average = average
-            for start in range(0, len(group), TOGETHER):
-                yield from self._group(group[start : start + TOGETHER])
-
-    def _group(self, sets: Sequence[Rules]) -> Iterator[Outcome]:
-        """Play sets of one kind of signal, as many at once as there are slots for."""
-        self._alike = {key for key, count in Counter(map(_class_key, sets)).items() if count >= ALIKE}
-        waiting: list[Rules] = []
-        whole: list[tuple[int, ...]] = []
-        for rules in sets:
-            placed = self._placed(rules)
-            if placed is None:
-                yield from self._together(waiting, whole)
-                waiting, whole = [], []
-                placed = self._placed(rules)
-            assert placed is not None  # noqa: S101 - all slots are free again
-            waiting.append(rules)
-            whole.append(placed)
-        yield from self._together(waiting, whole)
+            start = 0
+            while start < len(group):
+                several = group[start : start + TOGETHER]
+                described = self._described(several)
+                yield from self._together(several, described)
+                start += len(described.whole)
 
     def _shared_tables(self, rules: Rules) -> "_SharedTables":
         if rules.average not in self._tables:
             self._tables[rules.average] = _SharedTables(self._market, average=rules.average)
         return self._tables[rules.average]
 
-    def _placed(self, rules: Rules) -> tuple[int, ...] | None:
-        """Return the whole numbers of a set; None while there is no slot for it."""
-        if self._one_by_one:
-            return ()
-        kind = _kind_key(rules)
-        own = self._kinds.get(kind) or self._kind(rules, kind)
-        shared = self._shared_tables(rules).placed(rules)
-        return None if own is None or shared is None else own[:KIND_PARTS] + shared + own[KIND_PARTS:]
+    def _described(self, sets: Sequence[Rules]) -> Sets:
+        """Describe sets, as many of the first ones as there are slots for."""
+        tables = self._shared_tables(sets[0])
+        for slots in (self._walks, self._classes, self._changes, *tables.slots):
+            slots.release()
+        kinds, kind = _numbered(sets, _kind_key)
+        limits, limit = _numbered(sets, _limits_of if sets[0].average else _limit_key)
+        alike = Counter[tuple[object, ...]]()
+        for rules, count in zip(kinds, np.bincount(kind).tolist(), strict=True):
+            alike[_class_key(rules)] += count
+        owns = _while_known(self._kind(rules, alike[_class_key(rules)]) for rules in kinds)
+        kind = kind[: _before(kind, len(owns))]
+        limit = limit[: len(kind)]
+        places = _while_known(tables.placed(rules) for rules in limits[: 1 + int(np.max(limit))])
+        limit = limit[: _before(limit, len(places))]
+        kind = kind[: len(limit)]
+        whole = np.array(owns)[kind], np.array(places)[limit], self._changes_of(sets, kinds, kind, limit)
+        numbers = _columns(kinds, _kind_numbers)[kind], _columns(limits, _limit_numbers)[limit]
+        return Sets(whole=np.hstack(whole), numbers=np.hstack(numbers))
 
-    def _kind(self, rules: Rules, kind: tuple[object, ...]) -> tuple[int, ...] | None:
-        """Return the whole numbers of all sets of a kind before those of their tables, and those after them."""
+    def _kind(self, rules: Rules, alike: int) -> tuple[int, ...] | None:
+        """Return the whole numbers of all sets of a kind, ``WALK_SLOT`` to ``HALTS``; None while there is no slot."""
         key, cycle = _class_key(rules), self._market.cycle_ms
         walk = self._walks.of(key[:WALK_PARTS], self._forget_walk)
         if walk is None:
             return None
+        exits = self._classes.of(key, self._forget_class) if alike >= ALIKE else None
         (age, age_steps), (rest, rest_steps) = _reached(rules.max_age, cycle), _reached(rules.min_age, cycle)
         delays = age, age_steps, rest, rest_steps, self._rests.setdefault(rest, len(self._rests) + 1)
-        found = self._kinds[kind] = walk, self._class_of(key), *delays, int(rules.roll), int(rules.halts)
-        return found
+        return walk, NOWHERE if exits is None else exits, *delays, int(rules.roll), int(rules.halts)
 
-    def _class_of(self, key: tuple[object, ...]) -> int:
-        """Return where the exits of a set are remembered together with those of others; -1 = nowhere."""
-        place = self._classes.of(key, self._forget_class) if key in self._alike else None
-        return -1 if place is None else place
+    def _changes_of(self, sets: Sequence[Rules], kinds: Sequence[Rules], kind: Ints, limit: Ints) -> Ints:
+        """Return for each set where its exits for better pairs are remembered together with those of others."""
+        _, delays = _numbered(kinds, _delay_key)
+        changes, change = _numbered_by(limit * len(kinds) + delays[kind])
+        slots = [
+            self._changes.of((*_limit_key(sets[index]), *_delay_key(sets[index])), self._forget_changes)
+            if count >= ALIKE
+            else None
+            for index, count in zip(changes, np.bincount(change).tolist(), strict=True)
+        ]
+        return np.array([NOWHERE if slot is None else slot for slot in slots])[change].reshape(-1, 1)
 
-    def _together(self, sets: Sequence[Rules], whole: Sequence[tuple[int, ...]]) -> Iterator[Outcome]:
-        self._kinds.clear()
-        self._walks.release()
-        self._classes.release()
-        for tables in self._tables.values():
-            tables.release()
-        if self._one_by_one:
-            yield from map(self._alone, sets)
-            return
-        described = Sets(
-            whole=np.fromiter(joined.from_iterable(whole), np.int64, len(sets) * SET_FIELDS).reshape(-1, SET_FIELDS),
-            numbers=np.fromiter(
-                joined.from_iterable(map(_numbers_of, sets)), np.float64, len(sets) * SET_NUMBERS
-            ).reshape(-1, SET_NUMBERS),
-        )
+    def _together(self, sets: Sequence[Rules], described: Sets) -> Iterator[Iterable[Outcome]]:
+        """Play sets at once."""
+        count = len(described.whole)
         out = Outcomes(
             trades=self._trades,
-            state=np.zeros((len(sets), STATE_FIELDS), dtype=np.int64),
-            net=np.zeros(len(sets)),
-            digest=np.zeros((len(sets), 2), dtype=np.uint64),
+            state=np.zeros((count, STATE_FIELDS), dtype=np.int64),
+            net=np.zeros(count),
+            digest=np.zeros((count, 2), dtype=np.uint64),
             cost=self._cost,
         )
-        waiting = [(0, len(sets))] if sets else []
+        waiting = [(0, count)]
         while waiting:
             first, end = waiting.pop()
             had_room = self._chained(sets[0], described, first, end, out)
@@ -205,11 +218,11 @@ class Chain:
                 self._forget()
                 had_room = self._chained(sets[0], described, first, end, out)
             if had_room:
-                yield from self._outcomes(out, first, end)
+                yield self._outcomes(out, first, end)
             elif end - first > 1:
                 waiting += [((first + end) // 2, end), (first, (first + end) // 2)]
             else:
-                yield self._alone(sets[first])
+                yield [self._alone(sets[first])]
 
     def _chained(self, rules: Rules, sets: Sets, first: int, end: int, out: Outcomes) -> bool:
         """Play the sets from ``first`` to before ``end``; returns whether there was room for it."""
@@ -221,12 +234,10 @@ class Chain:
         )
         return had_room
 
-    def _outcomes(self, out: Outcomes, first: int, end: int) -> Iterator[Outcome]:
-        digests = out.digest[first:end].tobytes()
+    def _outcomes(self, out: Outcomes, first: int, end: int) -> Iterable[Outcome]:
         nets, counts = out.net[first:end].tolist(), out.state[first:end, COUNT].tolist()
-        for place, (net, trades) in enumerate(zip(nets, counts, strict=True)):
-            digest = digests[DIGEST * place : DIGEST * (place + 1)]
-            yield Outcome(net=net, trades=trades, digest=digest, played=partial(self._expanded, out, first + place))
+        digests: list[bytes] = out.digest[first:end].view(f"V{DIGEST}")[:, 0].tolist()
+        return map(Outcome, nets, counts, digests, map(partial, repeat(self._expanded), repeat(out), range(first, end)))
 
     def _expanded(self, out: Outcomes, place: int) -> Played:
         lines = gathered(out, place, np.empty((int(out.state[place, COUNT]), TRADE_FIELDS), dtype=np.int32))
@@ -252,7 +263,7 @@ class Chain:
         memory.heads[:] = 0
         for of_opening in (memory.entries, memory.paid):
             of_opening[:openings] = 0
-        for by_slot in (memory.walks, memory.funding, memory.classes):
+        for by_slot in (memory.walks, memory.funding, memory.classes, memory.changes):
             by_slot[:, :openings] = 0
         memory.exits[:exits] = 0
 
@@ -267,6 +278,9 @@ class Chain:
 
     def _forget_class(self, slot: int) -> None:
         self._memory.classes[slot, : int(self._memory.size[0])] = 0
+
+    def _forget_changes(self, slot: int) -> None:
+        self._memory.changes[slot, : int(self._memory.size[0])] = 0
 
 
 class _SharedTables:
@@ -294,37 +308,23 @@ class _SharedTables:
             negative=np.empty((signals, count + 1, symbols), dtype=np.int32),
             better=np.zeros((limits, count, symbols), dtype=np.int16),
         )
-        self._slots = _Slots(signals), _Slots(FILTERS), _Slots(limits), _Slots(signals)
-        self._placed: dict[tuple[object, ...], tuple[int, ...]] = {}
-        """Until ``release``."""
+        self._limits = [0] * limits
+        """Numbers of what fills the slots of limits: another number for each filling."""
+        self._filled = counting(1)
+        self.slots = _Slots(signals), _Slots(FILTERS), _Slots(limits), _Slots(signals)
 
     def placed(self, rules: Rules) -> tuple[int, ...] | None:
         """Return the slots of a set's signal, filters, limits and leavings, filled; None while there is none free."""
-        key = _limit_key(rules)
-        if key not in self._placed:
-            found = self._place(rules, key)
-            if found is None:
-                return None
-            self._placed[key] = found
-        return self._placed[key]
-
-    def _place(self, rules: Rules, key: tuple[object, ...]) -> tuple[int, ...] | None:
-        signals, filters, limits, leavings = self._slots
+        signals, filters, limits, leavings = self.slots
         signal = signals.of(_signal_key(rules), lambda slot: self._fill_signal(slot, rules))
         passed = filters.of(_filter_key(rules), lambda slot: self._fill_filters(slot, rules))
         if signal is None or passed is None:
             return None
-        limit = limits.of(key, lambda slot: self._fill_limit(slot, signal, passed, rules))
+        limit = limits.of(_limit_key(rules), lambda slot: self._fill_limit(slot, signal, passed, rules))
         leaving = leavings.of(
             (*_signal_key(rules), rules.exit_apr), lambda slot: self._fill_leaving(slot, signal, rules)
         )
-        return None if limit is None or leaving is None else (signal, passed, limit, leaving)
-
-    def release(self) -> None:
-        """Let all slots be taken again."""
-        self._placed.clear()
-        for slots in self._slots:
-            slots.release()
+        return None if limit is None or leaving is None else (signal, passed, limit, leaving, self._limits[limit])
 
     def _signal_in(self, slot: int) -> Aprs:
         return Aprs(apr=self.aprs.apr[slot], top=self.aprs.top[slot], leaders=self.aprs.leaders[slot])
@@ -343,7 +343,8 @@ class _SharedTables:
         filters, aprs = self._filters_in(passed), self._signal_in(signal)
         entry, opens = self.following.entry[slot], self.following.opens[slot]
         fill_entries(self.blocks, filters, aprs, rules.min_apr, entry, opens)
-        if self._slots[2].was_used(slot):
+        self._limits[slot] = next(self._filled)
+        if self.slots[2].was_used(slot):
             self.following.better[slot] = 0
 
     def _fill_leaving(self, slot: int, signal: int, rules: Rules) -> None:
@@ -391,8 +392,8 @@ class _Slots:
         self._used.clear()
 
 
-def _empty_memory(rows: int, openings: int, walks: int, classes: int) -> Memory:
-    whole, part = np.int32, np.float64
+def _empty_memory(rows: int, openings: int, walks: int, classes: int, changes: int) -> Memory:
+    whole, part, row = np.int32, np.float64, openings + APART
     return Memory(
         heads=sparse_zeros(whole, rows),
         entries=sparse_zeros(whole, openings, ENTRY_FIELDS),
@@ -400,7 +401,8 @@ def _empty_memory(rows: int, openings: int, walks: int, classes: int) -> Memory:
         paid=sparse_zeros(part, openings, PAID_FIELDS),
         walks=sparse_zeros(whole, walks, openings, WALK_FIELDS),
         funding=sparse_zeros(part, walks, openings),
-        classes=sparse_zeros(whole, classes, openings),
+        classes=sparse_zeros(whole, classes + 1, row),
+        changes=sparse_zeros(whole, changes + 1, row),
         exits=sparse_zeros(whole, EXITS * openings, EXIT_FIELDS),
         made=sparse_zeros(part, EXITS * openings),
         size=np.zeros(2, dtype=np.int64),
@@ -429,19 +431,52 @@ _class_key = _fields("multiplier", "loss", "short_alone", "max_age", "max_exit_c
 """All that an exit depends on which the signal does not bring about."""
 WALK_PARTS: Final = 3
 """Of ``_class_key``: what it depends on when funding covers the fees so often, or a stop is hit."""
-_kind_key = _fields("multiplier", "loss", "short_alone", "max_age", "max_exit_cost", "roll", "min_age", "halts")
-KIND_PARTS: Final = 2
-"""Of the whole numbers of a kind: those before the ones of its tables."""
-_numbers_of = _fields(
-    *("multiplier", "max_age", "min_age", "max_exit_cost", "loss", "short_alone", "support"),
-    *("min_apr", "exit_apr", "gain"),
+_kind_key = _fields(
+    *("multiplier", "loss", "short_alone", "max_age", "max_exit_cost", "roll", "min_age", "halts", "support")
 )
+_delay_key = _fields("min_age", "max_exit_cost")
+"""Beside signal and limits, all that an exit for a better pair depends on where no other comes before."""
+_kind_numbers = _fields("multiplier", "max_age", "min_age", "max_exit_cost", "loss", "short_alone", "support")
+_limit_numbers = _fields("min_apr", "exit_apr", "gain")
 
 
 def _limit_key(rules: Rules) -> tuple[object, ...]:
     """Return all that a signal, its limits, and what follows from them depend on."""
     key = _limits_of(rules)
     return key if rules.average else (False, 0, *key[2:])
+
+
+def _numbered(sets: Sequence[Rules], key_of: Callable[[Rules], tuple[object, ...]]) -> tuple[list[Rules], Ints]:
+    """Return the first set of each key, and for each set the number of its key."""
+    number: defaultdict[tuple[object, ...], int] = defaultdict(counting().__next__)
+    numbers = np.fromiter(map(number.__getitem__, map(key_of, sets)), np.int64, len(sets))
+    return [sets[index] for index in _numbered_by(numbers)[0]], numbers
+
+
+def _numbered_by(codes: Ints) -> tuple[list[int], Ints]:
+    """Return the place of the first of each code, by code, and for each code its number in that order."""
+    found: Any = np.unique(codes, return_index=True, return_inverse=True)
+    first: list[int] = found[1].tolist()
+    return first, found[2].reshape(-1)
+
+
+def _before(numbers: Ints, end: int) -> int:
+    """Return how many of the first numbers are below ``end``."""
+    return int(np.argmax(np.append(numbers, end) >= end))
+
+
+def _while_known(found: Iterable[tuple[int, ...] | None]) -> list[tuple[int, ...]]:
+    """Return what comes before the first None."""
+    known: list[tuple[int, ...]] = []
+    for each in found:
+        if each is None:
+            break
+        known.append(each)
+    return known
+
+
+def _columns(sets: Sequence[Rules], numbers_of: Callable[[Rules], tuple[object, ...]]) -> Floats:
+    return np.array(list(map(numbers_of, sets)), dtype=np.float64)
 
 
 @lru_cache(maxsize=1024)

@@ -80,8 +80,6 @@ __all__ = [
     "ENTRY_FIELDS",
     "EXIT_FIELDS",
     "PAID_FIELDS",
-    "SET_FIELDS",
-    "SET_NUMBERS",
     "STATE_FIELDS",
     "TRADE_FIELDS",
     "WALK_FIELDS",
@@ -121,11 +119,12 @@ SUM, BASIS_IN, PAID_FIELDS = range(3)
 """Of an opening: the sum of the settled rates, and (perpetual - spot) / spot."""
 NEXT_BLOCK, PRINT, MET_ROW, MET, WALK_FIELDS = range(5)
 """Of a walk from an opening: the first block not looked at, settled rates that were added, and what was met."""
-OPENING, STEP, REASON, ROW, BLOCK, ACTING, ACTING_BLOCK, THEN_PAIR, THEN, OTHER = range(10)
-EXIT_FIELDS = 12
+OPENING, STEP, REASON, ROW, BLOCK, ACTING, ACTING_BLOCK, THEN_PAIR, THEN, OTHER, BETTER, AFTER_OF, AFTER = range(13)
+EXIT_FIELDS = 16
 """Of an exit: the opening it ends, the check that decided it, why, the row that this check saw and its block; the row
 at whose time it was traded (-1 = at the end) and its block; the pair opened then, and that opening; the exit of the
-same opening before it."""
+same opening before it; the pair that it was left for, -1 = none; for which limits the opening after it was found, and
+that opening. 64 bytes."""
 NOTHING, COVERED, STOPPED = range(3)
 LATER = -1
 """The reason is one that comes after those of prices and fees."""
@@ -138,10 +137,6 @@ TILES = 64
 (
     WALK_SLOT,
     CLASS_SLOT,
-    SIGNAL_SLOT,
-    FILTER_SLOT,
-    LIMIT_SLOT,
-    LEAVING_SLOT,
     AGE_MS,
     AGE_STEPS,
     REST_MS,
@@ -149,15 +144,20 @@ TILES = 64
     REST,
     ROLL,
     HALTS,
-    SET_FIELDS,
-) = range(14)
-MULTIPLIER, MAX_HOURS, MIN_HOURS, EXIT_COST, LOSS, SHORT_ALONE, SUPPORT, MIN_APR, EXIT_APR, GAIN, SET_NUMBERS = range(
-    11
-)
+    SIGNAL_SLOT,
+    FILTER_SLOT,
+    LIMIT_SLOT,
+    LEAVING_SLOT,
+    LIMIT,
+    CHANGE_SLOT,
+) = range(15)
+MULTIPLIER, MAX_HOURS, MIN_HOURS, EXIT_COST, LOSS, SHORT_ALONE, SUPPORT, MIN_APR, EXIT_APR, GAIN = range(10)
 FIRST_MIX, SECOND_MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 SHIFT = np.uint64(29)
 NO_OPENING, NO_ROOM, BEGIN = -1, -2, -3
 NO_EXIT = -1
+NO_PAIR = -2
+"""Of an exit: with it, no opening is known yet that all sets make whose signal chooses one pair in the whole block."""
 OPENINGS, EXITS = 0, 1
 """Of ``Memory.size``."""
 MOST_AHEAD = 16_000
@@ -195,7 +195,11 @@ class Memory(NamedTuple):
     funding: Floats
     """``[slot, opening]``: paid on the walk."""
     classes: Places
-    """``[slot, opening]``: the exit, and one, of sets that share age and multiplier, where no signal comes before."""
+    """``[slot, opening]``: the exit, and one, of sets that share age and multiplier if no signal comes before; 0 = not
+    known, and -1 = only making checks decides. The last slot is empty."""
+    changes: Places
+    """``[slot, opening]``: the exit, and one, for the first better pair of sets that share signal, limits and rest; 0 =
+    not known, and -1 - row = there is no better pair up to a row. The last slot is empty."""
     exits: Places
     """``[exit, OPENING to OTHER]``"""
     made: Floats
@@ -208,7 +212,7 @@ class Sets(NamedTuple):
     """Parameter sets that are played at once."""
 
     whole: Ints
-    """``[set, WALK_SLOT to HALTS]``"""
+    """``[set, WALK_SLOT to CHANGE_SLOT]``"""
     numbers: Floats
     """``[set, MULTIPLIER to GAIN]``"""
 
@@ -237,6 +241,21 @@ class _Window(NamedTuple):
     aprs: Aprs
     following: Following
     memory: Memory
+
+
+class _Known(NamedTuple):
+    """Where known trades of a set are looked up: what belongs to its slots, and the number of its limits.
+
+    A place that is known not to be negative is a ``uint64``: with it compiled code does not ask whether it is counted
+    from the end.
+    """
+
+    classes: Places
+    changes: Places
+    opens: Places
+    negative: Places
+    better: Places
+    limit: int
 
 
 @compiled_in_place
@@ -485,10 +504,12 @@ def _seen_from(market: Market, row: int, first: int) -> int:
 
 
 @inlined_once
-def _exit(window: _Window, rules: Rules, own: Ints, entry: int) -> tuple[int, int, int, int]:  # noqa: C901 - one candidate after the other
+def _exit(  # noqa: C901 - one candidate after the other
+    window: _Window, rules: Rules, own: Ints, entry: int, has_signal: int
+) -> tuple[int, int, int, int]:
     """Return the first check that can do more than hold, its row, its reason and the better pair.
 
-    The reason is 0 where only making the check decides.
+    The reason is 0 where only making the check decides. With ``has_signal`` 0 it is that of age, prices and funding.
     """
     market, blocks, whole = window.market, window.blocks, window.memory.entries[entry]
     symbol, first, first_row = whole[SYMBOL], whole[OPENED_STEP] + 1, whole[FIRST_ROW]
@@ -501,7 +522,7 @@ def _exit(window: _Window, rules: Rules, own: Ints, entry: int) -> tuple[int, in
         step = max(int(blocks.ended[symbol]), first)
         row = blocks.of_step[step]
     block = window.following.negative[whole[FIRST_BLOCK], symbol]
-    if block <= blocks.of_row[row]:
+    if has_signal != 0 and block <= blocks.of_row[row]:
         found = max(first_row, blocks.check[blocks.first[block]])
         if found <= row:
             row, step = found, _seen_from(market, found, first)
@@ -509,10 +530,14 @@ def _exit(window: _Window, rules: Rules, own: Ints, entry: int) -> tuple[int, in
     if met != NOTHING and met_row <= row:
         row, step = met_row, _seen_from(market, met_row, first)
     rested, _ = _rested(window, own, entry)
-    if rested <= step:
+    if has_signal != 0 and rested <= step:
         found, better = _first_better(window, rules, blocks.of_step[min(rested, never - 1)], row, symbol)
         if better >= 0:
             row, step = found, _seen_from(market, found, rested)
+        elif own[CHANGE_SLOT] >= 0 and window.memory.changes[own[CHANGE_SLOT], entry] <= 0:
+            window.memory.changes[own[CHANGE_SLOT], entry] = min(
+                window.memory.changes[own[CHANGE_SLOT], entry], -1 - row
+            )
     if step >= never:
         return never, len(market.row_ms) - 1, WINDOW_ENDS, -1
     reason = _reason(window, rules, own, entry, row, step, met if met_row == row else NOTHING)
@@ -589,7 +614,7 @@ def _by_checks(
         reason, better, roll = judge(market, rules, one, 0, held, money, row, at_step(market, step))
         if roll:
             roll_on(market, rules, held, money, step)
-            rolled = _exit_number(window, out, entry, step, row, ROLLED)
+            rolled = _exit_number(window, out, entry, step, row, ROLLED, -1)
             if rolled == NO_ROOM:
                 return step, row, WINDOW_ENDS, -1, len(out.trades)
             _write(window.memory, out, number, line, rolled)
@@ -636,14 +661,14 @@ def _fill_one(window: _Window, rules: Rules, one: Signals, row: int) -> None:
 
 
 @inlined
-def _exit_number(window: _Window, out: Outcomes, entry: int, step: int, row: int, reason: int) -> int:
+def _exit_number(window: _Window, out: Outcomes, entry: int, step: int, row: int, reason: int, better: int) -> int:
     """Return the number of an exit; NO_ROOM = to remember it."""
     memory, blocks = window.memory, window.blocks
     whole = memory.entries[entry]
     number = whole[LAST_EXIT] - 1
     while number >= 0:
         known = memory.exits[number]
-        if known[STEP] == step and known[REASON] == reason and known[ROW] == row:
+        if known[STEP] == step and known[REASON] == reason and known[ROW] == row and known[BETTER] == better:
             return number
         number = known[OTHER] - 1
     number = memory.size[EXITS]
@@ -651,24 +676,24 @@ def _exit_number(window: _Window, out: Outcomes, entry: int, step: int, row: int
         return NO_ROOM
     memory.size[EXITS] = number + 1
     its, symbol = memory.exits[number], whole[SYMBOL]
-    its[OTHER], whole[LAST_EXIT] = whole[LAST_EXIT], number + 1
+    its[OTHER], whole[LAST_EXIT], its[BETTER] = whole[LAST_EXIT], number + 1, better
     its[OPENING], its[STEP], its[REASON], its[ROW], its[BLOCK] = entry, step, reason, row, blocks.of_row[row]
     acting = row if reason in (EMERGENCY, WINDOW_ENDS) else blocks.act[row, symbol]
     ends = reason == WINDOW_ENDS or acting < 0
-    its[ACTING], its[ACTING_BLOCK], its[THEN_PAIR] = -1 if ends else acting, blocks.of_row[max(acting, 0)], -1
+    its[ACTING], its[ACTING_BLOCK], its[THEN_PAIR] = -1 if ends else acting, blocks.of_row[max(acting, 0)], NO_PAIR
     if reason != ROLLED:
         memory.made[number] = _rates(window, entry, max(row, acting), ends) - out.cost[symbol]
     return number
 
 
 @inlined
-def _write(memory: Memory, out: Outcomes, number: int, line: int, exit_: int) -> None:
+def _write(memory: Memory, out: Outcomes, number: Any, line: Any, exit_: Any) -> None:
     """Add a line to what a set did, and to the hash of its decisions."""
     trade, state, digest, its = out.trades[line], out.state[number], out.digest[number], memory.exits[exit_]
     trade[EXIT], trade[BEFORE] = exit_, state[LAST]
     state[LAST] = line
     state[COUNT] += 1
-    whole = memory.entries[its[OPENING]]
+    whole = memory.entries[np.uint64(its[OPENING])]
     opened = np.uint64(np.int64(whole[OPENED_STEP]) * 65_536 + whole[SYMBOL])
     closed = np.uint64(np.int64(its[STEP]) * 16 + its[REASON])
     mix = (digest[0] ^ opened) * FIRST_MIX
@@ -732,27 +757,42 @@ def chain_sets(
         out.digest[number, 0], out.digest[number, 1] = FIRST_MIX, SECOND_MIX
         out.net[number] = 0.0
     steps, line = len(blocks.of_step), 0
+    tables = _Window(market, blocks, filters, aprs, following, memory)
     for tile in range(TILES):
         until = steps * (tile + 1) // TILES
         for number in range(first, end):
-            own, its = sets.whole[number], _rules_of(rules, sets.whole[number], sets.numbers[number])
-            window = _window_of(market, blocks, filters, aprs, following, memory, own)
-            entry = out.state[number, HELD]
-            while entry == BEGIN or (entry >= 0 and memory.entries[entry, OPENED_STEP] < until):
+            own, entry = sets.whole[number], out.state[number, HELD]
+            known = _known_of(following, memory, own)
+            while entry == BEGIN or (entry >= 0 and memory.entries[np.uint64(entry), OPENED_STEP] < until):
                 if line + LEAST_ROOM >= len(out.trades):
                     return False
-                entry, line = _traded(window, its, own, one, held, money, entry, out, number, line)
+                entry, line = _traded(tables, known, rules, sets, one, held, money, entry, out, number, line)
             out.state[number, HELD] = entry
             if entry == NO_ROOM:
                 return False
     return True
 
 
+@inlined
+def _known_of(following: Following, memory: Memory, own: Ints) -> _Known:
+    """Return where the trades of a set are looked up; where it has no slot, in an empty one."""
+    limit = own[LIMIT_SLOT]
+    return _Known(
+        memory.classes[own[CLASS_SLOT]],
+        memory.changes[own[CHANGE_SLOT]],
+        following.opens[limit],
+        following.negative[own[LEAVING_SLOT]],
+        following.better[limit],
+        own[LIMIT],
+    )
+
+
 @inlined_once
 def _traded(
-    window: _Window,
+    tables: _Window,
+    known: _Known,
     rules: Rules,
-    own: Ints,
+    sets: Sets,
     one: Signals,
     held: Ints,
     money: Floats,
@@ -762,64 +802,79 @@ def _traded(
     line: int,
 ) -> tuple[int, int]:
     """End a hedge and make the next opening; returns it, NO_OPENING or NO_ROOM, and the next trade's line."""
-    memory, row, target, until_ms = window.memory, 0, -1, 0
+    memory, own, exit_ = tables.memory, sets.whole[number], NO_EXIT
     if entry != BEGIN:
-        exit_, better = _known_exit(window, own, entry), -1
+        exit_ = _known_exit(tables, known, own, np.uint64(entry))
         if exit_ == NO_EXIT:
-            exit_, better, line = _found_exit(window, rules, own, one, held, money, entry, out, number, line)
+            window, its_rules = _window_of(tables, own), _rules_of(rules, own, sets.numbers[number])
+            exit_, line = _found_exit(window, its_rules, own, one, held, money, entry, out, number, line)
             if exit_ == NO_ROOM:
                 return NO_ROOM, line
-        _write(memory, out, number, line, exit_)
+        place = np.uint64(exit_)
+        _write(memory, out, np.uint64(number), np.uint64(line), place)
         line += 1
-        out.net[number] += memory.made[exit_]
-        its = memory.exits[exit_]
-        if its[ACTING] < 0 or (its[REASON] == EMERGENCY and rules.halts):
+        out.net[np.uint64(number)] += memory.made[place]
+        its = memory.exits[place]
+        if its[ACTING] < 0 or (its[REASON] == EMERGENCY and own[HALTS] != 0):
             return NO_OPENING, line
-        if better >= 0:
-            target, until_ms = better, target_until(window.market, its[ROW], its[STEP], better)
-        opened = _opened_then(window, rules, held, money, exit_, target, until_ms)
-        if opened != NO_OPENING:
-            return opened, line
-        row = window.blocks.of_step[its[STEP]] + 1
-    return _opening(window, rules, held, money, row, target, until_ms), line
+        if its[THEN_PAIR] == known.opens[np.uint64(its[ACTING_BLOCK])]:
+            return its[THEN], line
+        if its[AFTER_OF] == known.limit:
+            return its[AFTER], line
+    window, its_rules = _window_of(tables, own), _rules_of(rules, own, sets.numbers[number])
+    opened = _opened_after(window, its_rules, held, money, exit_)
+    if exit_ != NO_EXIT and opened != NO_ROOM:
+        memory.exits[exit_, AFTER_OF], memory.exits[exit_, AFTER] = known.limit, opened
+    return opened, line
+
+
+@inlined_once
+def _opened_after(window: _Window, rules: Rules, held: Ints, money: Floats, exit_: int) -> int:
+    """Return the opening that is made with an exit or after it, NO_OPENING or NO_ROOM."""
+    row, target, until_ms = 0, -1, 0
+    if exit_ != NO_EXIT:
+        its = window.memory.exits[exit_]
+        step, acting, target = its[STEP], its[ACTING], its[BETTER]
+        if target >= 0:
+            until_ms = target_until(window.market, its[ROW], step, target)
+        symbol = window.following.opens[its[ACTING_BLOCK]]
+        if target >= 0 or symbol < 0:
+            symbol = _choice(window, rules, acting, chosen_ms(window.market, acting, step), target, until_ms)
+        if symbol >= 0:
+            opened = _entry(window, held, money, step, acting, symbol)
+            if opened >= 0 and target < 0:
+                its[THEN_PAIR], its[THEN] = symbol, opened
+            if opened != NO_OPENING:
+                return opened
+        row = window.blocks.of_step[step] + 1
+    return _opening(window, rules, held, money, row, target, until_ms)
 
 
 @inlined
-def _opened_then(
-    window: _Window, rules: Rules, held: Ints, money: Floats, exit_: int, target: int, until_ms: int
-) -> int:
-    """Return the opening that is made with an exit, NO_OPENING or NO_ROOM."""
-    its = window.memory.exits[exit_]
-    step, acting, symbol = its[STEP], its[ACTING], window.following.opens[its[ACTING_BLOCK]]
-    if until_ms > 0 or symbol < 0:
-        symbol = _choice(window, rules, acting, chosen_ms(window.market, acting, step), target, until_ms)
-    if symbol < 0:
-        return NO_OPENING
-    if its[THEN_PAIR] == symbol:
-        return its[THEN]
-    opened = _entry(window, held, money, step, acting, symbol)
-    if opened >= 0:
-        its[THEN_PAIR], its[THEN] = symbol, opened
-    return opened
-
-
-@inlined
-def _known_exit(window: _Window, own: Ints, entry: int) -> int:
-    """Return the exit of the sets that share age and multiplier; NO_EXIT where another may come before."""
-    memory, whole = window.memory, window.memory.entries[entry]
-    if own[CLASS_SLOT] < 0:
-        return NO_EXIT
-    exit_ = memory.classes[own[CLASS_SLOT], entry] - 1
+def _known_exit(tables: _Window, known: _Known, own: Ints, entry: Any) -> int:
+    """Return the exit from an opening where it is known; NO_EXIT where it is not."""
+    memory, exit_ = tables.memory, known.classes[entry] - 1
     if exit_ < 0:
         return NO_EXIT
-    its, symbol = memory.exits[exit_], whole[SYMBOL]
-    if window.following.negative[whole[FIRST_BLOCK], symbol] <= its[BLOCK]:
-        return NO_EXIT
-    rested, block = _rested(window, own, entry)
-    if rested > its[STEP]:
+    its, whole = memory.exits[np.uint64(exit_)], memory.entries[entry]
+    symbol = np.uint64(whole[SYMBOL])
+    negative = int(known.negative[np.uint64(whole[FIRST_BLOCK]), symbol]) - its[BLOCK]
+    rested, block = _rested(tables, own, entry)
+    better = block + ((int(known.better[np.uint64(block), symbol]) - 1) >> 1) - its[BLOCK]
+    if min(negative, max(better, rested - its[STEP])) > 0:
         return exit_
-    ahead = int(window.following.better[block, symbol])
-    return exit_ if ahead > 0 and block + ((ahead - 1) >> 1) > its[BLOCK] else NO_EXIT
+    return _known_change(memory, known.changes[entry], exit_) if negative > 0 else NO_EXIT
+
+
+@inlined
+def _known_change(memory: Memory, change: int, exit_: int) -> int:
+    """Return the exit for a better pair, or the one that is made without; NO_EXIT where it is not known."""
+    if change == 0:
+        return NO_EXIT
+    until, row = memory.exits[change - 1, ROW] if change > 0 else -change, memory.exits[exit_, ROW]
+    if until > row:
+        return exit_
+    return change - 1 if change > 0 and until < row else NO_EXIT
 
 
 @inlined_once
@@ -834,21 +889,30 @@ def _found_exit(
     out: Outcomes,
     number: int,
     line: int,
-) -> tuple[int, int, int]:
-    """Return the exit from an opening, the better pair, and the next trade's line; the exit can be NO_ROOM."""
-    memory, whole = window.memory, window.memory.entries[entry]
-    step, row, reason, better = _exit(window, rules, own, entry)
-    stays = better < 0 and (reason == MAX_AGE or (reason == FEES_COVERED and not own[ROLL]))
-    if reason == 0:
-        step, row, reason, better, line = _by_checks(window, rules, one, held, money, entry, step, out, number, line)
-    if line + LEAST_ROOM >= len(out.trades):
-        return NO_ROOM, better, line
-    exit_ = _exit_number(window, out, entry, step, row, reason)
-    if stays and own[CLASS_SLOT] >= 0 and exit_ >= 0:
-        signal_ends = window.following.negative[whole[FIRST_BLOCK], whole[SYMBOL]] <= window.blocks.of_row[row]
-        if not signal_ends:
-            memory.classes[own[CLASS_SLOT], entry] = exit_ + 1
-    return exit_, better if reason == BETTER_PAIR else -1, line
+) -> tuple[int, int]:
+    """Return the exit from an opening, and the next trade's line; the exit can be NO_ROOM."""
+    memory, in_class, changes = window.memory, own[CLASS_SLOT], own[CHANGE_SLOT]
+    exit_ = NO_EXIT
+    for has_signal in range(int(in_class < 0 or memory.classes[in_class, entry] != 0), 2):
+        step, row, reason, better = _exit(window, rules, own, entry, has_signal)
+        changed = has_signal != 0 and reason == BETTER_PAIR
+        if has_signal != 0 and reason == 0:
+            step, row, reason, better, line = _by_checks(
+                window, rules, one, held, money, entry, step, out, number, line
+            )
+        if has_signal == 0 and not (reason == MAX_AGE or (reason == FEES_COVERED and not own[ROLL])):
+            memory.classes[in_class, entry] = -1
+            continue
+        if line + LEAST_ROOM >= len(out.trades):
+            return NO_ROOM, line
+        exit_ = _exit_number(window, out, entry, step, row, reason, better if reason == BETTER_PAIR else -1)
+        if exit_ == NO_ROOM:
+            return NO_ROOM, line
+        if has_signal == 0:
+            memory.classes[in_class, entry] = exit_ + 1
+        elif changed and changes >= 0:
+            memory.changes[changes, entry] = exit_ + 1
+    return exit_, line
 
 
 @inlined_once
@@ -873,14 +937,13 @@ def _opening(window: _Window, rules: Rules, held: Ints, money: Floats, row: int,
 
 
 @inlined
-def _window_of(
-    market: Market, blocks: Blocks, filters: Filters, aprs: Aprs, following: Following, memory: Memory, own: Ints
-) -> _Window:
+def _window_of(tables: _Window, own: Ints) -> _Window:
     """Return what belongs to a set."""
     signal, passed, limit = own[SIGNAL_SLOT], own[FILTER_SLOT], own[LIMIT_SLOT]
+    filters, aprs, following = tables.filters, tables.aprs, tables.following
     return _Window(
-        market,
-        blocks,
+        tables.market,
+        tables.blocks,
         Filters(filters.row[passed], filters.block[passed], filters.passed[passed]),
         Aprs(aprs.apr[signal], aprs.top[signal], aprs.leaders[signal]),
         Following(
@@ -889,7 +952,7 @@ def _window_of(
             following.negative[own[LEAVING_SLOT]],
             following.better[limit],
         ),
-        memory,
+        tables.memory,
     )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -86,7 +87,13 @@ def test_sets_played_together_are_those_played_alone_whatever_is_forgotten(seed:
     signals = [(periods, least, gain) for periods in (1, 3) for least in (-1.0, 0.05, 0.3) for gain in (0.01, 0.1, 9.0)]
     for rules in sets[:3]:  # these share age and multiplier, and so the exits that no signal brings about
         sets += [rules._replace(periods=periods, min_apr=least, gain=gain) for periods, least, gain in signals]
-    few, many = Chain(market, openings=8, walks=1, classes=1), Chain(market)
+    for rules in sets[:3]:  # and these share signal, limits and rest, and so the exits for better pairs
+        hours, times, costs = (3.0, 7.5, 12.0, 30.0), (1.0, 2.0), (rules.max_exit_cost, -0.001)
+        sets += [
+            rules._replace(periods=1, min_apr=-1.0, gain=0.01, max_age=age, multiplier=multiplier, max_exit_cost=cost)
+            for age, multiplier, cost in product(hours, times, costs)
+        ]
+    few, many = Chain(market, openings=8, walks=1, classes=1, changes=1), Chain(market)
     logs: dict[bytes, Any] = {}
     for rules, scant, ample in zip(sets, few.outcomes(sets), many.outcomes(sets), strict=True):
         found, expected = ample.played(), play(market, rules)
