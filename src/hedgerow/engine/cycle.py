@@ -21,7 +21,6 @@ from hedgerow.engine.accounting.daily import DailyLoss
 from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.brakes import Brakes
 from hedgerow.engine.execution.executor import Executor
-from hedgerow.engine.execution.openings import CANDIDATES, Openings
 from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import (
@@ -41,6 +40,7 @@ from hedgerow.engine.notices import (
 )
 from hedgerow.engine.observation import read_books
 from hedgerow.engine.observation_reader import ObservationReader
+from hedgerow.engine.openings import CANDIDATES, Openings
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms

@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, PerpWallet
-from hedgerow.strategy.evaluation.switching import after_closing, opportunity_of
+from hedgerow.strategy.decisions.switching import after_closing, opportunity_of
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import FundingRateStrategy, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming

@@ -16,7 +16,7 @@ from hedgerow.engine.observation import read_books
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening
 from hedgerow.strategy.decisions.held import decide_held
-from hedgerow.strategy.evaluation.switching import after_closing, opportunity_of
+from hedgerow.strategy.decisions.switching import after_closing, opportunity_of
 from hedgerow.strategy.observation import Close, Decision, HoldReason, Observation, Open, Opportunity
 from hedgerow.strategy.policy import Policy
 
