@@ -1,13 +1,15 @@
 """Funding, settlement by settlement: rows listed minutes to days late, and rows that never come."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.domain.events import FundingReceived
-from hedgerow.domain.funding import RateBoard
+from hedgerow.domain.funding import FundingPayment, RateBoard
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.emulator.inprocess.faults import FaultPlan
@@ -130,3 +132,51 @@ def test_a_held_pair_whose_newest_rate_is_missing_is_named_once_per_settlement()
     (line,) = said
     assert line.startswith(f"The funding rate of {SYMBOL} settled at {stamp:%Y-%m-%d %H:%M} UTC is not listed yet")
     assert harness.hedge.symbol == SYMBOL
+
+
+# --- rows that cannot be so ----------------------------------------------------------------------------------------
+
+
+def times(factor: int) -> Callable[[FundingPayment], tuple[FundingPayment, ...]]:
+    return lambda row: (replace(row, amount=row.amount * factor),)
+
+
+def twice(row: FundingPayment) -> tuple[FundingPayment, ...]:
+    return row, replace(row, tran_id=row.tran_id + 1)
+
+
+def an_hour_late(row: FundingPayment) -> tuple[FundingPayment, ...]:
+    return (replace(row, at=row.at + timedelta(hours=1)),)
+
+
+@pytest.mark.parametrize("change", [times(-1), times(0), times(1000), times(-5000), twice, an_hour_late])
+def test_a_false_row_is_neither_booked_nor_traded_on(change: Callable[[FundingPayment], Any]) -> None:
+    """Twelve minutes around a settlement: a row like that would cover the fees, or call for the emergency stop."""
+    harness = BotHarness(
+        ScriptedMarketData([Listing(SYMBOL, interval_hours=8, rate="0.0003")]),
+        parameters=StrategyParameters(
+            position_management=PositionManagement(max_position_age_hours=2000, loop_interval_seconds=300)
+        ),
+    )
+    harness.run(6.9)
+    harness.venue.paid = change
+    harness.run(0.2)
+    orders = len(harness.venue.orders)
+    harness.venue.paid = None
+    harness.run(1.5)
+    assert len(harness.venue.orders) == orders
+    assert harness.ledger.closed == ()
+    assert harness.ledger.halt is None
+    check_paid(harness)
+    assert sum("not booked until that is read again" in each.text for each in harness.notices_of(Warned)) <= 1
+
+
+def test_a_row_that_readings_go_on_showing_is_booked() -> None:
+    harness = harness_with()
+    harness.run(6.5)
+    harness.venue.paid = times(-1)
+    harness.run(3)
+    (payment,) = harness.world.funding_payments(OPENED)
+    assert [event.payment.amount for event in harness.logged(FundingReceived)] == [-payment.amount]
+    (said,) = [each.text for each in harness.notices_of(Warned) if "settled rate" in each.text]
+    assert said.endswith("not booked until that is read again")

@@ -17,6 +17,7 @@ from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import Command, PlaceOrder
 from hedgerow.domain.events import CommandIssued, Event, StateImported
+from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.reducers import fold
@@ -90,6 +91,8 @@ class WatchedVenue(EmulatedVenue):
         """What the account endpoint answers instead of the truth; positions are still read as they are."""
         self.shown: Callable[[MarketView], MarketView] | None = None
         """What the market looks like instead of the truth; a pair that is read afresh is still as it is."""
+        self.paid: Callable[[FundingPayment], tuple[FundingPayment, ...]] | None = None
+        """What the exchange lists instead of each funding payment."""
         self.reported: Callable[[Event], Event] | None = None
         """What the answers to commands say instead of the truth."""
         self.bug: Exception | None = None
@@ -104,6 +107,10 @@ class WatchedVenue(EmulatedVenue):
         self._raise_bug()
         view = await super().market(periods)
         return self.shown(view) if self.shown else view
+
+    async def funding_payments(self, since: datetime) -> tuple[FundingPayment, ...]:
+        rows = await super().funding_payments(since)
+        return tuple(shown for row in rows for shown in self.paid(row)) if self.paid else rows
 
     async def depth(self, market: Market, symbol: str) -> Depth:
         self._raise_bug()

@@ -195,7 +195,9 @@ class Cycle:
         self._say_longs(observation.account)
         market = observation.market
         self._say_overdue(market)
-        await self._bookkeeper.book_funding(interval_hours=self._shortest(market), settled=self._settled(market))
+        await self._bookkeeper.book_funding(
+            interval_hours=self._shortest(market), settled=self._settled(market), account=observation.account
+        )
         differences: dict[str, Decimal] = {}
         if not observation.account.doubts and not observation.account.unreadable_balances:
             differences = await self._bookkeeper.check(observation.account)

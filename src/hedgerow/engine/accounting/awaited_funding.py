@@ -10,11 +10,10 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.backoff import backoff_seconds
+from hedgerow.strategy.evidence.funding_reports import OFF_STAMP
 
 __all__ = ["AwaitedFunding"]
 
-OFF_STAMP = timedelta(minutes=1)
-"""A payment belongs to the settlement that its stamp is so near: it is charged up to 15 s off."""
 SAY_AFTER, GIVE_UP_AFTER = timedelta(hours=1), timedelta(days=7)
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 30.0, 3600.0
 """Pause before the rows are read again for a payment that is missing: doubled each time."""

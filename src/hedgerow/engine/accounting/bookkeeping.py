@@ -8,19 +8,22 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.account import QUOTE_ASSET, AccountView
 from hedgerow.domain.errors import MarketClosed, VenueError
 from hedgerow.domain.events import Wallet
-from hedgerow.domain.funding import FundingRate, last_settlement
+from hedgerow.domain.funding import FundingPayment, FundingRate, last_settlement
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.account_reducers import FUNDING_HORIZON
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.engine.accounting.awaited_funding import AwaitedFunding
+from hedgerow.engine.accounting.doubts import Doubts
 from hedgerow.engine.accounting.statement_reader import SLACK, StatementReader
 from hedgerow.engine.accounting.trade_reports import TradeReports
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.ports import Clock, Venue
+from hedgerow.strategy.evidence.funding_reports import doubt_of
 
 __all__ = ["Bookkeeper"]
 
@@ -29,6 +32,8 @@ LATE_ROWS = timedelta(minutes=5)
 RETRY_ROWS = timedelta(seconds=30)
 OVERLAP = timedelta(minutes=10)
 """Rows are read again this far back; booking is idempotent."""
+DOUBT_SECONDS = 900.0
+"""How long readings have to show a funding row that cannot be so."""
 CONFIRMED = timedelta(minutes=5)
 """How long readings of the account have to show the same difference before openings are halted because of it."""
 STANDING = timedelta(days=7)
@@ -45,6 +50,10 @@ class Bookkeeper:
         self._funding_checked: datetime | None = None
         self._awaited = AwaitedFunding()
         self._reports = TradeReports(journal=journal, clock=clock)
+        self._doubts = Doubts(journal=journal, clock=clock)
+        self._settled: Sequence[FundingRate] = ()
+        self._worth: dict[str, Decimal] = {}
+        """Notional at mark of each position when the account was last shown with funding."""
         self._statement = StatementReader(venue=venue, journal=journal, clock=clock)
         self._difference: dict[str, Decimal] = {}
         self._standing_since = clock.now()
@@ -75,13 +84,22 @@ class Bookkeeper:
     # --- funding -----------------------------------------------------------------------------------------------------
 
     async def book_funding(
-        self, *, interval_hours: int = 1, settled: Sequence[FundingRate] = (), force: bool = False
+        self,
+        *,
+        interval_hours: int = 1,
+        settled: Sequence[FundingRate] = (),
+        account: AccountView | None = None,
+        force: bool = False,
     ) -> None:
         """Book new funding payments; the venue is asked after a settlement, until its rows are there.
 
-        ``settled`` are the newest rates of the held symbol: the hedge is paid for each of them that is not zero.
+        ``settled`` are the newest rates of the held symbol: the hedge is paid for each of them that is not zero. A row
+        that cannot be so by them and by what ``account`` holds is booked when readings go on showing it.
         """
         now, ledger = self._clock.now(), self._journal.ledger
+        self._settled = settled or self._settled
+        if account is not None:
+            self._worth = {each.symbol: abs(each.quantity) * each.mark_price for each in account.positions.values()}
         opened = ledger.books_since
         if opened is None:
             return
@@ -99,10 +117,22 @@ class Bookkeeper:
         self._funding_checked = now
         # What was paid before the books were opened is part of the opening balance.
         fresh = [p for p in payments if not ledger.funding_seen.knows(p.tran_id, p.at) and p.at > opened]
-        if fresh:
-            await self._journal.record(*(ev.FundingReceived(at=now, payment=p) for p in fresh))
+        believed = self._believed(fresh)
+        if believed:
+            await self._journal.record(*(ev.FundingReceived(at=now, payment=p) for p in believed))
         for text in self._awaited.looked(self._journal.ledger, now):
             self._journal.say(Warned(at=now, text=text))
+
+    def _believed(self, payments: Iterable[FundingPayment]) -> list[FundingPayment]:
+        """Return the payments that can be so, and those that readings have gone on showing."""
+        hedges, found = self._journal.ledger.known_hedges, list[FundingPayment]()
+        for payment in payments:
+            worth = self._worth.get(payment.symbol, ZERO)
+            doubt = doubt_of(payment, hedges, self._settled, beside=found, worth=worth, now=self._clock.now())
+            key = f"funding:{payment.tran_id}"
+            if doubt is None or self._doubts.outlasted(key, payment, DOUBT_SECONDS, f"{payment.symbol}: {doubt}"):
+                found.append(payment)
+        return found
 
     def _funding_since(self, opened: datetime, *, force: bool) -> datetime:
         """Return from when on payments may be listed that are not booked: a late row is older than the newest one."""

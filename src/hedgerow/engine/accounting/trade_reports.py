@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
+from hedgerow.engine.accounting.doubts import Doubts
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock
 from hedgerow.strategy.evidence.trade_reports import average_entry, contradiction, expected_pnl, unusual
 
@@ -14,16 +14,13 @@ __all__ = ["TradeReports"]
 
 UNUSUAL_SECONDS, CONTRADICTION_SECONDS = 60.0, 3600.0
 """How long readings have to say the same: of a trade that would be most unusual, and of one that cannot be so."""
-MOST_DOUBTS = 1000
 
 
 class TradeReports:
     """Decides which reports may be booked now; what it remembers may be lost without harm."""
 
     def __init__(self, *, journal: Journal, clock: Clock) -> None:
-        self._journal = journal
-        self._clock = clock
-        self._doubts: dict[str, tuple[object, float]] = {}
+        self._doubts = Doubts(journal=journal, clock=clock)
 
     def trusted(
         self, hedge: HedgedPosition, record: OrderRecord, fills: Sequence[Fill], fees: Mapping[str, Decimal]
@@ -49,13 +46,4 @@ class TradeReports:
         return trusted
 
     def _lasts(self, key: str, subject: object, seconds: float, text: str, symbol: str) -> bool:
-        """Return whether readings have said the same for so long; the first one is reported."""
-        now = self._clock.monotonic()
-        known, since = self._doubts.get(key, (None, now))
-        if known == subject:
-            return now - since >= seconds
-        if len(self._doubts) >= MOST_DOUBTS:
-            self._doubts.pop(next(iter(self._doubts)))
-        self._doubts[key] = (subject, now)
-        self._journal.say(Warned(at=self._clock.now(), text=f"{symbol}: {text}; not booked until that is read again"))
-        return False
+        return self._doubts.outlasted(key, subject, seconds, f"{symbol}: {text}")

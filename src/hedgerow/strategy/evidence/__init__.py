@@ -1,1 +1,1 @@
-"""Whether a reading may be believed: absent legs, prices, margin, trade reports, the underlying."""
+"""Whether a reading may be believed: absent legs, prices, margin, funding rows, trade reports, the underlying."""
