@@ -52,8 +52,8 @@ class Bookkeeper:
         self._reports = TradeReports(journal=journal, clock=clock)
         self._doubts = Doubts(journal=journal, clock=clock)
         self._settled: Sequence[FundingRate] = ()
-        self._worth: dict[str, Decimal] = {}
-        """Notional at mark of each position when the account was last shown with funding."""
+        self._account: AccountView | None = None
+        """As last shown with funding."""
         self._statement = StatementReader(venue=venue, journal=journal, clock=clock)
         self._difference: dict[str, Decimal] = {}
         self._standing_since = clock.now()
@@ -98,8 +98,7 @@ class Bookkeeper:
         """
         now, ledger = self._clock.now(), self._journal.ledger
         self._settled = settled or self._settled
-        if account is not None:
-            self._worth = {each.symbol: abs(each.quantity) * each.mark_price for each in account.positions.values()}
+        self._account = account or self._account
         opened = ledger.books_since
         if opened is None:
             return
@@ -127,7 +126,8 @@ class Bookkeeper:
         """Return the payments that can be so, and those that readings have gone on showing."""
         hedges, found = self._journal.ledger.known_hedges, list[FundingPayment]()
         for payment in payments:
-            worth = self._worth.get(payment.symbol, ZERO)
+            row = self._account.positions.get(payment.symbol) if self._account else None
+            worth = abs(row.quantity) * row.mark_price if row else ZERO
             doubt = doubt_of(payment, hedges, self._settled, beside=found, worth=worth, now=self._clock.now())
             key = f"funding:{payment.tran_id}"
             if doubt is None or self._doubts.outlasted(key, payment, DOUBT_SECONDS, f"{payment.symbol}: {doubt}"):

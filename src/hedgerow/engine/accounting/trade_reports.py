@@ -28,8 +28,8 @@ class TradeReports:
         """Return the reports of one order that may be booked; ``fees`` are their commissions in quote units by key."""
         wrong = contradiction(record, fills)
         if wrong is not None:
-            lasts = self._lasts(record.request.client_id, tuple(fills), CONTRADICTION_SECONDS, wrong, hedge.symbol)
-            return list(fills) if lasts else []
+            wrong, key = f"{hedge.symbol}: {wrong}", record.request.client_id
+            return list(fills) if self._doubts.outlasted(key, tuple(fills), CONTRADICTION_SECONDS, wrong) else []
         rates = hedge.pair.instrument(record.request.market).fees
         entry_price = average_entry(hedge.orders, record)
         trusted: list[Fill] = []
@@ -41,9 +41,6 @@ class TradeReports:
                 may_be_free=min(rates.maker, rates.taker, record.fee_rate) <= 0,
                 pnl=expected_pnl(record, fill, entry_price),
             )
-            if text is None or self._lasts(fill.key, fill, UNUSUAL_SECONDS, text, hedge.symbol):
+            if text is None or self._doubts.outlasted(fill.key, fill, UNUSUAL_SECONDS, f"{hedge.symbol}: {text}"):
                 trusted.append(fill)
         return trusted
-
-    def _lasts(self, key: str, subject: object, seconds: float, text: str, symbol: str) -> bool:
-        return self._doubts.outlasted(key, subject, seconds, f"{symbol}: {text}")

@@ -45,8 +45,10 @@ def doubt_of(
         now: Time of the bot.
     """
     own = [hedge for hedge in hedges if hedge.symbol == payment.symbol]
-    notional = max((*(hedge.entry_notional for hedge in own), worth)) if own else worth
-    if not own or not notional:
+    if not own:
+        return None
+    notional = max(worth, *(hedge.entry_notional for hedge in own))
+    if not notional:
         return None
     said = _stamp_doubt(payment, own, beside, now) or _amount_doubt(payment, rates, notional)
     return said and f"funding of {plain(payment.amount)} is listed for {payment.at:%Y-%m-%d %H:%M:%S} UTC, {said}"
