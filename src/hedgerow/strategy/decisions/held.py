@@ -198,10 +198,10 @@ def _safety(held: _Held) -> Decision | None:
         fraction = held.evaluation.stop_pnl or ZERO
         text = f"PnL {log_money(fraction)} on {log_money(held.hedge.entry_notional)} per leg"
         leave = Exit(reason=Reason.EMERGENCY_STOP, detail=text)
-        return _close(held, leave, urgent=True, confirm=not (_is_urgent(held.health) and _mark_confirms(held)))
+        return _close(held, leave, urgent=True, confirm=not _is_near_by_two(held))
     if code == ExitCode.HEALTH:
         leave = Exit(reason=_health_reason(held), detail=held.health.text)
-        return _close(held, leave, urgent=True, confirm=not (_is_urgent(held.health) and _mark_confirms(held)))
+        return _close(held, leave, urgent=True, confirm=not _is_near_by_two(held))
     return None
 
 
@@ -235,6 +235,11 @@ def _differed_before(held: _Held) -> str | None:
     if is_one_price(held.hedge.symbol, held.observation.market):
         return None
     return "the legs had two prices, and not all of their prices can be read now"
+
+
+def _is_near_by_two(held: _Held) -> bool:
+    """Whether liquidation is near by the account and by the market: no later reading need confirm it."""
+    return _is_urgent(held.health) and _mark_confirms(held)
 
 
 def _mark_confirms(held: _Held) -> bool:
