@@ -15,7 +15,7 @@ from hedgerow.cli.codes import ExitCode
 from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.money import plain
 from hedgerow.emulator.markets.universe import Universe
-from hedgerow.emulator.wire.protocol.clock import FASTEST
+from hedgerow.emulator.wire.protocol.clock import FASTEST, checked_speed
 from hedgerow.emulator.wire.server import WireServer
 
 __all__ = ["emulator"]
@@ -100,14 +100,10 @@ def _start(text: str | None) -> datetime | None:
 
 
 def _speed(text: str) -> float:
-    allowed = f"--speed {text}: allowed is 0 to {FASTEST:,}"
     try:
-        speed = float(text)
+        return checked_speed(float(text))
     except ValueError as error:
-        raise ConfigError(allowed) from error
-    if not 0 <= speed <= FASTEST:
-        raise ConfigError(allowed)
-    return speed
+        raise ConfigError(f"--speed {text}: allowed is 0 to {FASTEST:,}") from error
 
 
 def _account(text: str) -> WiredAccount:

@@ -489,9 +489,8 @@ class Service:
         if ledger.open_hedge_of(symbol) is not None:
             return Answer(done=False, text=f"{symbol} is held already: what else the account holds of it stays yours.")
         if ledger.execution or ledger.held(symbol) or self._reconciler.free_slots <= 0:
-            held = ", ".join(hedge.symbol for hedge in ledger.live_hedges) or "a job in flight"
-            are = "are" if len(ledger.live_hedges) > 1 else "is"
-            return Answer(done=False, text=f"{symbol} cannot be adopted while {held} {are} held.")
+            which = _which(ledger, "a job in flight")
+            return Answer(done=False, text=f"{symbol} cannot be adopted while {which} held.")
         observation = await self._reader.read()
         if observation.account is None or observation.market is None:
             return Answer(done=False, text=f"Could not read {', '.join(observation.missing)}.")

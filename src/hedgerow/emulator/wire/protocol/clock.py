@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from hedgerow.ports import Clock
 
-__all__ = ["FASTEST", "ExchangeClock"]
+__all__ = ["FASTEST", "ExchangeClock", "checked_speed"]
 
 FASTEST = 10**6
 """Seconds of the exchange in one of the clock it follows: the last day of the calendar is days away."""
@@ -15,7 +15,7 @@ class ExchangeClock:
 
     def __init__(self, follows: Clock, start: datetime, *, speed: float = 1.0) -> None:
         self._follows = follows
-        self._speed = _checked(speed)
+        self._speed = checked_speed(speed)
         self._at = start
         self._since = follows.monotonic()
 
@@ -38,7 +38,7 @@ class ExchangeClock:
 
     def set_speed(self, speed: float) -> None:
         """Change the pace from now on."""
-        checked = _checked(speed)
+        checked = checked_speed(speed)
         self._settle()
         self._speed = checked
 
@@ -51,7 +51,12 @@ class ExchangeClock:
         self._at, self._since = self.now(), self._follows.monotonic()
 
 
-def _checked(speed: float) -> float:
+def checked_speed(speed: float) -> float:
+    """Return a speed that the exchange can keep.
+
+    Raises:
+        ValueError: it is out of range, or no number.
+    """
     if not 0 <= speed <= FASTEST:
         raise ValueError(f"speed: allowed is 0 to {FASTEST:,}, not {speed}")
     return speed
