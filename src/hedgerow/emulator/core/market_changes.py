@@ -102,6 +102,18 @@ class FilterChange(_Change, frozen=True, kw_only=True, tag="filter"):
             _check(name, getattr(self, name), above=ZERO)
         for name in ("min_quantity", "min_notional", "price_down", "price_up"):
             _check(name, getattr(self, name), least=ZERO)
+        self.check_quantities(None, None)
+
+    def check_quantities(self, least: Decimal | None, most: Decimal | None) -> None:
+        """Refuse limits that no quantity satisfies; ``least`` and ``most`` are those in force, which None leaves.
+
+        Raises:
+            ValueError: the smallest quantity would be larger than the largest one.
+        """
+        least = least if self.min_quantity is None else self.min_quantity
+        most = most if self.max_quantity is None else self.max_quantity
+        if least is not None and most is not None and least > most:
+            raise ValueError(f"min_quantity: allowed is at most max_quantity, which is {most:f}, not {least:f}")
 
 
 class StatusChange(_Change, frozen=True, kw_only=True, tag="status"):

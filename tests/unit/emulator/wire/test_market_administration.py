@@ -198,6 +198,18 @@ def test_changes_are_kept_with_the_exchange() -> None:
             "floor: allowed is a size",
         ),
         ({"type": "contract_multiplier", "symbol": SYMBOL, "multiplier": "1e40"}, "size of 1E-9 to 1,000,000,000, not"),
+        (
+            {"type": "filter", "symbol": SYMBOL, "min_quantity": "5", "max_quantity": "2"},
+            "min_quantity: allowed is at most max_quantity, which is 2, not 5",
+        ),
+        (
+            {"type": "filter", "symbol": SYMBOL, "min_quantity": "1000000000"},
+            "min_quantity: allowed is at most max_quantity, which is",
+        ),
+        (
+            {"type": "filter", "symbol": SYMBOL, "market": "spot", "max_quantity": "0.00001"},
+            "min_quantity: allowed is at most max_quantity, which is 0.00001",
+        ),
         ({"type": "redenomination", "symbol": SYMBOL, "factor": "1e40"}, "size of 1E-9 to 1,000,000,000, not"),
         ({"type": "ticker_collision", "symbol": SYMBOL, "price": "1e-40"}, "size of 1E-9 to 1,000,000,000, not"),
         ({"type": "book_distortion", "symbol": SYMBOL, "shift_bps": "1e30"}, "size of 1E-9 to 1,000,000,000, not"),

@@ -189,7 +189,7 @@ def test_a_stream_says_nothing_of_a_rate_and_bytes_that_are_not_text() -> None:
 
 
 def test_a_message_about_another_symbol_does_not_count() -> None:
-    client = make_wired()
+    client = two_pairs()
     stream = client.listen(Market.PERP)
     set_fault(client, "rewrite", stream="", symbol="BBBUSDT", mutation="truncated", times=0)
     client.order()
@@ -228,6 +228,9 @@ def test_a_stream_fault_may_call_its_name_fault_or_trouble() -> None:
         ("faults/streams", {"fault": "lose", "until": "2026-01-05T00:00:00"}, "until needs its time zone"),
         ("faults", {"fault": "reject", "for_seconds": 1e300}, "at most 1,000,000,000 seconds"),
         ("faults", {"fault": "slow", "seconds": 1e300}, "at most 1,000,000,000 seconds"),
+        ("faults", {"fault": "late_rows", "path": "income"}, "late_rows needs seconds"),
+        ("faults", {"fault": "reject", "symbol": "NONEUSDT"}, "nothing that is listed is called 'NONEUSDT'"),
+        ("faults/streams", {"fault": "lose", "symbol": "NONEUSDT"}, "nothing that is listed is called 'NONEUSDT'"),
         ("faults", {"fault": "reject", "nth": 0}, "nth is 1 or more"),
         ("faults", {"fault": "reject", "method": "post"}, "a method is one of GET, POST, PUT, DELETE, or empty"),
         ("limits", {"market": "perp", "weight_per_minute": -1}, "weight_per_minute is 1 or more, not -1"),
@@ -246,6 +249,11 @@ def test_a_fault_that_cannot_be_set_is_refused_with_what_is_allowed(
     reply = make_wired().admin("POST", path, **terms)
     assert reply.status == 400
     assert said in reply.json["error"]
+
+
+@pytest.mark.parametrize("name", ["AAAUSDT", "AAA", "USDT"])
+def test_a_fault_may_name_a_symbol_its_coin_and_the_money(name: str) -> None:
+    assert make_wired().admin("POST", "faults", fault="rewrite", mutation="zero", symbol=name).status == 200
 
 
 def test_every_rewrite_of_a_reply_can_be_set_as_a_fault() -> None:

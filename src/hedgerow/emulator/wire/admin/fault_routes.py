@@ -150,9 +150,22 @@ class FaultRoutes:
         }
 
     def add(self, fault: RequestFault | StreamFault) -> dict[str, Any]:
-        """Set a fault; returns how many there are."""
+        """Set a fault; returns how many there are.
+
+        Raises:
+            ValueError: a value of it cannot be, or nothing that is listed has its symbol; says what is allowed.
+        """
+        if fault.symbol and fault.symbol not in self._names():
+            raise ValueError(f"symbol: nothing that is listed is called {fault.symbol!r}")
         self._faults.add(fault, self._exchange.now)
         return {"faults": len(self._faults.requests) + len(self._faults.streams)}
+
+    def _names(self) -> set[str]:
+        """Return every symbol and asset that a reply may be about."""
+        pairs = self._exchange.market.pairs
+        accounts = [each.world.account() for each in self._exchange.exchange_accounts.values()]
+        held = {asset for account in accounts for asset in (*account.spot, *account.perp_assets)}
+        return held | {name for pair in pairs for name in (pair.symbol, pair.base, pair.perp.quote)}
 
     def _seed(self, asked: Seed) -> dict[str, Any]:
         self._faults.seed(asked.seed)

@@ -16,7 +16,13 @@ from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import OrderStatus
 from hedgerow.emulator.core.market import Conditions, Marketplace
-from hedgerow.emulator.core.market_changes import MarketChange, Redenomination, StatusChange, TickerCollision
+from hedgerow.emulator.core.market_changes import (
+    FilterChange,
+    MarketChange,
+    Redenomination,
+    StatusChange,
+    TickerCollision,
+)
 from hedgerow.emulator.core.snapshot import WorldOptions, WorldState
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.markets.overrides import AmendedMarketData
@@ -279,11 +285,17 @@ class Exchange(Keyring):
 
         Raises:
             Rejected: the symbol, or the one whose prices it takes, is not listed (-1121).
+            ValueError: no quantity would satisfy both limits of a filter.
         """
         self.market.instrument(Market.PERP, change.symbol)
         if isinstance(change, TickerCollision) and change.underlying is not None:
             # The fault would show only later, in every reply that has a price.
             self.market.instrument(Market.PERP, change.underlying)
+        if isinstance(change, FilterChange):
+            markets = (Market.SPOT, Market.PERP) if self.market.has_spot(change.symbol) else (Market.PERP,)
+            for market in markets if change.market is None else (change.market,):
+                limits = self.market.instrument(market, change.symbol)
+                change.check_quantities(limits.min_quantity, limits.max_quantity)
         self._work()
         at = self.now if change.at is None else max(change.at, self.now)
         timed = replace(change, at=at)

@@ -311,6 +311,8 @@ def _check_times(fault: RequestFault | StreamFault) -> None:
 
 
 def _check_answer(fault: RequestFault) -> None:
+    if fault.fault is FaultKind.LATE_ROWS and not fault.seconds:
+        raise ValueError("late_rows needs seconds: how long a row is not listed; more than 0")
     if fault.method and fault.method not in METHODS:
         raise ValueError(f"a method is one of {', '.join(METHODS)}, or empty, not {fault.method!r}")
     if fault.status is not None and not FIRST_STATUS <= fault.status <= LAST_STATUS:
