@@ -205,8 +205,8 @@ def every_opening_is_undone() -> None:
 
 def nothing_is_ever_opened() -> None:
     """No pair is good enough."""
-    changed(openings, "shortlist", lambda *_: iter(()))
-    changed(cycle, "shortlist", openings.shortlist)
+    changed(openings, "candidates", lambda *_: iter(()))
+    changed(cycle, "candidates", openings.candidates)
 
 
 def nothing_is_ever_closed_for_profit() -> None:

@@ -52,9 +52,7 @@ def legs_taken_go_unnoticed() -> None:
         settle,
         "reconcile",
         lambda _, ledger, *__: (
-            verdict.Consistent(
-                symbol=ledger.largest.symbol, spot_quantity=ZERO, perp_quantity=ZERO, position_value=None
-            )
+            verdict.Consistent(symbol=ledger.largest.symbol, spot_quantity=ZERO, perp_quantity=ZERO)
             if ledger.largest
             else verdict.Nothing(),
         ),

@@ -264,7 +264,6 @@ GOLDEN_CASES: dict[str, tuple[mo.Notice, ...]] = {
                 symbol="BTCUSDT",
                 spot_quantity=Decimal("0.00362"),
                 perp_quantity=Decimal("-0.00362"),
-                position_value=Decimal("252.34"),
             ),
             hedge_before=HEDGE,
             funding_before=Decimal("0.0856"),

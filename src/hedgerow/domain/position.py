@@ -332,6 +332,11 @@ class HedgedPosition(Struct, frozen=True, kw_only=True, dict=True):
                 return sum((r.filled_notional for r in opening), ZERO) / quantity
         return ZERO
 
+    @cached_property
+    def assumed(self) -> tuple[OrderRecord, ...]:
+        """Those of its orders that stand for a change without a trade."""
+        return tuple(record for record in self.orders if record.assumed)
+
     @property
     def unsettled(self) -> list[OrderRecord]:
         """The orders that have fills whose real fee is not known yet."""

@@ -47,7 +47,7 @@ from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms
 from hedgerow.strategy.decisions.allocation import free_slots
-from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening, shortlist
+from hedgerow.strategy.decisions.entry import candidates, openings_blocked, plan_opening
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of, judged
 from hedgerow.strategy.decisions.review import is_safety, reviews
@@ -545,7 +545,7 @@ class Cycle:
             ScanStarted(at=observation.at, periods=settings.funding_ma_periods, moving_average=settings.use_funding_ma)
         )
         why, tried = "", list[str]()
-        listed = shortlist(observation, self._journal.ledger, self._policy)
+        listed = candidates(observation, self._journal.ledger, self._policy)
         for opportunity in islice(self._in_turn(listed), CANDIDATES):
             tried.append(opportunity.symbol)
             aborted = self._journal.ledger.totals.aborted

@@ -50,7 +50,7 @@ class ExternalTrades:
         """Book the real trades where a change had to be booked without them."""
         since = self._clock.now() - PATIENCE
         for hedge, market, side, quantity in _placeholders(self._journal.ledger, since):
-            until = max(r.issued_at for r in hedge.orders if r.assumed and r.request.market is market)
+            until = max(r.issued_at for r in hedge.assumed if r.request.market is market)
             known = [fill for fill in await self.unknown(hedge, market, side) or () if fill.at <= until]
             fills = tuple(newest(known, quantity))
             if fills:
@@ -80,7 +80,7 @@ def _placeholders(ledger: Ledger, since: datetime) -> list[tuple[HedgedPosition,
     found: list[tuple[HedgedPosition, Market, Side, Decimal]] = []
     lately = [closed.hedge for closed in ledger.closed if closed.closed_at > since]
     for hedge in (*ledger.open_hedges, *lately):
-        recent = [r for r in hedge.orders if r.issued_at > since and r.assumed]
+        recent = [r for r in hedge.assumed if r.issued_at > since]
         for market, side in ((Market.SPOT, Side.SELL), (Market.PERP, Side.BUY)) if recent else ():
             assumed = [r for r in recent if r.request.market is market]
             if assumed:

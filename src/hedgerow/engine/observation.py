@@ -30,9 +30,10 @@ async def observe(venue: Venue, clock: Clock, periods: int) -> Observation:
         market, account = await _readable(read_market), await _readable(venue.account)
     else:
         market, account = await all_of(_readable(read_market), _readable(venue.account))
-    unread = tuple(
-        f"{name}: {part}" for name, part in (("market", market), ("account", account)) if isinstance(part, VenueError)
-    )
+    unread: tuple[str, ...] = ()
+    if isinstance(market, VenueError) or isinstance(account, VenueError):
+        parts = (("market", market), ("account", account))
+        unread = tuple(f"{name}: {part}" for name, part in parts if isinstance(part, VenueError))
     return Observation(
         at=clock.now(),
         market=None if isinstance(market, VenueError) else market,

@@ -17,6 +17,7 @@ from hedgerow.engine.notices import EquityRead, ReadFailed, Reconciled, Reconcil
 from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock
+from hedgerow.strategy.decisions.reconcile import value_of
 from hedgerow.strategy.decisions.verdicts import Consistent, Nothing, Verdict
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.parameters import StrategyParameters
@@ -171,6 +172,8 @@ class Startup:
                 funding_before=before.funding_received if before else ZERO,
                 value_before=self._value_before(verdict, before),
                 hedge=journal.ledger.open_hedge(before.hedge_id) if before else journal.ledger.largest,
-                value=verdict.position_value if isinstance(verdict, Consistent) else None,
+                value=value_of(verdict, observation.account, observation.market)
+                if isinstance(verdict, Consistent)
+                else None,
             )
         )

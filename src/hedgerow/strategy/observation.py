@@ -3,7 +3,6 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -75,16 +74,12 @@ class Observation(Struct, frozen=True, kw_only=True, dict=True):
         """Whether nothing is missing: only then may anything be opened, or closed for profit."""
         return self.market is not None and self.account is not None and not self.unread
 
-    @cached_property
-    def _prices(self) -> dict[str, Prices]:
-        """Those asked for before, by symbol: what was read does not change."""
-        return {}
-
     def prices(self, symbol: str) -> Prices:
         """Return what each source shows of a pair."""
-        known = self._prices.get(symbol)
+        asked: dict[str, Prices] = vars(self)  # by symbol, beside the fields: what was read does not change
+        known = asked.get(symbol)
         if known is None:
-            known = self._prices[symbol] = prices_of(symbol, self.market, self.account)
+            known = asked[symbol] = prices_of(symbol, self.market, self.account)
         return known
 
     def as_listed(self, hedge: HedgedPosition) -> HedgedPosition:

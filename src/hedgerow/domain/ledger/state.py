@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 
 from msgspec import Struct, field
 
@@ -152,7 +153,7 @@ class LogMark(Struct, frozen=True, kw_only=True):
     """How many events come before it."""
 
 
-class Ledger(Struct, frozen=True, kw_only=True):
+class Ledger(Struct, frozen=True, kw_only=True, dict=True):
     """What the bot knows of itself."""
 
     started_at: datetime | None = None
@@ -276,10 +277,10 @@ class Ledger(Struct, frozen=True, kw_only=True):
             return self.open_hedges
         return tuple(hedge for hedge in self.open_hedges if hedge.hedge_id not in self.suspended)
 
-    @property
+    @cached_property
     def open_hedges(self) -> tuple[HedgedPosition, ...]:
-        """The open hedges, those being closed too, oldest first."""
-        hedges = tuple(self.hedges.values())  # asked often: at most checks one is held, and no job is at work
+        """The open hedges, those being closed too, oldest first. Computed once: a check asks for them many times."""
+        hedges = tuple(self.hedges.values())
         if self.execution is not None or self.suspended:
             opening = self.opening
             hedges = tuple(hedge for hedge in hedges if hedge is not opening)

@@ -26,6 +26,8 @@ __all__ = ["advance_time", "check_prices", "next_instant"]
 
 def advance_time(account: Account, market_data: MarketData, to: datetime) -> None:
     """Bring the account to ``to`` (nothing happens for a time already passed), doing what falls due in order."""
+    if to <= account.now:
+        return  # as of every read but the first of a time
     while account.now < to and (account.perp.holdings or account.desk.resting):
         until = min(to, next_instant(account, market_data))
         if may_settle(account.now, until):
@@ -34,7 +36,7 @@ def advance_time(account: Account, market_data: MarketData, to: datetime) -> Non
         account.follow_changes()
         account.heed_dead_men()
         check_prices(account)
-    account.now = max(account.now, to)
+    account.now = to
     account.follow_changes()
     account.heed_dead_men()
 

@@ -31,7 +31,8 @@ class RateFeed:
         return self._board
 
     def _refreshed(self, board: RateBoard, now: datetime) -> RateBoard:
-        fresh = {p.symbol: self._market_data.settled(p.symbol, self._read_at, now) for p in self._market_data.pairs}
-        if not any(fresh.values()):
+        settled, since = self._market_data.settled, self._read_at
+        fresh = {symbol: rates for symbol in board.settled if (rates := settled(symbol, since, now))}
+        if not fresh:
             return board
-        return RateBoard(settled={s: (*old, *fresh[s])[-self._periods :] for s, old in board.settled.items()})
+        return RateBoard(settled={s: (*old, *fresh.get(s, ()))[-self._periods :] for s, old in board.settled.items()})

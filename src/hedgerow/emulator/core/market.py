@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from hedgerow.emulator.core.error_codes import Code, rejected
 from hedgerow.emulator.core.market_changes import Bracket, MarketChange, boundaries, ended
 from hedgerow.emulator.core.order_book import (
     BOTTOMLESS,
+    FORGOTTEN_HALF_LIVES,
     BookGaps,
     Ladder,
     Taken,
@@ -38,7 +39,7 @@ from hedgerow.emulator.core.overrides import (
 )
 from hedgerow.ports import Liquidity, MarketData, MarketPrices
 
-__all__ = ["Conditions", "Marketplace", "Shock"]
+__all__ = ["Conditions", "Marketplace", "Shock", "mark_price"]
 
 
 OPEN_INTEREST_SHARE = Decimal("0.3")
@@ -53,7 +54,7 @@ class Shock(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class Conditions(Struct, frozen=True, kw_only=True):
+class Conditions(Struct, frozen=True, kw_only=True, dict=True):
     """Everything about the market that is not on the tape."""
 
     shocks: tuple[Shock, ...] = ()
@@ -61,6 +62,11 @@ class Conditions(Struct, frozen=True, kw_only=True):
     """Those in force, those that are over, and those that are to come, in the order in which they were made."""
     taken: Mapping[str, Taken] = field(default_factory=dict[str, Taken])
     """By ``market:symbol:side``."""
+
+    @cached_property
+    def last_taken(self) -> datetime:
+        """When own trades took from a book last; asked only where they did."""
+        return max(taken.at for taken in self.taken.values())
 
 
 class Marketplace:
@@ -80,6 +86,7 @@ class Marketplace:
         self.conditions = conditions or Conditions()
         self._endless = endless
         self._half_life = half_life_seconds
+        self._refilled_after = timedelta(seconds=FORGOTTEN_HALF_LIVES * half_life_seconds)
         self._gaps = market_data if isinstance(market_data, BookGaps) else None
         self._listed = {pair.symbol: pair for pair in market_data.pairs}
         self._pairs: Mapping[str, BasisPair] = self._listed
@@ -113,13 +120,13 @@ class Marketplace:
         """Those whose coin has a spot market."""
         return self._on_both
 
-    def has_spot(self, symbol: str) -> bool:
-        """Return whether a listed symbol has a spot market; one that closed meanwhile still has it."""
-        return symbol not in self._alone
-
     def pair(self, symbol: str) -> BasisPair | None:
         """Return one pair, or None when it is not listed."""
         return self._pairs.get(symbol)
+
+    def pair_on_both(self, symbol: str) -> BasisPair | None:
+        """Return one pair whose coin has a spot market, or None; one that closed meanwhile still has it."""
+        return None if symbol in self._alone else self._pairs.get(symbol)
 
     def instrument(self, market: Market, symbol: str) -> Instrument:
         """Return one instrument.
@@ -283,15 +290,21 @@ class Marketplace:
         level = self._best(market, symbol, side, at, self.middle(market, symbol, at))
         return level.price if level else None
 
+    def listed_prices(self, symbol: str, at: datetime) -> MarketPrices | None:
+        """Return the prices at ``at``; None where the tape has none, or does not list the symbol."""
+        return self.prices(symbol, at) if symbol in self._listed else None
+
     def quote(self, market: Market, symbol: str, at: datetime) -> Quote | None:
         """Return best bid and ask; None where the tape has no price."""
-        prices = self.prices(symbol, at) if symbol in self._listed else None
-        if prices is None:
-            return None
+        prices = self.listed_prices(symbol, at)
+        return None if prices is None else self.quote_of(prices, market, symbol, at)
+
+    def quote_of(self, prices: MarketPrices, market: Market, symbol: str, at: datetime) -> Quote:
+        """Return best bid and ask where ``prices`` are those of ``listed_prices``."""
         middle = self._middle(prices, market, symbol, at)
         if self._endless or self._gaps is not None or self.conditions.changes:
             return self._quote(market, symbol, at, middle)
-        if self.conditions.taken and self._is_taken_from(market, symbol, at):
+        if self._is_taken_from(market, symbol, at):
             return self._quote(market, symbol, at, middle)
         # As long as prices, liquidity and conditions stay and nothing is missing from the book, only its time changes.
         liquidity, known = self.market_data.liquidity(market, symbol, at), self._quotes.get((market, symbol))
@@ -327,14 +340,12 @@ class Marketplace:
 
     def mark(self, symbol: str, at: datetime) -> MarkPrice | None:
         """Return mark and index; None where the tape has no price."""
-        prices = self.prices(symbol, at) if symbol in self._listed else None
-        if prices is None:
-            return None
-        return MarkPrice(symbol=symbol, mark=prices.mark, index=index_of(prices), at=at)
+        prices = self.listed_prices(symbol, at)
+        return None if prices is None else mark_price(prices, symbol, at)
 
     def reference(self, market: Market, symbol: str, at: datetime) -> Decimal | None:
         """Return the price that a price band is measured from: the mark, for spot the price of the coin elsewhere."""
-        prices = self.prices(symbol, at) if symbol in self._listed else None
+        prices = self.listed_prices(symbol, at)
         if prices is None:
             return None
         return prices.spot if market is Market.SPOT else prices.mark
@@ -354,6 +365,8 @@ class Marketplace:
 
     def _is_taken_from(self, market: Market, symbol: str, at: datetime) -> bool:
         """Return whether own trades took from either side of a book what is not back yet."""
+        if not self.conditions.taken or at - self.conditions.last_taken > self._refilled_after:
+            return False
         sides = (_side_key(market, symbol, Side.BUY), _side_key(market, symbol, Side.SELL))
         return bool(self._missing(sides[0], at) or self._missing(sides[1], at))
 
@@ -385,6 +398,11 @@ class Marketplace:
         self._on_both = self._with_spot()
         ahead = (at for change in self.conditions.changes for at in boundaries(change) if at > now)
         self._next_boundary = min(ahead, default=None)
+
+
+def mark_price(prices: MarketPrices, symbol: str, at: datetime) -> MarkPrice:
+    """Return mark and index as the venue shows them."""
+    return MarkPrice(symbol=symbol, mark=prices.mark, index=index_of(prices), at=at)
 
 
 @lru_cache(maxsize=4096)

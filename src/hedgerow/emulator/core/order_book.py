@@ -20,6 +20,7 @@ from hedgerow.proxies import MarketDataProxy
 
 __all__ = [
     "BOTTOMLESS",
+    "FORGOTTEN_HALF_LIVES",
     "BookGaps",
     "BookGapsProxy",
     "Ladder",

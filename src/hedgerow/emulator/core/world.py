@@ -99,7 +99,7 @@ class World:
 
     def pair(self, symbol: str) -> BasisPair | None:
         """Return one pair with its present status; None when it is not listed on both markets."""
-        return self.parts.marketplace.pair(symbol) if self.parts.marketplace.has_spot(symbol) else None
+        return self.parts.marketplace.pair_on_both(symbol)
 
     def prices(self, symbol: str) -> MarketPrices | None:
         """Return a pair's prices now, shocks included; None where the tape has none."""

@@ -158,8 +158,8 @@ class Bookkeeper:
         largest = ledger.largest
         if largest is not None:
             return largest
-        late = [c for c in ledger.closed if self._clock.now() - c.closed_at <= 2 * LATE_ROWS]
-        return late[-1].hedge if late else None
+        since = self._clock.now() - 2 * LATE_ROWS
+        return next((closed.hedge for closed in reversed(ledger.closed) if closed.closed_at >= since), None)
 
     def _funding_due(self, interval_hours: int) -> bool:
         """Due at every start, once after each settlement, and again until that settlement's rows are final."""

@@ -171,10 +171,13 @@ def _allowed_since(log: Iterable[ev.Event]) -> datetime | None:
 
 def _suspicious(verdicts: Sequence[Verdict], account: AccountView, ledger: Ledger) -> set[str]:
     """Return the symbols of which the account holds what the ledger does not know, or shows less and nothing why."""
-    symbols = {symbol for verdict in verdicts for symbol in symbols_of(verdict)}
-    symbols |= {each.symbol for verdict in verdicts if isinstance(verdict, Consistent) for each in verdict.foreign}
-    symbols |= {each.symbol for each in verdicts if isinstance(each, HalfOpen | ClosedExternally | Replaced)}
-    symbols |= {hedge.symbol for hedge in ledger.open_hedges if is_in_doubt(hedge, account)}
+    symbols = {hedge.symbol for hedge in ledger.open_hedges if is_in_doubt(hedge, account)}
+    for verdict in verdicts:
+        symbols.update(symbols_of(verdict))
+        if isinstance(verdict, Consistent):
+            symbols.update(each.symbol for each in verdict.foreign)
+        elif isinstance(verdict, HalfOpen | ClosedExternally | Replaced):
+            symbols.add(verdict.symbol)
     if not ledger.books.opened or ledger.transfer is not None or account.unreadable_balances:
         return symbols
     surplus = {key for key, value in books_difference(ledger.books, account).items() if value > 0}

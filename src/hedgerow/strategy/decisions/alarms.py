@@ -145,8 +145,13 @@ def may_change_legs(notification: Notification, ledger: Ledger) -> bool:
 def account_alarms(ledger: Ledger, account: AccountView) -> Iterator[Alarm]:
     """Yield what an account shows that cannot wait, of each hedge; nothing while a job is at work."""
     hedges = () if ledger.execution is not None else ledger.judged_hedges
-    found = (_alarm_of(hedge, ledger, account) for hedge in hedges) if hedges else (_stray_alarm(ledger, account),)
-    yield from (alarm for alarm in found if alarm is not None)
+    for hedge in hedges:
+        alarm = _alarm_of(hedge, ledger, account)
+        if alarm is not None:
+            yield alarm
+    stray = None if hedges else _stray_alarm(ledger, account)
+    if stray is not None:
+        yield stray
 
 
 def _alarm_of(hedge: HedgedPosition, ledger: Ledger, account: AccountView) -> Alarm | None:

@@ -29,7 +29,7 @@ from hedgerow.strategy.observation import (
 from hedgerow.strategy.parameters import StrategyParameters
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["entry_refusals", "openings_blocked", "plan_opening", "settings_in_place", "shortlist"]
+__all__ = ["candidates", "entry_refusals", "openings_blocked", "plan_opening", "settings_in_place", "shortlist"]
 
 SETTLEMENT_JITTER_SECONDS = 15.0
 """The venue may charge a settlement this far off its stamp."""
@@ -110,8 +110,14 @@ def shortlist(observation: Observation, ledger: Ledger, policy: Policy) -> Itera
 
     Pairs that ended badly lately are left out. Lazy: a pair is looked at only when the one before it was not taken.
     """
+    if not openings_blocked(observation, ledger, policy):
+        yield from candidates(observation, ledger, policy)
+
+
+def candidates(observation: Observation, ledger: Ledger, policy: Policy) -> Iterator[Opportunity]:
+    """Yield the same where ``openings_blocked`` has allowed openings."""
     market, account = observation.market, observation.account
-    if market is None or account is None or openings_blocked(observation, ledger, policy):
+    if market is None or account is None:
         return
     ranking = policy.rank(market)
     target = ledger.target if ledger.target and observation.at < ledger.target.expires_at else None

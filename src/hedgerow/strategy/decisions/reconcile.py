@@ -36,7 +36,7 @@ from hedgerow.strategy.evaluation.health import Legs, legs_of
 from hedgerow.strategy.evidence.absence import is_in_doubt
 from hedgerow.strategy.parameters import AdoptMode
 
-__all__ = ["candidate_of", "coins_unread", "lacking_of", "reconcile", "standing_of"]
+__all__ = ["candidate_of", "coins_unread", "lacking_of", "reconcile", "standing_of", "value_of"]
 
 
 def reconcile(
@@ -63,7 +63,7 @@ def reconcile(
         return _without_hedges(ledger, account, market, adopt, free)
     if len(hedges) == slots == 1 and not ledger.suspended:
         return (_sole(hedges[0], ledger, account, market, adopt),)
-    tracked = [standing_of(hedge, account, market) for hedge in hedges]
+    tracked = [standing_of(hedge, account) for hedge in hedges]
     others = _untracked(ledger, account, market, adopt, free) if market is not None and free > 0 else ()
     return (*tracked, *(verdict for verdict in others if not isinstance(verdict, Nothing)))
 
@@ -92,7 +92,7 @@ def _sole(
     hedge: HedgedPosition, ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode
 ) -> Verdict:
     """Return the verdict on the only hedge that may be held: another one may have replaced it, or lie beside it."""
-    verdict = standing_of(hedge, account, market)
+    verdict = standing_of(hedge, account)
     if isinstance(verdict, ClosedExternally):
         return _gone(hedge, ledger, account, market, adopt)
     if isinstance(verdict, Consistent) and market is not None:
@@ -101,9 +101,7 @@ def _sole(
     return verdict
 
 
-def standing_of(
-    hedge: HedgedPosition, account: AccountView, market: MarketView | None = None
-) -> ClosedExternally | HalfOpen | Unreadable | Consistent:
+def standing_of(hedge: HedgedPosition, account: AccountView) -> ClosedExternally | HalfOpen | Unreadable | Consistent:
     """Return how one open hedge stands on the account."""
     legs = legs_of(hedge, account)
     lacking = lacking_of(hedge, legs)
@@ -111,13 +109,17 @@ def standing_of(
         return lacking
     if is_in_doubt(hedge, account):
         return Unreadable(what="account: its replies contradict each other")
-    price = _price(hedge.symbol, account, market)
-    return Consistent(
-        symbol=hedge.symbol,
-        spot_quantity=legs.spot,
-        perp_quantity=-legs.short,
-        position_value=None if price is None else legs.spot * price,
-    )
+    return Consistent(symbol=hedge.symbol, spot_quantity=legs.spot, perp_quantity=-legs.short)
+
+
+def value_of(standing: Consistent, account: AccountView | None, market: MarketView | None) -> Decimal | None:
+    """Return what one leg of a hedge is worth now, quote units: at the spot book's middle, else at the mark."""
+    quote = market.quote(Market.SPOT, standing.symbol) if market else None
+    position = account.positions.get(standing.symbol) if account else None
+    price = quote.mid if quote else None
+    if price is None:
+        price = position.mark_price if position else None
+    return None if price is None else standing.spot_quantity * price
 
 
 def lacking_of(hedge: HedgedPosition, legs: Legs) -> ClosedExternally | HalfOpen | None:
@@ -216,11 +218,3 @@ def _candidates(ledger: Ledger, account: AccountView, market: MarketView) -> Ite
         coins = account.coin(pair.base).total - ledger.owned(pair.base)
         price = position.entry_price or position.mark_price
         yield Candidate(pair=pair, spot=max(ZERO, coins), short=short, entry_price=price)
-
-
-def _price(symbol: str, account: AccountView, market: MarketView | None) -> Decimal | None:
-    quote = market.quote(Market.SPOT, symbol) if market else None
-    if quote and quote.mid is not None:
-        return quote.mid
-    position = account.positions.get(symbol)
-    return position.mark_price if position else None

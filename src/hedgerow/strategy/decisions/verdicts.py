@@ -87,8 +87,6 @@ class Consistent(Struct, frozen=True, kw_only=True, tag="consistent"):
     """The ledger's coins as the balance confirms them."""
     perp_quantity: Decimal
     """Signed, the ledger's part."""
-    position_value: Decimal | None
-    """One leg now in quote units; None without a price."""
     foreign: tuple[ForeignShort, ...] = ()
     """Naked shorts beside the hedge, to be warned of."""
 

@@ -160,7 +160,7 @@ def test_the_last_lines_name_positions_that_are_not_the_bot_s() -> None:
 
 # --- reconciliation and adoption -------------------------------------------------------------------------------------
 
-CONSISTENT = vd.Consistent(symbol="BTCUSDT", spot_quantity=ONE, perp_quantity=-ONE, position_value=None, foreign=())
+CONSISTENT = vd.Consistent(symbol="BTCUSDT", spot_quantity=ONE, perp_quantity=-ONE, foreign=())
 
 
 def test_while_running_a_consistent_account_is_not_mentioned() -> None:
@@ -172,9 +172,7 @@ def test_while_running_a_consistent_account_is_not_mentioned() -> None:
 
 def test_a_foreign_short_beside_the_position_is_mentioned_at_any_time() -> None:
     foreign = (vd.ForeignShort(symbol="ETHUSDT", quantity=Decimal("2.50")),)
-    verdict = vd.Consistent(
-        symbol="BTCUSDT", spot_quantity=ONE, perp_quantity=-ONE, position_value=None, foreign=foreign
-    )
+    verdict = vd.Consistent(symbol="BTCUSDT", spot_quantity=ONE, perp_quantity=-ONE, foreign=foreign)
     line = "  A short of 2.5 on ETHUSDT is not the bot's and not hedged"
     assert texts(reconciled(verdict, at_start=False))[-1] == line
     assert texts(reconciled(verdict))[-1] == line

@@ -13,7 +13,7 @@ from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.ledger.state import Incident, Ledger, StandingHalt, Target
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Reason, Tally
-from hedgerow.strategy.decisions.entry import entry_refusals, openings_blocked, plan_opening, shortlist
+from hedgerow.strategy.decisions.entry import candidates, entry_refusals, openings_blocked, plan_opening, shortlist
 from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of, judged
 from hedgerow.strategy.observation import (
     Close,
@@ -500,6 +500,11 @@ def test_the_shortlist_is_ordered_by_apr_and_holds_only_what_passes() -> None:
     assert symbols() == ["BBBUSDT", "CCCUSDT", "AAAUSDT"]
     thin = replace(THREE, volumes={**THREE.volumes, "BBBUSDT": Decimal(1)})
     assert symbols(replace(FLAT, market=thin)) == ["CCCUSDT", "AAAUSDT"]
+
+
+def test_nothing_is_a_candidate_while_market_or_account_cannot_be_read() -> None:
+    assert not list(candidates(replace(FLAT, market=None), Ledger(), GUIDE))
+    assert not list(candidates(replace(FLAT, account=None), Ledger(), GUIDE))
 
 
 def test_an_opportunity_carries_what_the_log_says_of_it() -> None:

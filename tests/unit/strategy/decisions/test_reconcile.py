@@ -9,7 +9,7 @@ from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionP
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import ImportedState, Ledger, Totals
 from hedgerow.domain.position import DustLot, Reason, Tally
-from hedgerow.strategy.decisions.reconcile import candidate_of, reconcile
+from hedgerow.strategy.decisions.reconcile import candidate_of, reconcile, value_of
 from hedgerow.strategy.decisions.verdicts import (
     Adopt,
     Ambiguous,
@@ -76,9 +76,9 @@ def test_case_3_another_position_than_the_tracked_one_replaces_it() -> None:
 
 def test_case_4_a_tracked_position_that_is_there_is_confirmed_with_its_value() -> None:
     seen = holding(short_of(quantity="10"), coins="10")
-    assert found(seen, TRACKED) == Consistent(
-        symbol="AAAUSDT", spot_quantity=Decimal(10), perp_quantity=Decimal(-10), position_value=Decimal(1000)
-    )
+    confirmed = Consistent(symbol="AAAUSDT", spot_quantity=Decimal(10), perp_quantity=Decimal(-10))
+    assert found(seen, TRACKED) == confirmed
+    assert value_of(confirmed, seen, MARKET) == 1000
 
 
 # --- the position of the guide's state file -------------------------------------------------------------------------
@@ -122,15 +122,15 @@ def test_the_value_falls_back_on_the_mark_and_is_unknown_without_any_price() -> 
     seen = holding(short_of(quantity="10", mark_price=Decimal(90)), coins="10")
     blind = sole(reconcile(TRACKED, seen, None))
     assert isinstance(blind, Consistent)
-    assert blind.position_value == 900
+    assert value_of(blind, seen, None) == 900
     one_sided = market_of(listing(pair=pair_of(), spot=("100", None)))
-    marked = sole(reconcile(TRACKED, seen, one_sided))
-    assert isinstance(marked, Consistent)
-    assert marked.position_value == 900
+    assert value_of(blind, seen, one_sided) == 900
+    coins_alone = account(coins={"AAA": "10"})
     without_short = replace(hedge("10"), tally=Tally(spot_quantity=Decimal(10)))
-    unpriced = sole(reconcile(ledger_of(without_short), account(coins={"AAA": "10"}), None))
+    unpriced = sole(reconcile(ledger_of(without_short), coins_alone, None))
     assert isinstance(unpriced, Consistent)
-    assert unpriced.position_value is None
+    assert value_of(unpriced, coins_alone, None) is None
+    assert value_of(unpriced, None, None) is None
 
 
 @pytest.mark.parametrize(("coins", "short", "market"), [("10", "0", Market.PERP), ("0", "10", Market.SPOT)])

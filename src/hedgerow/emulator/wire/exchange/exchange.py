@@ -292,7 +292,8 @@ class Exchange(Keyring):
             # The fault would show only later, in every reply that has a price.
             self.market.instrument(Market.PERP, change.underlying)
         if isinstance(change, FilterChange):
-            markets = (Market.SPOT, Market.PERP) if self.market.has_spot(change.symbol) else (Market.PERP,)
+            has_spot = self.market.pair_on_both(change.symbol) is not None
+            markets = (Market.SPOT, Market.PERP) if has_spot else (Market.PERP,)
             for market in markets if change.market is None else (change.market,):
                 limits = self.market.instrument(market, change.symbol)
                 change.check_quantities(limits.min_quantity, limits.max_quantity)
