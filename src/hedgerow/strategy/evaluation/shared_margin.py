@@ -4,10 +4,12 @@ The liquidation price that the venue shows of one position holds every other mar
 whole all shorts lose at once, so that liquidation is nearer than each of these prices says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
+
+from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, MarginTier, PerpPosition, tier_of
 from hedgerow.domain.ledger.state import Ledger
@@ -26,20 +28,32 @@ def shared_distance(ledger: Ledger, account: AccountView, marks: Mapping[str, De
 
     margin - d x notional = maintenance, with the maintenance margin that the venue's tiers ask for at the raised marks:
     a larger notional may be of a tier that asks for more. Where the tiers are not known, that of now grows in step.
-    Longs are not the bot's: what they would gain is not counted. ``marks`` are newer ones than the account's. None
-    with one hedge alone, which the venue's own price judges, and where the short of a hedge cannot be read.
+    Longs are not the bot's: what they would gain is not counted. ``marks`` are newer ones than the account's. While the
+    reply contradicts itself, the short of a hedge is at most what the log has of it. None with one hedge alone, which
+    the venue's own price judges, and where the short of a hedge cannot be read.
     """
     if len(ledger.hedges) <= 1:
         return None
     if account.unreadable_positions.intersection(hedge.symbol for hedge in ledger.hedges.values()):
         return None
     margin, shorts, sizes = account.perp.margin_balance, ZERO, list[tuple[Decimal, tuple[MarginTier, ...]]]()
-    for position in account.positions.values():
+    for position in _believed(ledger, account):
         mark = marks.get(position.symbol, position.mark_price)
         margin += position.quantity * (mark - position.mark_price)
         shorts += max(ZERO, -position.quantity) * mark
         sizes.append((abs(position.quantity) * mark, _tiers(position)))
     return float(_distance(margin, shorts, sizes)) if shorts > 0 else None
+
+
+def _believed(ledger: Ledger, account: AccountView) -> Iterable[PerpPosition]:
+    """Return the rows of an account; of one that contradicts itself, none with more of a hedge's short than the log."""
+    if not account.doubts:
+        return account.positions.values()
+    owned = {hedge.symbol: hedge.short for hedge in ledger.hedges.values()}
+    return (
+        replace(row, quantity=-owned[row.symbol]) if -row.quantity > owned.get(row.symbol, -row.quantity) else row
+        for row in account.positions.values()
+    )
 
 
 def _distance(margin: Decimal, shorts: Decimal, sizes: Sequence[tuple[Decimal, tuple[MarginTier, ...]]]) -> Decimal:

@@ -60,6 +60,17 @@ def test_all_marks_rise_together_until_margin_and_maintenance_meet() -> None:
     assert isclose(shared_distance(BOTH, unshown) or 0.0, 520 / 2100)
 
 
+def test_a_reply_that_contradicts_itself_proves_no_larger_short_than_the_log() -> None:
+    true = seen("3000")
+    larger = {symbol: replace(row, quantity=1000 * row.quantity) for symbol, row in true.positions.items()}
+    foreign = short_of(C, "10", maintenance=Decimal(10))
+    scaled = replace(true, positions={**larger, C: foreign}, doubts=("its rows do not add up to its totals",))
+    assert [type(decision) for _, decision in decided(scaled)] == [Hold, Hold]
+    assert isclose(shared_distance(BOTH, scaled) or 0.0, 2970 / 3030)
+    assert isclose(shared_distance(BOTH, replace(true, doubts=scaled.doubts)) or 0.0, 2980 / 2020)
+    assert [type(decision) for _, decision in decided(replace(scaled, doubts=()))] == [Close, Close]
+
+
 STEPS = (
     MarginTier(floor=Decimal(0), rate=Decimal("0.01")),
     MarginTier(floor=Decimal(1100), rate=Decimal("0.1"), cumulative=Decimal(99)),
