@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import (
     ExternalFills,
     FlowKind,
@@ -50,6 +51,8 @@ CALM = StrategyParameters(
 )
 """Nothing is opened by the policy, and nothing closed for profit: only reconciliation and health act."""
 
+LATE_READING = 2
+"""Of two readings that agree, the later one."""
 HALF = CapitalManagement(max_capital_usd=Decimal(400))
 Disturbance = Callable[[BotHarness], object]
 
@@ -222,6 +225,28 @@ def test_an_auto_deleveraging_of_the_whole_short_sells_the_coins(running: bool) 
     assert harness.reasons == [Reason.LIQUIDATED]
     harness.check_flat()
     assert harness.coins() < Decimal("0.01")
+
+
+def test_a_forced_trade_that_the_account_does_not_show_yet_explains_nothing_before_it() -> None:
+    harness = _held()
+    perp = harness.hedge.pair.perp
+    by_hand, forced = (perp.floor_quantity(harness.hedge.short * Decimal(part)) for part in ("0.05", "0.04"))
+    views: list[AccountView] = []
+
+    def stale(view: AccountView) -> AccountView:
+        views.append(view)
+        if len(views) == LATE_READING:  # its list of trades is read after it
+            harness.world.deleverage(SYMBOL, forced)
+        return view
+
+    def bought_back(found: BotHarness) -> None:
+        found.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, by_hand, reduce_only=True)
+        found.venue.rewritten = stale
+
+    harness.run(0.5, at={0.21: bought_back})
+    booked = [fill for event in harness.logged(ExternalFills) for fill in event.fills]
+    assert [(fill.quantity, fill.forced) for fill in booked] == [(by_hand, False), (forced, True)]
+    assert all(fill.trade_id > 0 for fill in booked)
 
 
 # --- not adopted -----------------------------------------------------------------------------------------------------

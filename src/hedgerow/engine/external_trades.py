@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
@@ -17,10 +18,27 @@ from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, Venue
 
-__all__ = ["ExternalTrades", "newest"]
+__all__ = ["ExternalTrades", "Missing", "newest"]
 
 PATIENCE = timedelta(days=1)
 """How long trades are searched for a placeholder fill: coins that were moved away never had a trade."""
+
+
+class Missing(Struct, frozen=True, kw_only=True):
+    """When two readings have shown that a part of a leg is missing."""
+
+    first_at: datetime
+    went_on: bool
+    """Whether the second one lacks more: that is the next reading's to explain."""
+
+    def explaining(self, fills: Sequence[Fill], quantity: Decimal) -> list[Fill]:
+        """Return the trades that may have taken ``quantity``: those from before the first reading, if they suffice.
+
+        The account may show a trade later than the list of trades does.
+        """
+        before = [fill for fill in fills if fill.at <= self.first_at]
+        suffice = sum((fill.quantity for fill in before), ZERO) >= quantity
+        return before if self.went_on or suffice else list(fills)
 
 
 class ExternalTrades:

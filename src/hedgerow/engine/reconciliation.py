@@ -20,7 +20,7 @@ from hedgerow.domain.position import DustLot, HedgedPosition, Reason
 from hedgerow.engine.accounting.late_fills import LateFills
 from hedgerow.engine.accounting.position_history import read_history
 from hedgerow.engine.execution.executor import Executor
-from hedgerow.engine.external_trades import ExternalTrades, newest
+from hedgerow.engine.external_trades import ExternalTrades, Missing, newest
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
@@ -133,9 +133,8 @@ class Reconciler:
         agreed = ((agreement(verdict, each), each) for each in present)
         found = next(((both, each) for both, each in agreed if both is not None), None)
         if found is not None and await self._shown_twice(found[0], again.account):
-            # What went on meanwhile is the next reading's; only trades from before the first one explain it.
-            until = None if found[0] == found[1] else first_at
-            await self._act(found[0], again, at_start=at_start, until=until)
+            missing = Missing(first_at=first_at, went_on=found[0] != found[1])
+            await self._act(found[0], again, at_start=at_start, missing=missing)
 
     async def _quiet(self, verdicts: tuple[Verdict, ...], observation: Observation) -> None:
         """Nothing is wrong: lift a halt whose cause is gone, and ask again for a history that was unreadable."""
@@ -187,7 +186,7 @@ class Reconciler:
             await self._halt_for_doubt(contradiction, symbols)
         return contradiction is None
 
-    async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool, until: datetime | None) -> None:
+    async def _act(self, verdict: Verdict, observation: Observation, *, at_start: bool, missing: Missing) -> None:
         halt = self._journal.ledger.halt
         if isinstance(verdict, Adopt) and halt is not None and halt.reason is ev.HaltReason.ANOTHER_BOT:
             return  # it is the other bot's, which trades it
@@ -201,7 +200,7 @@ class Reconciler:
             hedge = self._journal.ledger.open_hedge_of(verdict.symbol)
             if hedge is not None:
                 await self._book_missing(
-                    hedge, verdict.missing_spot, verdict.missing_short, observation.account, "half open", until=until
+                    hedge, verdict.missing_spot, verdict.missing_short, observation.account, "half open", missing
                 )
         else:
             await self._halt(verdict, observation, at_start=at_start)
@@ -319,13 +318,12 @@ class Reconciler:
         missing_short: Decimal,
         account: AccountView | None,
         cause: str,
-        *,
-        until: datetime | None = None,
+        missing: Missing | None = None,
     ) -> None:
         """Book the trades that took a leg from us; what no trade explains is booked at the present price."""
         fills = [
-            *await self._missing(hedge, Market.SPOT, Side.SELL, missing_spot, account, until),
-            *await self._missing(hedge, Market.PERP, Side.BUY, missing_short, account, until),
+            *await self._missing(hedge, Market.SPOT, Side.SELL, missing_spot, account, missing),
+            *await self._missing(hedge, Market.PERP, Side.BUY, missing_short, account, missing),
         ]
         if fills:
             await self._journal.record(
@@ -339,12 +337,12 @@ class Reconciler:
         side: Side,
         quantity: Decimal,
         account: AccountView | None,
-        until: datetime | None,
+        missing: Missing | None,
     ) -> list[Fill]:
         if quantity <= 0:
             return []
         known = await self._external_trades.unknown(hedge, market, side) or []
-        found = newest([fill for fill in known if until is None or fill.at <= until], quantity)
+        found = newest(known if missing is None else missing.explaining(known, quantity), quantity)
         left = quantity - sum((fill.quantity for fill in found), ZERO)
         if left > 0:
             found.append(await self._assumed(hedge, market, side, left, account))
