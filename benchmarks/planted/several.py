@@ -13,7 +13,7 @@ from hedgerow.domain.ledger import reducers as folding
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.operator_requests import Answer, CloseRequested, HedgeSeen, RequestOutcome
 from hedgerow.engine import cycle
-from hedgerow.engine.execution import executor
+from hedgerow.engine.execution import executor, openings
 from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.operator import Service
 from hedgerow.strategy.decisions import allocation, entry, review
@@ -133,7 +133,8 @@ def a_rotation_closes_the_hedge_that_pays_most() -> None:
 
 def the_hedge_in_danger_comes_last() -> None:
     """What ends for profit is carried out before what protects, and what protects only when nothing else is due."""
-    wrapped(cycle, "reviews", lambda real, *a, **k: tuple(reversed(real(*a, **k)))[:1])
+    for module in (cycle, openings):
+        wrapped(module, "reviews", lambda real, *a, **k: tuple(reversed(real(*a, **k)))[:1])
 
 
 # --- turns ------------------------------------------------------------------------------------------------------------

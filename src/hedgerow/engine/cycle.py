@@ -7,11 +7,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.errors import VenueError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market
@@ -24,6 +21,7 @@ from hedgerow.engine.accounting.daily import DailyLoss
 from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.brakes import Brakes
 from hedgerow.engine.execution.executor import Executor
+from hedgerow.engine.execution.openings import CANDIDATES, Openings
 from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import (
@@ -47,10 +45,10 @@ from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms
 from hedgerow.strategy.decisions.allocation import free_slots
-from hedgerow.strategy.decisions.entry import candidates, openings_blocked, plan_opening
+from hedgerow.strategy.decisions.entry import candidates, openings_blocked
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of, judged
-from hedgerow.strategy.decisions.review import is_safety, reviews
+from hedgerow.strategy.decisions.review import is_safety, reviews, target_of
 from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.decisions.verdicts import Verdict
 from hedgerow.strategy.evaluation.rebalancing import rebalance
@@ -84,8 +82,6 @@ EMERGENCY_AGREEMENT_SECONDS = 5.0
 """The emergency stop acts when new books, read this much later, hit it again: an empty book fills within seconds."""
 ATTENDED_SECONDS = 60.0
 """While another job waits, a hedge that was acted on is left for so long: what cannot be done now is tried then."""
-CANDIDATES = 3
-"""How many pairs are tried in one check, best first, when a better one cannot be opened."""
 
 
 class Cycle:
@@ -111,6 +107,7 @@ class Cycle:
         self._executor = executor
         self._bookkeeper = bookkeeper
         self._reconciler = reconciler
+        self._openings = Openings(venue=venue, clock=clock, journal=journal, in_force=in_force)
         self._daily = DailyLoss(journal, in_force)
         self._brakes = Brakes(journal, in_force)
         self._evaluations: dict[str, Evaluation] = {}
@@ -318,15 +315,17 @@ class Cycle:
         What was traded changes the account: what is left is judged again on a reading from after it.
         """
         done, any_closed = set[str](), False
-        waiting = list(reviews(observation, self._journal.ledger, self._policy))
+        waiting = await self._openings.reviewed(observation)
         while waiting:
-            review = waiting.pop(0)
+            review, rest, events = waiting[0], waiting[1:], self._journal.ledger.events
             done.add(review.hedge.hedge_id)
-            events = self._journal.ledger.events
             any_closed |= await self._held(review.hedge, review.decision, observation, first=len(done) == 1)
-            if waiting and self._journal.ledger.events != events:
+            changed = self._journal.ledger.events != events
+            if rest and changed:
                 observation = await self._observe()
-                waiting = list(reviews(observation, self._journal.ledger, self._policy, frozenset(done)))
+            if rest and (changed or target_of(rest[0].decision)):
+                rest = await self._openings.reviewed(observation, frozenset(done))
+            waiting = rest
         return observation, any_closed
 
     async def _held(self, hedge: HedgedPosition, decided: Decision, observation: Observation, *, first: bool) -> bool:
@@ -569,55 +568,15 @@ class Cycle:
 
     async def _try(self, opportunity: Opportunity, observation: Observation) -> str | None:
         """Open one pair, or return why not."""
-        for market in Market:
-            seconds = self._venue.blocked_seconds(market)
-            if seconds > 0:
-                return f"the exchange refuses every {market} order for {seconds:.0f} s"
-        try:
-            orders = await self._venue.open_orders(opportunity.symbol)
-        except VenueError as unreadable:
-            return f"its open orders cannot be read: {unreadable}"
-        if orders:
-            return f"{len(orders)} open order(s) on the symbol are not the bot's"
-        listed = await self._listed_now(opportunity)
-        if isinstance(listed, str):
-            return listed
-        opportunity = listed
-        plan = await self._planned(opportunity, observation)
+        plan = await self._openings.planned(opportunity, observation, self._journal.ledger)
         if isinstance(plan, str):
             return plan
+        opportunity = plan.opportunity
         self._journal.say(OpportunityFound(at=self._clock.now(), opportunity=opportunity))
         self._journal.say(Decided(at=self._clock.now(), decision=plan))
         self._journal.say(RebalanceStarted(at=self._clock.now(), before_opening=True, needed=plan.rebalance))
         job = await self._executor.open(opportunity.pair, plan.plan_for, plan.reason, observation.account)
         return (job.detail or "it was not opened") if job.state is ExecutionState.FLAT else None
-
-    async def _planned(self, opportunity: Opportunity, observation: Observation) -> Open | str:
-        """Return how a pair is opened on its books as they are now, or why it is not."""
-        spot, perp = await read_books(self._venue, opportunity.symbol)
-        held_open: Decimal | None = None
-        if self._policy.parameters.capital_management.max_position_open_interest is not None:
-            try:
-                held_open = await self._venue.open_interest(opportunity.symbol)
-            except VenueError as unreadable:
-                return f"its open interest cannot be read: {unreadable}"
-        plan = plan_opening(
-            opportunity, spot, perp, observation, self._journal.ledger, self._policy, open_interest=held_open
-        )
-        return plan if isinstance(plan, Open) else plan.detail
-
-    async def _listed_now(self, opportunity: Opportunity) -> Opportunity | str:
-        """Return an opportunity with its pair as it is listed now, or why it is not opened.
-
-        The listing that it was chosen by may be minutes old: a market that has closed since then is not tried.
-        """
-        try:
-            pair = await self._venue.pair(opportunity.symbol, fresh=True)
-        except VenueError as unreadable:
-            return f"its listing cannot be read: {unreadable}"
-        if not pair.tradable:
-            return f"it does not trade on both markets: spot {pair.spot.status}, perpetual {pair.perp.status}"
-        return replace(opportunity, pair=pair)
 
     def _nearest(self, market: MarketView) -> str:
         """Return what the most attractive pair lacks."""

@@ -77,6 +77,8 @@ class _Held(Struct, frozen=True, kw_only=True):
     """Read after the observation: they take the place of its quotes."""
     seen: Prices
     """What each source shows of the pair, the books among them."""
+    unreachable: frozenset[str] = frozenset()
+    """Pairs that could not be opened in its place."""
 
     @property
     def bounds(self) -> SaleBounds:
@@ -105,18 +107,19 @@ def decide_held(
     policy: Policy,
     books: tuple[Depth | None, Depth | None] | None = None,
     hedge: HedgedPosition | None = None,
+    unreachable: frozenset[str] = frozenset(),
 ) -> Decision:
     """Decide about one held hedge: emergency, health, then what the policy wants; else hold.
 
     ``books`` (spot, perpetual) are read after the observation, and take the place of its quotes. ``hedge`` is that of
-    several that is decided about; None = the largest.
+    several that is decided about; None = the largest. For pairs that are ``unreachable`` it is not closed.
     """
     if ledger.execution is not None:
         return Hold(reason=HoldReason.EXECUTING, detail=ledger.execution.state.value)
     found = hedge or ledger.largest
     if found is None:
         return Hold(reason=HoldReason.NOTHING_HELD)
-    held = _look(observation.as_listed(found), observation, ledger, policy, books)
+    held = _look(observation.as_listed(found), observation, ledger, policy, books, unreachable)
     safety = _safety(held)
     if isinstance(safety, Hold):
         return _uncovered(held) or safety
@@ -168,6 +171,7 @@ def _look(
     ledger: Ledger,
     policy: Policy,
     books: tuple[Depth | None, Depth | None] | None,
+    unreachable: frozenset[str] = frozenset(),
 ) -> _Held:
     market = observation.market
     ranking = policy.rank(market) if market else None
@@ -187,6 +191,7 @@ def _look(
         shared=shared,
         books=books,
         seen=seen,
+        unreachable=unreachable,
     )
 
 
@@ -390,9 +395,11 @@ def _just_adopted(held: _Held, leave: Exit) -> Hold | None:
 
 
 def _occupied(leave: Exit, held: _Held) -> bool:
-    """Whether the pair decided for cannot be opened: the account holds a position there already."""
-    account = held.observation.account
-    return bool(leave.target and account and account.position_quantity(leave.target.symbol))
+    """Whether the pair decided for cannot be opened: it could not before, or the account holds a position there."""
+    account, target = held.observation.account, leave.target
+    if target is None:
+        return False
+    return target.symbol in held.unreachable or bool(account and account.position_quantity(target.symbol))
 
 
 def _reachable(ranking: Ranking, held: _Held) -> Ranking:
@@ -400,7 +407,7 @@ def _reachable(ranking: Ranking, held: _Held) -> Ranking:
     ledger, slots = held.ledger, free_slots(held.ledger, held.policy)
     if slots > 0 and _may_be_filled(held):
         return replace(ranking, ordered=tuple(each for each in ranking.ordered if each.symbol == held.hedge.symbol))
-    own, others = held.hedge.symbol, {*avoided(ledger, held.observation.at)}
+    own, others = held.hedge.symbol, {*held.unreachable, *avoided(ledger, held.observation.at)}
     others.update(each.symbol for each in ledger.hedges.values())
     if slots > 0 and ledger.target is not None:
         others.add(ledger.target.symbol)  # the slot that another hedge has left is its

@@ -23,7 +23,7 @@ from hedgerow.strategy.observation import (
 )
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["DECISION_WORDS", "Review", "is_safety", "reviews"]
+__all__ = ["DECISION_WORDS", "Review", "is_safety", "reviews", "target_of"]
 
 DECISION_WORDS: Final[dict[type[Decision], str]] = {
     Hold: "hold",
@@ -58,15 +58,21 @@ class Review(Struct, frozen=True, kw_only=True):
 
 
 def reviews(
-    observation: Observation, ledger: Ledger, policy: Policy, done: frozenset[str] = frozenset()
+    observation: Observation,
+    ledger: Ledger,
+    policy: Policy,
+    done: frozenset[str] = frozenset(),
+    unreachable: frozenset[str] = frozenset(),
 ) -> tuple[Review, ...]:
     """Return what is to be done about each open hedge but those ``done``, the most dangerous first.
+
+    For pairs that are ``unreachable`` none is closed.
 
     Of two that are as urgent, the one nearer to liquidation comes first; where all share one distance, the one whose
     closing costs least of what it frees; of two that end for profit, the one that pays less.
     """
     found = [
-        Review(hedge=hedge, decision=decide_held(observation, ledger, policy, hedge=hedge))
+        Review(hedge=hedge, decision=decide_held(observation, ledger, policy, hedge=hedge, unreachable=unreachable))
         for hedge in ledger.judged_hedges
         if hedge.hedge_id not in done
     ]
@@ -76,6 +82,11 @@ def reviews(
 def is_safety(decision: Decision) -> bool:
     """Return whether a decision keeps a hedge whole or away from liquidation, so that no other trade may delay it."""
     return _DANGER[type(decision)] < _DANGER[HaltOpenings] or (isinstance(decision, Close) and decision.plan.urgent)
+
+
+def target_of(decision: Decision) -> str | None:
+    """Return the pair that a hedge is to be closed for; None = for none."""
+    return decision.target.symbol if isinstance(decision, Close) and decision.target is not None else None
 
 
 def _danger(review: Review, observation: Observation) -> tuple[int, float, float]:

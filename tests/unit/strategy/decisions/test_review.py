@@ -14,12 +14,14 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms, mark_alarm
 from hedgerow.strategy.decisions.reconcile import reconcile
-from hedgerow.strategy.decisions.review import is_safety, reviews
+from hedgerow.strategy.decisions.review import is_safety, reviews, target_of
 from hedgerow.strategy.decisions.verdicts import Adopt, Ambiguous, ClosedExternally, Consistent, InFlight, NakedForeign
+from hedgerow.strategy.evaluation.exits import Exit
+from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
 from hedgerow.strategy.evaluation.sizing import trimming_plan
 from hedgerow.strategy.exit_costs import quoted_exit_cost
-from hedgerow.strategy.observation import Close, Decision, Hold, Observation, Reduce, TopUpMargin
+from hedgerow.strategy.observation import Close, Decision, Evaluation, Hold, Observation, Reduce, TopUpMargin
 from hedgerow.strategy.parameters import AdoptMode, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.toy_venue import new_job
@@ -58,6 +60,22 @@ def test_all_marks_rise_together_until_margin_and_maintenance_meet() -> None:
     assert isclose(raised or 0.0, (420 - 22) / (2200 + 22))
     unshown = replace(seen("620"), positions={A: short_of(A, "10"), B: short_of(B, "10")})
     assert isclose(shared_distance(BOTH, unshown) or 0.0, 520 / 2100)
+
+
+class Insisting(VolumeFarming):
+    """A policy that wants one pair, whatever the ranking shows."""
+
+    def review(self, evaluation: Evaluation, ranking: Ranking, market: MarketView) -> Exit | None:  # noqa: ARG002 - part of a policy's interface
+        return Exit(reason=Reason.BETTER_PAIR, target=Target(symbol=C, expires_at=evaluation.at))
+
+
+def test_no_hedge_is_closed_for_a_pair_that_could_not_be_opened_whatever_the_policy_wants() -> None:
+    observation = Observation(at=NOW, market=MARKET, account=seen("3000"))
+    insisting = Insisting(POLICY.parameters)
+    wanted = [target_of(each.decision) for each in reviews(observation, BOTH, insisting)]
+    assert wanted == [C, C]
+    left = reviews(observation, BOTH, insisting, unreachable=frozenset({C}))
+    assert [(type(each.decision), target_of(each.decision)) for each in left] == [(Hold, None), (Hold, None)]
 
 
 def test_a_reply_that_contradicts_itself_proves_no_larger_short_than_the_log() -> None:
