@@ -8,9 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.events import DayOpened, Halted, HaltReason, HedgeOpened, Wallet
+from hedgerow.domain.instrument import Market, TradingStatus
 from hedgerow.domain.operator_requests import CloseRequested, HaltRequested, ResumeRequested
 from hedgerow.domain.position import Reason
+from hedgerow.emulator.core.market_changes import StatusChange
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
+from hedgerow.engine.notices import BalancesRead, Recorded
 from hedgerow.strategy.parameters import (
     DailyLossAction,
     PositionManagement,
@@ -18,7 +21,7 @@ from hedgerow.strategy.parameters import (
     StrategyParameters,
 )
 from support.bot_harness import OPENED, BotHarness
-from support.worlds import ScriptedMarketData
+from support.worlds import Listing, ScriptedMarketData
 
 PATIENT = StrategyParameters(
     position_management=PositionManagement(max_position_age_hours=1000, fee_coverage_multiplier=1000)
@@ -51,6 +54,9 @@ def test_a_loss_beyond_the_limit_halts_openings_once_and_closes_nothing(risk: di
     assert "lost since 2026-01-05 01:00 UTC, the limit is $5.00" in halt.detail
     harness.check_whole()
     harness.ask(CloseRequested())
+    harness.ask(HaltRequested())
+    assert harness.ledger.halt is not None
+    assert harness.ledger.halt.reason is HaltReason.DAILY_LOSS, "a closing by hand does not hide why it was halted"
     harness.run(4)
     assert len(harness.logged(HedgeOpened)) == 1
     harness.check_flat()
@@ -76,6 +82,22 @@ def test_the_action_close_leaves_the_position_too() -> None:
     assert harness.reasons == [Reason.DAILY_LOSS]
     assert len(daily_halts(harness)) == 1
     harness.check_flat()
+
+
+def test_what_the_action_close_cannot_close_is_judged_on_a_reading_from_after_the_others() -> None:
+    market_data = ScriptedMarketData([Listing("AAAUSDT"), Listing("BBBUSDT")])
+    for name in ("AAAUSDT", "BBBUSDT"):
+        market_data.set_prices(OPENED + timedelta(hours=3), 100, 102, symbol=name)
+    limit = limited(daily_loss_limit_usd=Decimal(5), daily_loss_action=DailyLossAction.CLOSE)
+    two = replace(limit, position_management=replace(limit.position_management, max_positions=2))
+    harness = BotHarness(market_data, parameters=two)
+    shut = StatusChange(symbol="BBBUSDT", market=Market.PERP, status=TradingStatus.CLOSED)
+    harness.run(3.05, at={2.9: lambda bot: bot.world.change_market(shut)})
+    [closed] = harness.ledger.closed
+    assert (closed.symbol, closed.reason) == ("AAAUSDT", Reason.DAILY_LOSS)
+    began = next(at for at, each in enumerate(harness.notices) if isinstance(each, Recorded) and each.after.closed)
+    read = next(each for each in harness.notices[began:] if isinstance(each, BalancesRead))
+    assert read.spot_usdt == harness.world.account().spot_usdt
 
 
 def test_the_limit_outlives_the_process_and_midnight_and_is_lifted_by_hand_alone() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 
 import msgspec
@@ -10,13 +11,15 @@ from msgspec.structs import replace
 
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import ExecutionStarted, FundingReceived, Halted, HaltReason, HedgeAdopted, HedgeOpened
-from hedgerow.domain.execution import ExecutionLimits, ExecutionStyle
-from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
+from hedgerow.domain.formats import log_funding
+from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.ledger.reducers import apply, fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.domain.operator_requests import AdoptRequested, CloseAllRequested, CloseRequested, ClosingPriced, Request
 from hedgerow.domain.position import Reason
+from hedgerow.emulator.core.market_changes import FilterChange, StatusChange
 from hedgerow.engine.notices import HealthJudged, Reconciled, Stopped
 from hedgerow.engine.runner import RunOptions
 from hedgerow.store.mailbox import FolderMailbox
@@ -25,7 +28,7 @@ from hedgerow.strategy.decisions.verdicts import Consistent
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness, WatchedVenue
 from support.mail import asked, mailbox_in
-from support.worlds import START, Listing, ScriptedMarketData
+from support.worlds import START, Listing, ScriptedMarketData, make_pair
 
 A, B, C = "AAAUSDT", "BBBUSDT", "CCCUSDT"
 
@@ -127,6 +130,31 @@ def test_each_position_keeps_to_its_limit(limit: dict[str, Decimal], most: Decim
     matched(bot)
 
 
+def test_slices_go_by_the_whole_equity_whatever_else_is_held() -> None:
+    bot = harness()
+    bot.run(0.2)
+    bot.ask(CloseAllRequested())
+    jobs = [event.execution for event in bot.logged(ExecutionStarted)]
+    limits = bot.parameters.execution
+    assert [job.kind for job in jobs] == [ExecutionKind.OPEN] * 3 + [ExecutionKind.CLOSE] * 3
+    allowed = 1800 * limits.max_naked_equity_fraction
+    for job in jobs:
+        leg = next(each.hedge.entry_notional for each in bot.ledger.closed if each.symbol == job.symbol)
+        assert leg / ceil(leg / allowed) <= job.plan.slice_notional <= allowed, (job.symbol, job.kind)
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_the_reserve_is_left_after_every_opening_whatever_part_of_the_money_is_used(slots: int) -> None:
+    parameters = calm(slots, capital_fraction=Decimal(1), reserve_usd=Decimal(3000))
+    listings = [Listing(make_pair(name, perp_lot="0.001"), depth_notional=10_000_000) for name in (A, B)]
+    bot = BotHarness(ScriptedMarketData(listings), parameters=parameters, usdt=9000, perp=9000)
+    bot.run(0.2)
+    account = bot.world.account()
+    assert len(bot.ledger.open_hedges) == slots
+    assert account.spot_usdt >= 1500
+    assert account.perp.transferable >= 1500
+
+
 class CountedInterest(WatchedVenue):
     """Counts the readings of open interest; ``down`` = none succeeds."""
 
@@ -173,6 +201,85 @@ def test_closing_one_by_name_leaves_the_others_alone() -> None:
     assert bot.ask(CloseRequested(symbol=B)).done
     assert symbols(bot.ledger) == {A, C}
     matched(bot)
+
+
+def taken_by_hand(bot: BotHarness, symbol: str) -> None:
+    """Sell the coins that are whole lots and buy the whole short back, as the owner of the account."""
+    hedge = bot.ledger.open_hedge_of(symbol)
+    assert hedge is not None
+    coins = hedge.pair.spot.floor_quantity(hedge.spot_quantity)
+    bot.world.trade_by_hand(Market.SPOT, symbol, Side.SELL, coins)
+    bot.world.trade_by_hand(Market.PERP, symbol, Side.BUY, hedge.short)
+
+
+@pytest.mark.parametrize("request_", [CloseRequested(symbol=B), CloseAllRequested()])
+def test_a_closing_that_has_nothing_to_trade_lets_the_hedge_go_at_once(request_: Request) -> None:
+    bot = harness(slots=2)
+    bot.run(0.2)
+    taken_by_hand(bot, B)
+    left = bot.coins("BBB")
+    assert 0 < left < Decimal("0.001")
+    answer = bot.ask(request_)
+    assert answer.done, answer.text
+    assert bot.ledger.open_hedge_of(B) is None
+    assert bot.ledger.dust["BBB"].quantity == left
+    lost = next(each for each in bot.ledger.closed if each.symbol == B)
+    assert lost.reason is Reason.CLOSED_EXTERNALLY
+    assert bool(bot.ledger.open_hedge_of(A)) == isinstance(request_, CloseRequested)
+    matched(bot)
+
+
+@pytest.mark.parametrize("lot", ["0.1", "1"])
+def test_coins_below_a_coarser_lot_that_lost_their_short_are_dust_unless_they_are_worth_much(lot: str) -> None:
+    bot = harness(slots=2)
+    bot.run(0.2)
+    hedge = bot.ledger.open_hedge_of(B)
+    assert hedge is not None
+    kept = Decimal(lot) * Decimal("0.9")  # of a coin at 120 USDT
+    bot.world.trade_by_hand(Market.SPOT, B, Side.SELL, hedge.pair.spot.floor_quantity(hedge.spot_quantity - kept))
+    bot.world.trade_by_hand(Market.PERP, B, Side.BUY, hedge.short)
+    bot.world.change_market(FilterChange(symbol=B, market=Market.SPOT, lot=Decimal(lot), min_quantity=Decimal(lot)))
+    answer = bot.ask(CloseRequested(symbol=B))
+    assert answer.done == (kept * 120 < 25), answer.text
+    bot.run(0.2)
+    if answer.done:
+        assert symbols(bot.ledger) == {A}
+        assert bot.ledger.dust["BBB"].quantity >= kept
+    else:
+        assert answer.text == "BBBUSDT could not be closed: what is left of it is less than can be traded"
+        assert symbols(bot.ledger) == {A, B}
+
+
+def closed_perpetual(bot: BotHarness, symbol: str) -> None:
+    """Let the exchange take no orders of a perpetual: a hedge on it cannot be closed as a whole."""
+    bot.world.change_market(StatusChange(symbol=symbol, market=Market.PERP, status=TradingStatus.CLOSED))
+
+
+def test_closing_all_names_what_was_closed_where_one_could_not_be() -> None:
+    bot = harness()
+    bot.run(0.2)
+    closed_perpetual(bot, B)
+    answer = bot.ask(CloseAllRequested())
+    assert not answer.done
+    assert symbols(bot.ledger) == {B}
+    net = sum((closed.net_profit for closed in bot.ledger.closed), Decimal(0))
+    closed = ", ".join(each.symbol for each in bot.ledger.closed)
+    assert {A, C} == set(closed.split(", "))
+    assert answer.text == (
+        f"Closed {closed}: net {log_funding(net)}. BBBUSDT could not be closed: the perpetual is CLOSE: the hedge stays"
+        " whole until both legs can be traded. Openings are halted until: hedgerow resume"
+    )
+    assert bot.ledger.halt is not None
+    assert bot.ledger.halt.detail == "a person asked to close AAAUSDT, BBBUSDT, CCCUSDT"
+
+
+def test_a_halt_says_that_a_closing_was_asked_for_also_where_it_failed() -> None:
+    bot = harness(slots=1)
+    bot.run(0.2)
+    closed_perpetual(bot, A)
+    assert not bot.ask(CloseRequested(symbol=A)).done
+    assert bot.ledger.halt is not None
+    assert bot.ledger.halt.detail == "a person asked to close AAAUSDT"
 
 
 def test_closing_without_a_name_says_which_there_are() -> None:

@@ -4,6 +4,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
 from hedgerow.dashboard.bot_state import Process, ProcessState, bot_state
 from hedgerow.dashboard.narration.cycle import cycle_lines
 from hedgerow.dashboard.narration.events import recorded_lines
@@ -13,6 +16,7 @@ from hedgerow.dashboard.status_document import status_document
 from hedgerow.dashboard.status_lines import BotView, status_lines
 from hedgerow.domain.events import HedgeLost
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.engine.notices import Decided, HealthJudged, Notice, Recorded
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
@@ -96,6 +100,22 @@ def test_the_document_lists_each_hedge() -> None:
     largest = bot.ledger.largest
     assert largest is not None
     assert document["position"]["symbol"] == largest.symbol
+
+
+@pytest.mark.parametrize("state", [ProcessState.RUNNING, ProcessState.STOPPED, ProcessState.GONE])
+def test_the_document_says_hedged_while_every_hedge_is_whole_whether_or_not_a_bot_runs(state: ProcessState) -> None:
+    _, view = shown()
+
+    def hedged(ledger: Ledger) -> object:
+        process = replace(view.process, state=state)
+        report = bot_state(ledger, process, view.outlook, view.now)
+        return status_document(replace(view, ledger=ledger, process=process, report=report))["hedged"]
+
+    assert hedged(view.ledger) is True
+    last, *others = view.ledger.open_hedges
+    half = replace(last, tally=replace(last.tally, perp_quantity=last.tally.perp_quantity / 2))
+    assert hedged(replace(view.ledger, hedges={each.hedge_id: each for each in (half, *others)})) is False
+    assert hedged(replace(view.ledger, hedges={})) is False
 
 
 def test_one_hedge_alone_is_shown_without_names_in_front() -> None:

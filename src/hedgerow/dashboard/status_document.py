@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hedgerow.dashboard.bot_state import BotState, ProcessState
+from hedgerow.dashboard.bot_state import ProcessState
 from hedgerow.dashboard.status_lines import BotView, halt_remedy, since_the_start
 from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.domain.money import plain_or_none
@@ -27,7 +27,7 @@ def _state(view: BotView) -> dict[str, object]:
         "can_do": report.can_do,
         "since": report.since,
         "severity": report.severity,
-        "hedged": report.state in {BotState.HEDGED, BotState.HALTED_HEDGED},
+        "hedged": bool(view.ledger.open_hedges) and naked is None and not view.ledger.jobs,
         "running": view.process.state is ProcessState.RUNNING,
         "process": view.process.state,
         "pid": view.process.pid,

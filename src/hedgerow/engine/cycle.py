@@ -14,7 +14,7 @@ from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.suspension import set_aside
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.domain.money import BPS
+from hedgerow.domain.money import BPS, ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.engine.accounting.bookkeeping import Bookkeeper
 from hedgerow.engine.accounting.daily import DailyLoss
@@ -44,7 +44,7 @@ from hedgerow.engine.observation_reader import ObservationReader
 from hedgerow.engine.reconciliation import Reconciler
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms
-from hedgerow.strategy.decisions.allocation import free_slots
+from hedgerow.strategy.decisions.allocation import coins_held, free_slots
 from hedgerow.strategy.decisions.entry import candidates, openings_blocked
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
 from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of, judged
@@ -82,6 +82,7 @@ EMERGENCY_AGREEMENT_SECONDS = 5.0
 """The emergency stop acts when new books, read this much later, hit it again: an empty book fills within seconds."""
 ATTENDED_SECONDS = 60.0
 """While another job waits, a hedge that was acted on is left for so long: what cannot be done now is tried then."""
+TOO_LITTLE = "what is left of it is less than can be traded"
 
 
 class Cycle:
@@ -156,9 +157,10 @@ class Cycle:
 
         One job runs after the other, with the account read again between two of them.
         """
-        if self._daily.wants_out and not await self.close_all(Reason.DAILY_LOSS):
+        if self._daily.wants_out:
+            await self.close_all(Reason.DAILY_LOSS)
             observation = await self._observe()
-        elif self._journal.ledger.open_hedges:
+        if self._journal.ledger.open_hedges:
             observation, closed = await self._review_all(observation)
             if closed:
                 observation = await self._observe()
@@ -477,7 +479,7 @@ class Cycle:
                 left[hedge.symbol] = why
         if self._journal.ledger.suspended:
             await self.finish_what_is_in_flight()
-        return left
+        return {symbol: why for symbol, why in left.items() if self._journal.ledger.held(symbol) is not None}
 
     @property
     def _traded(self) -> HedgedPosition | None:
@@ -513,7 +515,10 @@ class Cycle:
             urgent=True,
             dust=self._journal.ledger.dust_of(hedge),
             bounds=self._bounds(hedge, observation, reason),
+            others=coins_held(self._journal.ledger, observation.account, but=hedge_id) if observation.account else ZERO,
         )
+        if plan.spot_quantity <= 0 and plan.perp_quantity <= 0:
+            return await self._let_go(hedge_id)
         obstacle = closing_obstacle(hedge, plan, observation)
         decision = (
             Hold(reason=HoldReason.CANNOT_TRADE, detail=obstacle) if obstacle else Close(reason=reason, plan=plan)
@@ -523,6 +528,14 @@ class Cycle:
             return decision.detail
         job = await self._close(hedge, decision)
         return None if job.state is ExecutionState.FLAT else _why_unfinished(job)
+
+    async def _let_go(self, hedge_id: str) -> str | None:
+        """Reconcile a hedge of which nothing can be traded; returns why it is still held, None once it is let go.
+
+        It is let go once two readings agree; what is left of its coins is dust.
+        """
+        await self._observe()
+        return None if self._journal.ledger.open_hedge(hedge_id) is None else TOO_LITTLE
 
     def _bounds(self, hedge: HedgedPosition, observation: Observation, reason: Reason) -> SaleBounds:
         """Return the worst prices of a closing; a person who asks for it gets it at any price within the caps."""

@@ -1,6 +1,6 @@
 """Carries out operator requests, in a running bot and in a one-shot command alike."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import assert_never
 
 from hedgerow.domain import events as ev
@@ -43,6 +43,7 @@ from hedgerow.strategy.settings_changes import refusal_of_changes
 
 __all__ = ["Service"]
 
+HALTED_UNTIL = "Openings are halted until: hedgerow resume"
 STOPPING = "The bot is stopping: ask again once it has stopped."
 INTERRUPTED = "The bot ended while it carried this out: see its log; a trade in flight is finished at the next start."
 
@@ -261,10 +262,10 @@ class Service:
         ledger = self._journal.ledger
         if ledger.held(about.symbol) is not None:
             return await self._close(CloseRequested(symbol=about.symbol))
-        await self._halted(f"{about.symbol} was closed by hand")
+        await self._halted(_asked_to_close((about.symbol,)))
         ended = next((each for each in ledger.closed if each.hedge.hedge_id == about.hedge_id), None)
         net = f" (net {log_funding(result_of_ended(ended).net_so_far)})" if ended and ended.net_profit else ""
-        text = f"Nothing of {about.symbol} is held{net}. Openings are halted until: hedgerow resume"
+        text = f"Nothing of {about.symbol} is held{net}. {HALTED_UNTIL}"
         return Answer(done=True, text=text)
 
     async def _settle_abandoned(self, mailbox: Mailbox) -> None:
@@ -447,16 +448,14 @@ class Service:
         held = self._journal.ledger.live_hedges
         if not held:
             return Answer(done=False, text="No position is held.")
-        symbols = ", ".join(hedge.symbol for hedge in held)
-        await self._halted(f"{symbols} closed by hand")
+        await self._halted(_asked_to_close([hedge.symbol for hedge in held]))
         left = await self._cycle.close_all(Reason.USER)
-        if left:
-            why = "; ".join(f"{symbol} could not be closed: {obstacle}" for symbol, obstacle in left.items())
-            return Answer(done=False, text=why)
         ids = {hedge.hedge_id for hedge in held}
         ended = [closed for closed in self._journal.ledger.closed if closed.hedge_id in ids]
-        net = log_funding(sum((closed.net_profit for closed in ended), ZERO))
-        return Answer(done=True, text=f"Closed {symbols}: net {net}. Openings are halted until: hedgerow resume")
+        symbols, net = ", ".join(closed.symbol for closed in ended), sum((closed.net_profit for closed in ended), ZERO)
+        said = [f"Closed {symbols}: net {log_funding(net)}"] if ended else []
+        said += ["; ".join(f"{symbol} could not be closed: {why}" for symbol, why in left.items())] if left else []
+        return Answer(done=not left, text=". ".join((*said, HALTED_UNTIL)))
 
     async def _closed(self, request: CloseRequested) -> Answer:
         await self._cycle.finish_what_is_in_flight()
@@ -474,13 +473,13 @@ class Service:
         held = ledger.held(request.symbol) if request.symbol else ledger.foremost
         if held is None:
             return Answer(done=False, text=f"{request.symbol} is not held; {_which(ledger)}.")
-        await self._halted(f"{held.symbol} was closed by hand")
+        await self._halted(_asked_to_close((held.symbol,)))
         obstacle = await self._cycle.close_now(Reason.USER, held.hedge_id)
         if obstacle is not None:
             return Answer(done=False, text=f"{held.symbol} could not be closed: {obstacle}")
         closed = next(each for each in reversed(self._journal.ledger.closed) if each.hedge_id == held.hedge_id)
         net = log_funding(result_of_ended(closed).net_so_far)
-        return Answer(done=True, text=f"Closed {held.symbol}: net {net}. Openings are halted until: hedgerow resume")
+        return Answer(done=True, text=f"Closed {held.symbol}: net {net}. {HALTED_UNTIL}")
 
     async def _adopt(self, symbol: str, *, to_close: bool = False) -> Answer:
         """Make a position the bot's; one that is ``to_close`` need not be fit to be held."""
@@ -523,6 +522,10 @@ class Service:
         return Answer(done=True, text=f"Openings are halted; {rest}")
 
     async def _halted(self, detail: str) -> None:
+        """Halt openings; a halt for another cause that only a person lifts keeps that cause."""
+        standing = self._journal.ledger.standing_halt
+        if standing is not None and standing.reason is not ev.HaltReason.USER:
+            return
         now = self._clock.now()
         await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.USER, detail=detail))
 
@@ -538,6 +541,10 @@ class Service:
         self._resumed = True
         again = " The next check halts them again unless the cause is gone." if halt.lifts_itself else ""
         return Answer(done=True, text=f"Openings are allowed again.{again}")
+
+
+def _asked_to_close(symbols: Sequence[str]) -> str:
+    return f"a person asked to close {', '.join(symbols)}"
 
 
 def _which(ledger: Ledger, otherwise: str = "") -> str:

@@ -286,7 +286,7 @@ class Ledger(Struct, frozen=True, kw_only=True, dict=True):
             hedges = tuple(hedge for hedge in hedges if hedge is not opening)
         if len(hedges) < 2:  # noqa: PLR2004 - nothing to order
             return hedges
-        return tuple(sorted(hedges, key=lambda hedge: (hedge.opened_at, hedge.hedge_id)))
+        return tuple(sorted(hedges, key=lambda hedge: hedge.opened_at))
 
     @property
     def live_hedges(self) -> tuple[HedgedPosition, ...]:

@@ -13,7 +13,7 @@ from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator.core.world import World
 from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.checks.invariants import IMBALANCE, Exposure, Invariant, own_tolerance
-from hedgerow.simulation.checks.legs import LegWatch, prices_of
+from hedgerow.simulation.checks.legs import LegWatch, coins_worth, prices_of
 from hedgerow.simulation.checks.truth import (
     apr_of,
     entry_faults,
@@ -149,9 +149,8 @@ class Conduct:
         if capital.max_position_usd is not None:
             yield "the limit of one", capital.max_position_usd / 2
         if capital.max_position_equity is not None:
-            prices = ((h.spot_quantity, prices_of(self._world, h.symbol)) for h in held)
-            coins = sum((quantity * max(price.spot, price.mark) for quantity, price in prices), ZERO)
-            yield "its part of the equity", capital.max_position_equity * (equity_of(account) + coins) / 2
+            equity = equity_of(account) + coins_worth(self._world, held)
+            yield "its part of the equity", capital.max_position_equity * equity / 2
         if capital.max_position_open_interest is not None and self._trades_shown(symbol):
             bid = self._world.depth(Market.PERP, symbol).touch(Side.SELL) or ZERO
             held_open = self._world.open_interest(symbol) * bid

@@ -1,6 +1,6 @@
 """Compares the legs of every pair on the exchange: what differs, since when, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -25,7 +25,7 @@ from hedgerow.domain.execution import ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.position import DustLot
+from hedgerow.domain.position import DustLot, HedgedPosition
 from hedgerow.emulator.core.wallets import ROW
 from hedgerow.emulator.core.world import World
 from hedgerow.ports import MarketPrices
@@ -34,7 +34,7 @@ from hedgerow.simulation.checks.exposure import TradeExposure
 from hedgerow.simulation.checks.invariants import Exposure, Invariant, check_exposure, own_tolerance, unsold_dust
 from hedgerow.simulation.harness import ExchangeHarness
 
-__all__ = ["LegWatch", "Naked", "prices_of"]
+__all__ = ["LegWatch", "Naked", "coins_worth", "prices_of"]
 
 BACK_OFF = timedelta(seconds=60)
 """How long a bot may wait before it repeats what was refused or not answered."""
@@ -70,6 +70,12 @@ def prices_of(world: World, symbol: str) -> MarketPrices:
     if prices is None:
         raise ValueError(f"{symbol} has no price at {world.now}")
     return prices
+
+
+def coins_worth(world: World, hedges: Iterable[HedgedPosition]) -> Decimal:
+    """Return what the coins of hedges are worth at the higher one of spot price and mark, if any, in quote units."""
+    prices = ((hedge.spot_quantity, world.prices(hedge.symbol)) for hedge in hedges)
+    return sum((quantity * max(price.spot, price.mark) for quantity, price in prices if price is not None), ZERO)
 
 
 class _Dust(Struct, kw_only=True):

@@ -24,7 +24,7 @@ from hedgerow.simulation.checks.conduct import Conduct
 from hedgerow.simulation.checks.disclosure import Disclosure
 from hedgerow.simulation.checks.duties import Duties
 from hedgerow.simulation.checks.invariants import Invariant, Violation, check_event, check_order, check_slice
-from hedgerow.simulation.checks.legs import LegWatch, prices_of
+from hedgerow.simulation.checks.legs import LegWatch, coins_worth, prices_of
 from hedgerow.simulation.checks.requests import Requests
 from hedgerow.simulation.checks.separate import check_separate
 from hedgerow.simulation.checks.turns import Turns
@@ -129,7 +129,8 @@ class Monitor:
             self.legs.begins(event.execution)
             price = prices_of(self._world, event.execution.symbol).spot
             account = self._world.account()
-            self._all(check_slice(event.execution, account.spot_usdt + account.perp.margin_balance, price))
+            equity = account.spot_usdt + account.perp.margin_balance + coins_worth(self._world, before.hedges.values())
+            self._all(check_slice(event.execution, equity, price))
             self._all(self._conduct.begins(event.execution, before))
             self._all(self._duties.begins(event.execution, before))
             self._all(self._duties.rotates(event.execution, before))

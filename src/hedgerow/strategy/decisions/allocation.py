@@ -13,7 +13,7 @@ from hedgerow.strategy.evaluation.rebalancing import TRANSFER_STEP
 from hedgerow.strategy.evaluation.sizing import Funds, funds_of
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["committed", "free_slots", "funds_for_next", "leg_of_next", "parts"]
+__all__ = ["beyond_reserve", "coins_held", "committed", "free_slots", "funds_for_next", "leg_of_next", "parts"]
 
 
 HELD_DRIFT: Final = Decimal("0.02")
@@ -32,7 +32,18 @@ def funds_for_next(account: AccountView, ledger: Ledger) -> Funds:
     free = min(account.perp.transferable, margin - notional) - HELD_DRIFT * shorts
     seen = replace(account, perp=replace(account.perp, transferable=free.quantize(TRANSFER_STEP)))
     funds = funds_of(seen, [hedge.symbol for hedge in ledger.hedges.values()])
-    return replace(funds, coins=sum((_worth(hedge, account) for hedge in ledger.hedges.values()), ZERO))
+    return replace(funds, equity=funds.equity + coins_held(ledger, account))
+
+
+def coins_held(ledger: Ledger, account: AccountView, *, but: str = "") -> Decimal:
+    """Return what the coins of the hedges are worth, quote units: of all but the hedge with the id ``but``."""
+    return sum((_worth(hedge, account) for key, hedge in ledger.hedges.items() if key != but), ZERO)
+
+
+def beyond_reserve(funds: Funds, policy: Policy) -> Funds:
+    """Return the funds that an opening and its fees may use: half of the reserve stays in each wallet."""
+    kept = policy.parameters.capital_management.reserve_usd / 2
+    return replace(funds, spot=funds.spot - kept, perp=funds.perp - kept) if kept else funds
 
 
 def _worth(hedge: HedgedPosition, account: AccountView) -> Decimal:
@@ -68,8 +79,8 @@ def leg_of_next(ledger: Ledger, funds: Funds, policy: Policy) -> Decimal:
     ``funds`` are what is free in both wallets. With one slot, it is what the policy wants of them.
     """
     limits, slots = policy.parameters.capital_management, free_slots(ledger, policy)
-    kept = limits.reserve_usd / 2
-    spot, perp = (funds.spot - kept, funds.perp - kept) if kept else (funds.spot, funds.perp)
+    usable = beyond_reserve(funds, policy)
+    spot, perp = usable.spot, usable.perp
     held, total = committed(ledger), 2 * min(spot, perp)
     several = policy.parameters.position_management.max_positions > 1
     left = None if limits.max_capital_usd is None or not several else limits.max_capital_usd - held
@@ -78,7 +89,7 @@ def leg_of_next(ledger: Ledger, funds: Funds, policy: Policy) -> Decimal:
     capital = policy.capital(spot, perp) if count == 1 else policy.capital(spot / count, perp / count)
     caps = [limits.max_position_usd, None if left is None else left / count]
     if limits.max_position_equity is not None:
-        caps.append(limits.max_position_equity * (funds.equity + funds.coins))
+        caps.append(limits.max_position_equity * funds.equity)
     most = min((cap / 2 for cap in caps if cap is not None), default=capital)
     if most >= capital:
         return capital

@@ -11,7 +11,7 @@ from hedgerow.domain.formats import log_money
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
-from hedgerow.strategy.decisions.allocation import free_slots, funds_for_next, leg_of_next
+from hedgerow.strategy.decisions.allocation import beyond_reserve, free_slots, funds_for_next, leg_of_next
 from hedgerow.strategy.decisions.brakes import brake_of
 from hedgerow.strategy.decisions.cooldowns import cooldown_refusal
 from hedgerow.strategy.evaluation.ranking import Ranking
@@ -168,7 +168,7 @@ def plan_opening(  # noqa: PLR0913 - each is one reading
     capital = _at_most_shown(leg_of_next(ledger, funds, policy), spot_depth, perp_depth, policy.parameters)
     plan = opening_plan(
         opportunity,
-        funds,
+        beyond_reserve(funds, policy),
         _at_most_held(capital, open_interest, perp_depth, policy.parameters),
         spot_depth=spot_depth,
         perp_depth=perp_depth,

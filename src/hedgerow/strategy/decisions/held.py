@@ -16,7 +16,7 @@ from hedgerow.domain.market import Depth
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
-from hedgerow.strategy.decisions.allocation import free_slots, funds_for_next, leg_of_next
+from hedgerow.strategy.decisions.allocation import coins_held, free_slots, funds_for_next, leg_of_next
 from hedgerow.strategy.decisions.cooldowns import avoided
 from hedgerow.strategy.evaluation.exits import SAFETY_ORDER, Exit, ExitCode, confirmed, emergency, evaluate, kept_until
 from hedgerow.strategy.evaluation.health import (
@@ -99,6 +99,12 @@ class _Held(Struct, frozen=True, kw_only=True):
     def price(self) -> Decimal:
         """The coin's price now, or at entry when it cannot be seen."""
         return self.evaluation.spot_price or self.evaluation.perp_price or self.hedge.entry_price
+
+    @property
+    def others(self) -> Decimal:
+        """What the coins of the other hedges are worth, quote units; nothing where the account cannot be read."""
+        account = self.observation.account
+        return ZERO if account is None else coins_held(self.ledger, account, but=self.hedge.hedge_id)
 
 
 def decide_held(
@@ -357,7 +363,7 @@ def _reduce(held: _Held) -> Decision | None:
     )
     if quantity is None:
         return None
-    equity = account.spot_usdt + account.perp.margin_balance + legs.spot * held.price
+    equity = account.spot_usdt + account.perp.margin_balance + legs.spot * held.price + held.others
     plan = reducing_plan(hedge, quantity, price=held.price, equity=equity, limits=limits)
     if closing_obstacle(hedge, plan, held.observation):
         return None
@@ -439,7 +445,7 @@ def _too_coarse(symbol: str, held: _Held) -> bool:
     if held.policy.capital(equity / 2, equity / 2) < max(pair.lot_step * quote.mid, pair.min_notional):
         return True
     limits = held.policy.parameters.execution
-    return slice_refusal(pair, quote.mid, 2 * pair.lot_step, equity=equity, limits=limits) is not None
+    return slice_refusal(pair, quote.mid, 2 * pair.lot_step, equity=equity + held.others, limits=limits) is not None
 
 
 def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = False) -> Decision:
@@ -453,6 +459,7 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
         urgent=urgent,
         dust=held.ledger.dust_of(held.hedge),
         bounds=held.bounds,
+        others=held.others,
     )
     obstacle = closing_obstacle(held.hedge, plan, observation)
     if obstacle:

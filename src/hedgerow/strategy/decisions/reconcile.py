@@ -32,6 +32,7 @@ from hedgerow.strategy.decisions.verdicts import (
     Unreadable,
     Verdict,
 )
+from hedgerow.strategy.evaluation.dust import dust_limit
 from hedgerow.strategy.evaluation.health import Legs, legs_of
 from hedgerow.strategy.evidence.absence import is_in_doubt
 from hedgerow.strategy.parameters import AdoptMode
@@ -63,7 +64,7 @@ def reconcile(
         return _without_hedges(ledger, account, market, adopt, free)
     if len(hedges) == slots == 1 and not ledger.suspended:
         return (_sole(hedges[0], ledger, account, market, adopt),)
-    tracked = [standing_of(hedge, account) for hedge in hedges]
+    tracked = [standing_of(hedge, account, market) for hedge in hedges]
     others = _untracked(ledger, account, market, adopt, free) if market is not None and free > 0 else ()
     return (*tracked, *(verdict for verdict in others if not isinstance(verdict, Nothing)))
 
@@ -92,7 +93,7 @@ def _sole(
     hedge: HedgedPosition, ledger: Ledger, account: AccountView, market: MarketView | None, adopt: AdoptMode
 ) -> Verdict:
     """Return the verdict on the only hedge that may be held: another one may have replaced it, or lie beside it."""
-    verdict = standing_of(hedge, account)
+    verdict = standing_of(hedge, account, market)
     if isinstance(verdict, ClosedExternally):
         return _gone(hedge, ledger, account, market, adopt)
     if isinstance(verdict, Consistent) and market is not None:
@@ -101,9 +102,13 @@ def _sole(
     return verdict
 
 
-def standing_of(hedge: HedgedPosition, account: AccountView) -> ClosedExternally | HalfOpen | Unreadable | Consistent:
-    """Return how one open hedge stands on the account."""
+def standing_of(
+    hedge: HedgedPosition, account: AccountView, market: MarketView | None
+) -> ClosedExternally | HalfOpen | Unreadable | Consistent:
+    """Return how one open hedge stands on the account; ``market`` says what can be traded of coins without a short."""
     legs = legs_of(hedge, account)
+    if legs.short <= 0 and _is_dust(hedge, legs.spot, account, market):
+        return ClosedExternally(symbol=hedge.symbol)
     lacking = lacking_of(hedge, legs)
     if lacking is not None:
         return lacking
@@ -112,14 +117,27 @@ def standing_of(hedge: HedgedPosition, account: AccountView) -> ClosedExternally
     return Consistent(symbol=hedge.symbol, spot_quantity=legs.spot, perp_quantity=-legs.short)
 
 
+def _is_dust(hedge: HedgedPosition, coins: Decimal, account: AccountView, market: MarketView | None) -> bool:
+    """Whether coins that no short is against are dust by the lot of spot as it is listed now, which may be coarser."""
+    pair = market.pair(hedge.symbol) if market else None
+    price = _price(hedge.symbol, account, market)
+    if pair is None or price is None or coins >= pair.spot.lot or is_in_doubt(hedge, account):
+        return False
+    return coins * price <= dust_limit(hedge.entry_notional)
+
+
 def value_of(standing: Consistent, account: AccountView | None, market: MarketView | None) -> Decimal | None:
     """Return what one leg of a hedge is worth now, quote units: at the spot book's middle, else at the mark."""
-    quote = market.quote(Market.SPOT, standing.symbol) if market else None
-    position = account.positions.get(standing.symbol) if account else None
-    price = quote.mid if quote else None
-    if price is None:
-        price = position.mark_price if position else None
+    price = _price(standing.symbol, account, market)
     return None if price is None else standing.spot_quantity * price
+
+
+def _price(symbol: str, account: AccountView | None, market: MarketView | None) -> Decimal | None:
+    quote = market.quote(Market.SPOT, symbol) if market else None
+    if quote and quote.mid is not None:
+        return quote.mid
+    position = account.positions.get(symbol) if account else None
+    return position.mark_price if position else None
 
 
 def lacking_of(hedge: HedgedPosition, legs: Legs) -> ClosedExternally | HalfOpen | None:

@@ -45,8 +45,7 @@ class Funds(Struct, frozen=True, kw_only=True):
     spot: Decimal
     perp: Decimal
     equity: Decimal
-    coins: Decimal = ZERO
-    """What the coins of held hedges are worth at the marks of their shorts, whose result is in ``equity``."""
+    """USDT of both wallets with the result of the shorts, and the coins of held hedges at the marks of their shorts."""
     rebalance: Rebalance | None = None
 
 
@@ -126,12 +125,13 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
     urgent: bool,
     dust: Decimal = ZERO,
     bounds: SaleBounds | None = None,
+    others: Decimal = ZERO,
 ) -> ExecutionPlan:
     """Plan to sell the hedge's own coins and buy back its own short, never more than the account still has.
 
     ``hedge`` carries the pair as it is listed now: see ``Observation.as_listed``. ``dust`` are coins that the ledger
     kept of earlier hedges of the same coin: they are sold with these. ``bounds`` are the worst prices; None = only the
-    caps count.
+    caps count. ``others`` is what the coins of other hedges are worth, quote units: they are equity as well.
     """
     spot, short = hedge.spot_quantity + dust, hedge.short
     if account is not None:
@@ -145,7 +145,7 @@ def closing_plan(  # noqa: PLR0913 - keyword-only, and each is one fact of the c
     notional = max(spot, short) * price
     equity = hedge.entry_notional * 2
     if account is not None:
-        equity = account.spot_usdt + account.perp.margin_balance + hedge.spot_quantity * price
+        equity = account.spot_usdt + account.perp.margin_balance + hedge.spot_quantity * price + others
     return ExecutionPlan(
         spot_quantity=spot,
         perp_quantity=short,

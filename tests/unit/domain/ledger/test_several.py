@@ -1,5 +1,6 @@
 """Events of one hedge leave the others of a ledger as they are."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -41,6 +42,14 @@ def test_a_late_report_reaches_the_hedge_that_has_the_order() -> None:
     after = apply(ledger, ended)
     assert after.hedges["h1"] == FIRST
     assert after.hedges["h2"].orders[0].order_id == 77
+
+
+def test_hedges_of_one_instant_are_listed_in_the_order_in_which_the_log_has_them() -> None:
+    renamed = replace(FIRST, hedge_id="h9"), replace(SECOND, hedge_id="h1")
+    assert several_of(*renamed).open_hedges == renamed
+    assert several_of(*reversed(renamed)).open_hedges == renamed[::-1]
+    older = replace(SECOND, opened_at=FIRST.opened_at - timedelta(seconds=1))
+    assert several_of(FIRST, older).open_hedges == (older, FIRST)
 
 
 def test_one_lost_while_another_is_traded_leaves_the_job_alone() -> None:

@@ -145,4 +145,5 @@ def test_held_coins_count_at_the_price_at_which_the_result_of_their_short_is_cou
 
 
 def test_coins_whose_short_the_account_does_not_show_are_no_equity() -> None:
-    assert funds_for_next(account(usdt="1000"), several_of(hedge("10"))).coins == 0
+    seen = account(usdt="1000")
+    assert funds_for_next(seen, several_of(hedge("10"))).equity == seen.spot_usdt + seen.perp.margin_balance
