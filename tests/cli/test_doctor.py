@@ -366,6 +366,13 @@ def test_a_wallet_below_the_minimum(shell: Shell, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.usefixtures("aster")
+def test_a_reserve_above_what_the_wallets_hold(shell: Shell, place: Path) -> None:
+    write_config(place / "config_volume_farming_strategy.json", {"capital_management": {"reserve_usd": 100_000}})
+    text = findings(ask(shell), "problem")["balances"]
+    assert text.endswith("below the minimum of $50 without reserve_usd (100000)")
+
+
+@pytest.mark.usefixtures("aster")
 def test_a_log_that_cannot_be_read(shell: Shell, place: Path) -> None:
     (place / "hedgerow.db").write_bytes(b"my diary" * 1000)
     assert only_problem(ask(shell))["subject"] == "log"

@@ -1,4 +1,4 @@
-"""Settings that are valid one by one and lose money together: refused, or warned about with the arithmetic.
+"""Settings that lose money or contradict each other together: refused, or warned about with the arithmetic.
 
 The figures are those of docs/guide.md, "What it earns and what it costs": a round trip is two taker fills of 0.04 %
 (spot) and two of 0.035 % (perpetual).
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from hedgerow.config.table import SETTINGS
-from hedgerow.domain.money import BPS
+from hedgerow.domain.money import BPS, plain
 from hedgerow.strategy.parameters import StrategyParameters
 
 __all__ = ["ROUND_TRIP_FEES", "losing", "refused"]
@@ -41,7 +41,7 @@ def refused(parameters: StrategyParameters) -> str | None:
 
 
 def losing(parameters: StrategyParameters) -> tuple[str, ...]:
-    """Return one line for each setting that loses money, or is probably a fraction where a percentage is meant.
+    """Return one line for each setting that loses money, contradicts another, or is a fraction instead of a percentage.
 
     What the guide's own defaults lose is in docs/guide.md, and is not repeated here.
     """
@@ -53,6 +53,9 @@ def losing(parameters: StrategyParameters) -> tuple[str, ...]:
         _never_paid(parameters),
         _leaves_at_once(parameters),
         _nothing_fits(parameters),
+        _one_above_all(parameters),
+        _more_than_all(parameters),
+        _too_many(parameters),
     )
     return tuple(line for line in found if line is not None)
 
@@ -124,6 +127,37 @@ def _nothing_fits(parameters: StrategyParameters) -> str | None:
     return (
         f"max_entry_premium_bps is {funding.max_entry_premium_bps}: max_entry_discount_bps asks for a premium of at "
         f"least {-funding.max_entry_discount_bps}, so nothing can be opened"
+    )
+
+
+def _one_above_all(parameters: StrategyParameters) -> str | None:
+    capital = parameters.capital_management
+    one, together = capital.max_position_usd, capital.max_capital_usd
+    if one is None or together is None or one <= together:
+        return None
+    return (
+        f"max_position_usd is {plain(one)}: max_capital_usd ({plain(together)}) of all together is less: it limits none"
+    )
+
+
+def _more_than_all(parameters: StrategyParameters) -> str | None:
+    most, share = parameters.position_management.max_positions, parameters.capital_management.max_position_equity
+    if share is None or most * share <= 1:
+        return None
+    return (
+        f"max_position_equity_pct is {_percent(float(share))}: max_positions ({most}) of it are "
+        f"{_percent(float(most * share))} percent of the equity; {_percent(1 / most)} or less keeps a part for each"
+    )
+
+
+def _too_many(parameters: StrategyParameters) -> str | None:
+    most, capital = parameters.position_management.max_positions, parameters.capital_management
+    together, least = capital.max_capital_usd, capital.min_capital_usd
+    if most <= 1 or together is None or most * least <= together:
+        return None
+    return (
+        f"max_positions is {most}: with min_capital_usd ({plain(least)}) for each they need {plain(most * least)}, and "
+        f"max_capital_usd is {plain(together)}, so at most {int(together / least)} are held"
     )
 
 

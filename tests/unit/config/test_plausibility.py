@@ -92,6 +92,48 @@ def test_other_settings_that_lose_are_warned_about(tmp_path: Path, content: dict
     assert any(line.startswith(starts) for line in warned(tmp_path, content))
 
 
+@pytest.mark.parametrize(
+    ("capital", "slots", "expected"),
+    [
+        (
+            {"max_position_usd": 600, "max_capital_usd": 500},
+            1,
+            ["max_position_usd is 600: max_capital_usd (500) of all together is less: it limits none"],
+        ),
+        ({"max_position_usd": 500, "max_capital_usd": 500}, 3, []),
+        (
+            {"max_position_equity_pct": 40},
+            3,
+            [
+                (
+                    "max_position_equity_pct is 40: max_positions (3) of it are 120 percent of the equity; "
+                    "33.3333 or less keeps a part for each"
+                ),
+            ],
+        ),
+        ({"max_position_equity_pct": 25}, 4, []),
+        (
+            {"max_capital_usd": 199},
+            4,
+            [
+                (
+                    "max_positions is 4: with min_capital_usd (50) for each they need 200, and max_capital_usd is 199, "
+                    "so at most 3 are held"
+                ),
+            ],
+        ),
+        ({"max_capital_usd": 200}, 4, []),
+        ({"max_capital_usd": 50}, 1, []),
+        ({"max_capital_usd": 50, "min_capital_usd": 0}, 4, []),
+    ],
+)
+def test_limits_of_capital_that_contradict_each_other_are_warned_about(
+    tmp_path: Path, capital: dict[str, Any], slots: int, expected: list[str]
+) -> None:
+    content = {"capital_management": capital, "position_management": {"max_positions": slots}}
+    assert warned(tmp_path, content) == expected
+
+
 def test_filters_that_are_switched_off_are_not_judged(tmp_path: Path) -> None:
     off = {"min_funding_apr": 0, "max_spread_bps": 10_000, "max_entry_discount_bps": 10_000}
     assert warned(tmp_path, {"funding_rate_strategy": off}) == []

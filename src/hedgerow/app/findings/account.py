@@ -173,11 +173,13 @@ def account_findings(
     held = ledger is not None and ledger.hedges
     spot, perp = account.spot_usdt, account.perp.transferable
     text = f"{spot:.2f} USDT on spot, {perp:.2f} USDT on perpetuals"
-    least = parameters.capital_management.min_capital_usd
-    found = [ok("balances", text)]
-    if not held and spot + perp < least:
-        found = [problem("balances", f"{text}: below the minimum of ${plain(least)}", "deposit USDT, or wait")]
-    return found
+    limits = parameters.capital_management
+    least, reserve = limits.min_capital_usd, limits.reserve_usd
+    if held or spot + perp - reserve >= least:
+        return [ok("balances", text)]
+    without = f" without reserve_usd ({plain(reserve)})" if reserve else ""
+    text = f"{text}: below the minimum of ${plain(least)}{without}"
+    return [problem("balances", text, "deposit USDT, or wait")]
 
 
 def position_findings(

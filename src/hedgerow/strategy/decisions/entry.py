@@ -68,10 +68,12 @@ def _unfit_account(account: AccountView, ledger: Ledger, policy: Policy) -> Hold
     funds = funds_for_next(account, ledger)
     if leg_of_next(ledger, funds, policy) > 0:
         return None
-    least, free = policy.parameters.capital_management.min_capital_usd, 2 * min(funds.spot, funds.perp)
-    needed = f"at least {log_money(least)} needed"
-    within = "the limits and the reserve of the settings leave less for a position, "
-    text = f"{log_money(free)} in equal wallets, {needed if free < least else within + needed}"
+    limits, free = policy.parameters.capital_management, 2 * min(funds.spot, funds.perp)
+    least, reserve = limits.min_capital_usd, limits.reserve_usd
+    within = "" if free < least else "the limits and the reserve of the settings leave less for a position, "
+    if within and free - reserve < least:
+        within = f"reserve_usd keeps {log_money(reserve)} of it, "
+    text = f"{log_money(free)} in equal wallets, {within}at least {log_money(least)} needed"
     return Hold(reason=HoldReason.CAPITAL, detail=text)
 
 

@@ -577,7 +577,9 @@ def test_settings_that_leave_too_little_are_named_and_not_the_wallets() -> None:
     assert detail("24") == "$48.00 in equal wallets, at least $50.00 needed"
     limited = "in equal wallets, the limits and the reserve of the settings leave less for a position, at least $50.00"
     assert limited in detail("500", max_position_equity=Decimal("0.04"))
-    assert limited in detail("500", reserve_usd=Decimal(2000))
+    assert limited in detail("500", max_position_equity=Decimal("0.04"), reserve_usd=Decimal(900))
+    kept = "$1000.00 in equal wallets, reserve_usd keeps $2000.00 of it, at least $50.00 needed"
+    assert detail("500", reserve_usd=Decimal(2000)) == kept
 
 
 def test_a_halt_of_doubt_does_not_say_again_what_contradicts_itself() -> None:
