@@ -1,6 +1,6 @@
 """The report of a run as one value, its JSON, and its lines for the console."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -174,14 +174,9 @@ class RunReport(Struct, frozen=True, kw_only=True):
         """Part of the run in which a hedge was held; None for a run without length."""
         if not self.period:
             return None
-        held = sum(
-            (
-                max(min(row.closed_at or self.ended_at, self.ended_at) - max(row.opened_at, self.started_at), NO_TIME)
-                for row in self.hedges
-            ),
-            NO_TIME,
-        )
-        return held / self.period
+        ends = ((row.opened_at, row.closed_at or self.ended_at) for row in self.hedges)
+        within = ((max(begun, self.started_at), min(ended, self.ended_at)) for begun, ended in ends)
+        return _together(within) / self.period
 
     @property
     def net_return(self) -> float | None:
@@ -199,9 +194,9 @@ class RunReport(Struct, frozen=True, kw_only=True):
 
     @property
     def mean_notional(self) -> Decimal | None:
-        """One leg at entry, the mean over the time in which a hedge was held; None when none was."""
+        """One leg of all hedges at entry, the mean over the time in which one was held; None when none was."""
         spans = [(row.notional, row.held(self.ended_at)) for row in self.hedges]
-        held = sum((span for _, span in spans), NO_TIME)
+        held = _together((row.opened_at, row.closed_at or self.ended_at) for row in self.hedges)
         if not held:
             return None
         # Whole seconds: money stays exact.
@@ -223,6 +218,16 @@ class RunReport(Struct, frozen=True, kw_only=True):
     def on_capital(self, gain: Decimal) -> float | None:
         """Return a gain as a fraction of the equity at the start; None without any."""
         return float(gain / self.equity_start) if self.equity_start > 0 else None
+
+
+def _together(spans: Iterable[tuple[datetime, datetime]]) -> timedelta:
+    """Return the time that at least one of the spans covers."""
+    covered, until = NO_TIME, None
+    for begun, ended in sorted(spans):
+        fresh = begun if until is None else max(begun, until)
+        if ended > fresh:
+            covered, until = covered + (ended - fresh), ended
+    return covered
 
 
 def as_json(report: RunReport) -> dict[str, Any]:

@@ -284,6 +284,18 @@ def test_a_hedge_counts_for_the_time_in_market_only_within_the_run() -> None:
     assert empty_run().time_in_market is None
 
 
+def test_hedges_held_at_the_same_time_count_once_for_the_time_and_together_for_the_leg() -> None:
+    day = timedelta(days=1)
+    whole = replace(row(0), opened_at=START, closed_at=None)
+    within = replace(row(1), opened_at=START + day, closed_at=START + 3 * day)
+    after = replace(row(2), opened_at=START + 2 * day, closed_at=END)
+    assert report(hedges=(within, whole, after)).time_in_market == 1
+    assert report(hedges=(within, after)).time_in_market == pytest.approx(1 - day / (END - START))
+    alone, beside = report(hedges=(whole,)), report(hedges=(whole, replace(whole, hedge_id="h9")))
+    assert alone.mean_notional == whole.notional
+    assert beside.mean_notional == 2 * whole.notional
+
+
 def test_the_settings_of_the_run_are_named_the_changed_ones_first() -> None:
     settings = {"a.one": "1", "b.two": "2", "c.three": "none"}
     changed = report(settings=settings, changed=frozenset({"b.two"}))
