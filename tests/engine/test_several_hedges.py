@@ -222,6 +222,7 @@ def test_a_closing_that_has_nothing_to_trade_lets_the_hedge_go_at_once(request_:
     answer = bot.ask(request_)
     assert answer.done, answer.text
     assert bot.ledger.open_hedge_of(B) is None
+    assert ("BBBUSDT was closed elsewhere: net " in answer.text) == isinstance(request_, CloseRequested)
     assert bot.ledger.dust["BBB"].quantity == left
     lost = next(each for each in bot.ledger.closed if each.symbol == B)
     assert lost.reason is Reason.CLOSED_EXTERNALLY

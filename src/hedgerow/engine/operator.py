@@ -479,7 +479,9 @@ class Service:
             return Answer(done=False, text=f"{held.symbol} could not be closed: {obstacle}")
         closed = next(each for each in reversed(self._journal.ledger.closed) if each.hedge_id == held.hedge_id)
         net = log_funding(result_of_ended(closed).net_so_far)
-        return Answer(done=True, text=f"Closed {held.symbol}: net {net}. {HALTED_UNTIL}")
+        by_others = closed.reason is Reason.CLOSED_EXTERNALLY
+        said = f"{held.symbol} was closed elsewhere" if by_others else f"Closed {held.symbol}"
+        return Answer(done=True, text=f"{said}: net {net}. {HALTED_UNTIL}")
 
     async def _adopt(self, symbol: str, *, to_close: bool = False) -> Answer:
         """Make a position the bot's; one that is ``to_close`` need not be fit to be held."""
