@@ -265,8 +265,8 @@ TEXTS: Sequence[Patched] = (
         name="held coins count at what they were bought for",
         file="strategy/decisions/allocation.py",
         does="After a fall the equity is too large: the short's gain counts, and the loss of the coins does not.",
-        old="        caps.append(limits.max_position_equity * (funds.equity + funds.coins))\n",
-        new="        caps.append(limits.max_position_equity * (funds.equity + held / 2))\n",
+        old="    return replace(funds, equity=funds.equity + coins_held(ledger, account))\n",
+        new="    return replace(funds, equity=funds.equity + committed(ledger) / 2)\n",
         tests=("unit/strategy/decisions/test_allocation.py",),
     ),
     Patched(
