@@ -116,14 +116,17 @@ class _UntilTheEnd:
         return (*found, Refusal(kind=RefusalKind.POLICY, detail=PRICES_ENDED))
 
     def review(self, evaluation: Evaluation, ranking: Ranking, market: MarketView) -> Exit | None:
-        if to_ms(market.at) >= self._end_ms:
+        now_ms = to_ms(market.at)
+        if now_ms >= self._end_ms:
             return None
-        leaves = to_ms(market.at) >= self._ended_ms[evaluation.symbol]
+        leaves = now_ms >= self._ended_ms[evaluation.symbol]
         self._in_force = self._leaving if leaves else self._parameters
         if leaves:
             return Exit(reason=Reason.SHUTDOWN, detail=PRICES_ENDED)
-        kept = [signal for signal in ranking.ordered if to_ms(market.at) < self._ended_ms[signal.symbol]]
-        return self._policy.review(evaluation, replace(ranking, ordered=tuple(kept)), market)
+        kept = tuple(signal for signal in ranking.ordered if now_ms < self._ended_ms[signal.symbol])
+        if len(kept) < len(ranking.ordered):
+            ranking = replace(ranking, ordered=kept)
+        return self._policy.review(evaluation, ranking, market)
 
 
 class _Ended(Struct, frozen=True, kw_only=True):

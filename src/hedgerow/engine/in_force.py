@@ -37,13 +37,9 @@ class PolicyInForce:
     """The one place that every part of a bot takes its policy from."""
 
     def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+        self.policy = policy
+        """That of the present check, and of the wait after it: an attribute, because every check reads it often."""
         self._next = policy
-
-    @property
-    def policy(self) -> Policy:
-        """The policy of the present check, and of the wait after it."""
-        return self._policy
 
     @property
     def coming(self) -> Policy:
@@ -56,6 +52,6 @@ class PolicyInForce:
 
     def renew(self) -> bool:
         """Put what was proposed in force, at the beginning of a check; returns whether that changed anything."""
-        changed = self._policy is not self._next
-        self._policy = self._next
+        changed = self.policy is not self._next
+        self.policy = self._next
         return changed

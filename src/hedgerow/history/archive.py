@@ -31,7 +31,6 @@ from hedgerow.history.quality import (
 from hedgerow.history.series import (
     HOUR_MS,
     MAX_HELD_MS,
-    STALE_PRINTS,
     FundingSeries,
     PriceSeries,
     at_ms,
@@ -224,20 +223,18 @@ class ArchiveMarketData:
         """
         history, now_ms = self._histories[symbol], to_ms(at)
         prints, close = history.funding.known(now_ms), history.prices.held(now_ms)
-        if not prints or close is None:
-            return None
-        newest = history.funding.rate(prints - 1)
-        if at - newest.at >= STALE_PRINTS * timedelta(hours=newest.interval_hours):
+        if not prints or close is None or history.funding.is_stale(prints - 1, now_ms):
             return None
         # Settlements are on full hours: within one, the estimate changes with a new print or close alone.
         follows_from = prints, close, now_ms // HOUR_MS
         known = self._estimates.get(symbol)
         if known is None or known[0] != follows_from:
-            known = self._estimates[symbol] = follows_from, self._estimate(history, newest, at)
+            known = self._estimates[symbol] = follows_from, self._estimate(history, prints - 1, at)
         return known[1]
 
-    def _estimate(self, history: _PairHistory, newest: FundingRate, at: datetime) -> FundingRate:
+    def _estimate(self, history: _PairHistory, newest_print: int, at: datetime) -> FundingRate:
         """Return the estimate for the next settlement, while prices are readable and prints are not stale."""
+        newest = history.funding.rate(newest_print)
         symbol, hours, rate = newest.symbol, newest.interval_hours, newest.rate
         if self.predicts_by_premium(symbol):
             premium = history.prices.mean_premium(to_ms(last_settlement(at, hours)), to_ms(at))

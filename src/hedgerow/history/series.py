@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from hedgerow.domain.funding import EPOCH, FundingRate
 from hedgerow.history.quality import HourlyClose, Print
@@ -43,6 +44,7 @@ STALE_PRINTS = 3
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=64)  # each check asks for the same few times again and again
 def to_ms(at: datetime) -> int:
     """Return whole milliseconds since the epoch, rounded down, so that nothing becomes known early."""
     return (at - EPOCH) // _MILLISECOND
@@ -130,6 +132,10 @@ class FundingSeries:
     def known(self, now_ms: int) -> int:
         """Return how many rates are known."""
         return bisect_right(self.times, now_ms)
+
+    def is_stale(self, index: int, now_ms: int) -> bool:
+        """Return whether ``STALE_PRINTS`` settlements should have followed a rate."""
+        return now_ms - self.times[index] >= STALE_PRINTS * self.hours[index] * HOUR_MS
 
     def rate(self, index: int) -> FundingRate:
         """Return one rate, the oldest is 0."""

@@ -192,7 +192,8 @@ def exit_prices(
     A quote stands for the whole quantity; a book gives the average of what is visible for it.
     """
     if books is None:
-        spot, perp = (market.quote(leg, hedge.symbol) if market else None for leg in (Market.SPOT, Market.PERP))
+        spot = market.quote(Market.SPOT, hedge.symbol) if market else None
+        perp = market.quote(Market.PERP, hedge.symbol) if market else None
         sale, purchase = (spot.touch(Side.SELL) if spot else None), (perp.touch(Side.BUY) if perp else None)
     else:
         sale = average_price(books[0], Side.SELL, hedge.spot_quantity) if books[0] else None

@@ -36,9 +36,10 @@ def advance_time(account: Account, market_data: MarketData, to: datetime) -> Non
         account.follow_changes()
         account.heed_dead_men()
         check_prices(account)
-    account.now = to
-    account.follow_changes()
-    account.heed_dead_men()
+    if account.now < to:
+        account.now = to
+        account.follow_changes()
+        account.heed_dead_men()
 
 
 def check_prices(account: Account) -> None:

@@ -105,7 +105,7 @@ class Marketplace:
         """By ``market:symbol:side``: what the newest ladder was built from, and the ladder."""
         self._quotes: dict[tuple[Market, str], tuple[MarketPrices, Conditions, Liquidity, Quote]] = {}
         """By instrument: its newest quote of a whole book, and what it was made from."""
-        self._shocked: dict[str, tuple[MarketPrices, Decimal, MarketPrices]] = {}
+        self._newest_shocked: dict[str, tuple[MarketPrices, Decimal, MarketPrices]] = {}
         """By symbol: the tape's newest prices, the product of its shocks, and the prices with them."""
         if self.conditions.changes:
             self._relist()
@@ -202,23 +202,22 @@ class Marketplace:
 
     def prices(self, symbol: str, at: datetime) -> MarketPrices | None:
         """Return the prices at ``at``, shocks and changes included; None where the tape has none."""
-        prices = self._shocked_prices(symbol, at)
-        if prices is None or not self.conditions.changes:
+        prices, conditions = self.market_data.prices(symbol, at), self.conditions
+        if prices is None or not (conditions.shocks or conditions.changes):
             return prices
+        if conditions.shocks:
+            prices = self._shocked(symbol, prices, at)
         changes = self._changes_of(symbol)
         return prices_under(prices, changes, at, self.market_data) if changes else prices
 
-    def _shocked_prices(self, symbol: str, at: datetime) -> MarketPrices | None:
-        prices = self.market_data.prices(symbol, at)
-        if prices is None or not self.conditions.shocks:
-            return prices
+    def _shocked(self, symbol: str, prices: MarketPrices, at: datetime) -> MarketPrices:
         factor = ONE
         for shock in self.conditions.shocks:
             if shock.symbol == symbol and shock.at <= at:
                 factor *= shock.factor
         if factor is ONE:
             return prices
-        known = self._shocked.get(symbol)
+        known = self._newest_shocked.get(symbol)
         if known is None or known[0] is not prices or known[1] != factor:
             shocked = MarketPrices(
                 spot=prices.spot * factor,
@@ -226,7 +225,7 @@ class Marketplace:
                 mark=prices.mark * factor,
                 index=None if prices.index is None else prices.index * factor,
             )
-            known = self._shocked[symbol] = prices, factor, shocked
+            known = self._newest_shocked[symbol] = prices, factor, shocked
         return known[2]
 
     def middle(self, market: Market, symbol: str, at: datetime) -> Decimal | None:

@@ -263,8 +263,10 @@ def mark_alarm(
     distance = float((position.liquidation_price - mark) / mark)
     shared = shared_distance(ledger, account, {position.symbol: mark})
     distance = distance if shared is None else min(distance, shared)
-    bound = next((bound for bound in BOUNDS if distance < bound), None)
-    if bound is None or (bound == TOP_UP_DISTANCE and account.spot_usdt <= MIN_DIFFERENCE):
+    if distance >= TOP_UP_DISTANCE:
+        return None
+    bound = next(bound for bound in BOUNDS if distance < bound)
+    if bound == TOP_UP_DISTANCE and account.spot_usdt <= MIN_DIFFERENCE:
         return None
     text = f"{position.symbol}: liquidation is less than {bound:.0%} from the mark"
     return Alarm(kind=AlarmKind.DISTANCE, text=text)

@@ -110,7 +110,7 @@ def _signal(window: Sequence[FundingRate], *, moving_average: bool) -> FundingSi
     return FundingSignal(
         symbol=window[-1].symbol,
         mean=mean,
-        stdev=_stdev(window, mean, interval, hours_sum),
+        stdev=_stdev(rates, hours, mean, interval),
         apr=rules.funding_apr(rate_sum, hours_sum),
         periods=len(window),
         interval_hours=interval,
@@ -118,13 +118,12 @@ def _signal(window: Sequence[FundingRate], *, moving_average: bool) -> FundingSi
     )
 
 
-def _stdev(window: Sequence[FundingRate], mean: float, interval: int, hours_sum: float) -> float:
+def _stdev(rates: list[float], hours: list[float], mean: float, interval: int) -> float:
     # A print over another interval is brought to the newest interval's length and weighs by its hours.
     squares = 0.0
-    for print_ in window:
-        hours = print_.interval_hours
-        squares += hours * (float(print_.rate) * interval / hours - mean) ** 2
-    return sqrt(squares / hours_sum)
+    for rate, weight in zip(rates, hours, strict=True):
+        squares += weight * (rate * interval / weight - mean) ** 2
+    return sqrt(squares / sum(hours))
 
 
 def _apr(signal: FundingSignal) -> float:

@@ -71,22 +71,19 @@ def divergence_of(prices: Prices) -> str | None:
     """Return the same of the prices that a market shows of a pair."""
     if prices.spot is None:
         return None
-    spot = float(prices.spot)
-    for name, price in _others(prices):
-        if price is not None and not rules.agrees(float(price), spot, HELD_BOUND):
-            return _apart(name, price, prices.spot, HELD_BOUND)
+    spot, index, perp = float(prices.spot), prices.index, prices.perp
+    if index is not None and not rules.agrees(float(index), spot, HELD_BOUND):
+        return _apart("index", index, prices.spot, HELD_BOUND)
+    if perp is not None and not rules.agrees(float(perp), spot, HELD_BOUND):
+        return _apart("perpetual", perp, prices.spot, HELD_BOUND)
     return None
 
 
 def is_one_price(symbol: str, market: MarketView | None) -> bool:
     """Return whether spot, perpetual and index of a hedge can all be read and agree."""
     prices = prices_of(symbol, market, None)
-    readable = prices.spot is not None and all(price is not None for _, price in _others(prices))
+    readable = prices.spot is not None and prices.index is not None and prices.perp is not None
     return readable and divergence_of(prices) is None
-
-
-def _others(prices: Prices) -> tuple[tuple[str, Decimal | None], ...]:
-    return (("index", prices.index), ("perpetual", prices.perp))
 
 
 def _named_differently(pair: BasisPair) -> str | None:
