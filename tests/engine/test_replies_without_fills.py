@@ -1,4 +1,4 @@
-"""A reply that says an order ended with nothing filled, though it was filled: its trades are looked at first."""
+"""A reply that says an order ended with nothing or a part filled, though it was filled: its trades are looked at."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -35,6 +35,21 @@ def deny_one(bot: BotHarness, leg: str) -> None:
     bot.venue.reported = denied
 
 
+def halve(bot: BotHarness, legs: str) -> None:
+    """Let the reports of a leg's orders say for a minute that they expired, half filled."""
+    until = bot.clock.now() + timedelta(minutes=1)
+
+    def halved(event: Event) -> Event:
+        named = isinstance(event, OrderEnded) and event.client_id.split("-")[1] in legs
+        if not isinstance(event, OrderEnded) or not named or bot.clock.now() >= until:
+            return event
+        half = (event.filled_quantity / 2).quantize(Decimal("0.01"))
+        worth = event.filled_notional / 2
+        return replace(event, status=OrderStatus.EXPIRED, filled_quantity=half, filled_notional=worth)
+
+    bot.venue.reported = halved
+
+
 def kinds(bot: BotHarness) -> list[ExecutionKind]:
     return [event.execution.kind for event in bot.logged(ExecutionStarted)]
 
@@ -59,6 +74,20 @@ def test_a_closing_does_not_trade_twice_when_a_reply_denies_a_fill(leg: str) -> 
     assert bot.logged(HedgeClosed)
     bot.check_flat()
     assert kinds(bot) == [ExecutionKind.OPEN, ExecutionKind.CLOSE]
+
+
+@pytest.mark.parametrize("legs", ["s", "p", "sp"])
+def test_hedges_open_and_close_whole_when_replies_call_orders_half_filled(legs: str) -> None:
+    bot = BotHarness()
+    halve(bot, legs)
+    bot.run(0.3)
+    bot.check_whole()
+    bot.ask(HaltRequested())
+    halve(bot, legs)
+    bot.parameters = AGED
+    bot.run(0.3)
+    bot.check_flat()
+    assert kinds(bot) == [ExecutionKind.OPEN, ExecutionKind.CLOSE], "nothing has to be repaired"
 
 
 def denied_end(bot: BotHarness) -> tuple[OrderRequest, OrderRecord, OrderEnded]:
@@ -98,6 +127,7 @@ def test_trades_change_nothing_where_there_are_none_or_too_many_or_an_order_rest
         (replace(order, time_in_force=TimeInForce.GTX), record, ended),
         (order, record, replace(ended, reject=RejectKind.OTHER)),
         (order, record, replace(ended, order_id=record.order_id)),
+        (order, record, replace(ended, filled_quantity=order.quantity, filled_notional=record.filled_notional)),
     ):
         assert by_its_trades(bot, request, known, event) == event
 
@@ -108,6 +138,20 @@ def test_trades_that_cannot_be_read_change_nothing() -> None:
     order, record, ended = denied_end(bot)
     blind = BotHarness(world=bot.world, faults=FaultPlan(reads=(ReadFault(read=Read.FILLS, times=1),)))
     assert by_its_trades(blind, order, record, ended) == ended
+
+
+def test_sales_that_every_reply_halved_are_found_once_trades_can_be_read() -> None:
+    lied = OPENED + timedelta(minutes=18)
+    blind = ReadFault(read=Read.FILLS, after=lied, until=lied + timedelta(seconds=90))
+    bot = BotHarness(faults=FaultPlan(reads=(blind,)))
+    bot.run(0.3)
+    bot.ask(HaltRequested())
+    halve(bot, "s")
+    bot.parameters = AGED
+    bot.run(0.3)
+    (closed,) = bot.logged(HedgeClosed)
+    assert closed.at - lied < timedelta(minutes=2)
+    bot.check_flat()
 
 
 def test_sales_that_every_reply_denied_are_found_once_trades_can_be_read() -> None:

@@ -86,7 +86,7 @@ class LateFills:
         if ledger.execution is not None or ledger.job_of(symbol) is not None:
             return
         late = list(_late(ledger, symbol, fills))
-        reports = [entry for entry in late if _is_report(ledger, entry)]
+        reports = [entry for entry in late if _is_report(ledger, entry.hedge, entry.record)]
         for entry in reports:
             await self._journal.record(*self._reports(entry))
         strays = [entry for entry in late if entry not in reports]
@@ -196,20 +196,23 @@ def _known(ledger: Ledger, symbol: str) -> list[HedgedPosition]:
 
 
 def _late(ledger: Ledger, symbol: str, fills: Sequence[Fill]) -> Iterable[_Late]:
-    """Yield every order of a known hedge whose trades are more than its log has."""
+    """Yield every order of a known hedge whose trades are more than its log has, with those that are not booked.
+
+    Of one whose hedge ended they are cut to what the log does not have: the rest was closed with the hedge.
+    """
     for hedge in _known(ledger, symbol):
         for record in hedge.orders:
             own = [fill for fill in fills if fill.client_id == record.request.client_id]
             excess = sum((fill.quantity for fill in own), ZERO) - record.filled_quantity
             fresh = [fill for fill in own if not ledger.trades_seen.knows(fill.key, fill.at)]
-            taken = tuple(newest(fresh, excess)) if excess > 0 else ()
-            if taken:
-                yield _Late(hedge, record, taken)
+            if excess > 0 and fresh:
+                whole = _is_report(ledger, hedge, record)
+                yield _Late(hedge, record, tuple(fresh if whole else newest(fresh, excess)))
 
 
-def _is_report(ledger: Ledger, entry: _Late) -> bool:
-    held = ledger.open_hedge(entry.hedge.hedge_id) is not None
-    return held or not entry.record.opens
+def _is_report(ledger: Ledger, hedge: HedgedPosition, record: OrderRecord) -> bool:
+    held = ledger.open_hedge(hedge.hedge_id) is not None
+    return held or not record.opens
 
 
 def _fee(fill: Fill, entry: _Late) -> Decimal:

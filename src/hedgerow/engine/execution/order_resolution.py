@@ -331,13 +331,13 @@ async def look_up(venue: Venue, clock: Clock, request: OrderRequest, record: Ord
 async def by_trades(
     venue: Venue, order: OrderRequest, record: OrderRecord, reported: tuple[Event, ...], book: Depth | None
 ) -> tuple[Event, ...]:
-    """Return what was reported of an order, corrected by its trades where it is said to have ended with nothing filled.
+    """Return what was reported of an order, corrected by its trades where it is said to have ended without all filled.
 
     Trades are read where that is a surprise: the book showed enough, or the exchange knows no such order. Trades that
-    are not there yet prove nothing; those that are prove that it was filled.
+    are not there yet prove nothing; those that are prove that so much was filled.
     """
     ended = next((event for event in reported if isinstance(event, OrderEnded)), None)
-    if ended is None or ended.filled_quantity or ended.reject or not _is_surprising(order, ended, book):
+    if ended is None or ended.reject or not _is_surprising(order, ended, book):
         return reported
     try:
         trades = await venue.fills(order.market, order.symbol, record.issued_at)
@@ -346,7 +346,7 @@ async def by_trades(
     known = record if ended.order_id is None else replace(record, order_id=ended.order_id)
     own = [fill for fill in trades if _belongs(fill, known)]
     quantity = sum((fill.quantity for fill in own), ZERO)
-    if not own or quantity > order.quantity:
+    if not ended.filled_quantity < quantity <= order.quantity:
         return reported
     corrected = replace(
         ended,
@@ -359,8 +359,8 @@ async def by_trades(
 
 
 def _is_surprising(order: OrderRequest, ended: OrderEnded, book: Depth | None) -> bool:
-    """Return whether an order that takes should have filled; one that rested may end with nothing."""
-    if order.time_in_force is not TimeInForce.IOC:
+    """Return whether an order that takes should have filled further; one that rested may end with less."""
+    if order.time_in_force is not TimeInForce.IOC or ended.filled_quantity >= order.quantity:
         return False
     levels = book.levels(order.side) if book else ()
     shown = sum((lv.quantity for lv in levels if (lv.price - order.price) * order.side.sign <= 0), ZERO)
