@@ -95,6 +95,8 @@ class RequestFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``positions.*.leverage``; empty = the whole reply."""
     size: int = DEFAULT_SIZE
     """Bytes of blanks that ``padded`` and ``gzip_bomb`` add."""
+    value: str = ""
+    """What ``other`` puts in the place of a text."""
     status: int | None = None
     """HTTP status of a refusal or a web page."""
     error_shape: ErrorShape = ErrorShape.PLAIN
@@ -155,6 +157,8 @@ class StreamFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What ``rewrite`` changes, e.g. ``*.r`` of ``!markPrice@arr``; empty = the whole message."""
     size: int = DEFAULT_SIZE
     """Bytes of blanks that ``padded`` and ``gzip_bomb`` add."""
+    value: str = ""
+    """What ``other`` puts in the place of a text."""
 
     def matches(self, stream: str, market: Market, data: Any) -> bool:
         """Return whether a message counts."""
@@ -274,7 +278,7 @@ def _until(fault: Fault, now: datetime) -> Fault:
 def _rewrite_of(fault: RequestFault | StreamFault) -> Rewrite:
     if fault.mutation is None:
         raise ValueError(f"rewrite needs a mutation: one of {', '.join(Mutation)}")
-    return Rewrite(mutation=fault.mutation, field=fault.field, symbol=fault.symbol, size=fault.size)
+    return Rewrite(mutation=fault.mutation, field=fault.field, symbol=fault.symbol, size=fault.size, value=fault.value)
 
 
 def _share(fault: RequestFault) -> Decimal:

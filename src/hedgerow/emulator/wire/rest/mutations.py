@@ -1,4 +1,4 @@
-"""Mutations of a value of a JSON reply: absent, unreadable, out of range, another type.
+"""Mutations of a value of a JSON reply: absent, unreadable, out of range, another type, another value of its kind.
 
 Pure: a decoded value goes in, another one comes out. ``rewriting`` finds the values in a reply and writes it again.
 """
@@ -20,6 +20,7 @@ __all__ = [
     "Rewrite",
     "applies",
     "mutated",
+    "others_of",
 ]
 
 DEFAULT_SIZE = 128 * 2**20
@@ -79,12 +80,38 @@ class Mutation(StrEnum):
     """The padded body, packed: ``Content-Encoding: gzip``. On streams the same as ``padded``."""
     WEB_PAGE = "web_page"
     """An HTML page with the status of the reply."""
+    OTHER = "other"
+    """The text ``value`` where the field has another of the words that it may have, as ``SELL`` for ``BUY``; a truth
+    value becomes the other one."""
 
 
 BODY_MUTATIONS = frozenset({Mutation.TRUNCATED, Mutation.PADDED, Mutation.GZIP_BOMB, Mutation.WEB_PAGE})
 """Mutations of a whole body, whatever is in it."""
-FIELD_MUTATIONS = tuple(mutation for mutation in Mutation if mutation not in BODY_MUTATIONS)
-"""Mutations of one field."""
+FIELD_MUTATIONS = tuple(each for each in Mutation if each not in {*BODY_MUTATIONS, Mutation.OTHER})
+"""Mutations of one field that need no value."""
+_ORDER_STATUSES = ("NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "REJECTED", "EXPIRED")
+_ORDER_TYPES = ("LIMIT", "MARKET")
+_WORDS: tuple[tuple[frozenset[str], tuple[str, ...]], ...] = (
+    (frozenset({"side", "S"}), ("BUY", "SELL")),
+    (frozenset({"positionSide", "ps"}), ("BOTH", "LONG", "SHORT")),
+    (frozenset({"status", "X"}), _ORDER_STATUSES),
+    (frozenset({"x"}), ("NEW", "TRADE", "CANCELED", "EXPIRED", "REJECTED")),
+    (frozenset({"status"}), ("TRADING", "PENDING_TRADING", "SETTLING", "CLOSE")),
+    (frozenset({"type", "origType", "o", "ot"}), _ORDER_TYPES),
+    (frozenset({"timeInForce", "f"}), ("GTC", "IOC", "FOK", "GTX")),
+    (frozenset({"marginType", "mt"}), ("cross", "isolated")),
+    (
+        frozenset({"incomeType"}),
+        ("FUNDING_FEE", "COMMISSION", "REALIZED_PNL", "TRANSFER", "COMMISSION_REBATE", "INSURANCE_CLEAR"),
+    ),
+    (
+        frozenset({"type"}),
+        ("TRADE_TARGET", "TRADE_SOURCE", "TRANSFER_SPOT_TO_FUTURE", "TRANSFER_FUTURE_TO_SPOT", "COMMISSION_REBATE"),
+    ),
+    (frozenset({"m"}), ("ORDER", "FUNDING_FEE", "DEPOSIT", "ASSET_TRANSFER")),
+    (frozenset({"asset", "commissionAsset", "marginAsset", "N", "a"}), ("USDT", "BNB")),
+)
+"""Words of a field, by its names (docs/aster-api.md); one word is never in two lists of one name."""
 
 
 class Rewrite(Struct, frozen=True, kw_only=True):
@@ -98,6 +125,16 @@ class Rewrite(Struct, frozen=True, kw_only=True):
     """Only rows about this symbol or asset, and rows that do not say what they are about; empty = all."""
     size: int = DEFAULT_SIZE
     """Bytes of blanks that ``padded`` and ``gzip_bomb`` add."""
+    value: str = ""
+    """What ``other`` puts in the place of a text; a truth value needs none."""
+
+
+def others_of(name: str, value: Any) -> tuple[str, ...]:
+    """Return what ``other`` may put in the place of the value of a field: nothing where it has no other word."""
+    if isinstance(value, bool):
+        return ("",)
+    lists = (words for names, words in _WORDS if name in names and value in words)
+    return tuple(word for word in next(lists, ()) if word != value)
 
 
 def applies(mutation: Mutation, value: Any) -> bool:
@@ -111,10 +148,15 @@ def applies(mutation: Mutation, value: Any) -> bool:
     return CONDITIONS[mutation](value)
 
 
-def mutated(mutation: Mutation, value: Any) -> Any:
-    """Return what a value becomes: itself where the mutation does not apply, ``ABSENT`` where it is left out."""
+def mutated(mutation: Mutation, value: Any, other: str = "") -> Any:
+    """Return what a value becomes: itself where the mutation does not apply, ``ABSENT`` where it is left out.
+
+    ``other`` is what ``Mutation.OTHER`` puts in its place.
+    """
     if not applies(mutation, value):
         return value
+    if mutation is Mutation.OTHER:
+        return not value if isinstance(value, bool) else other
     if mutation in NUMERIC:
         return NUMERIC[mutation](value)
     return OTHERS[mutation](value)
@@ -193,6 +235,7 @@ CONDITIONS: dict[Mutation, Callable[[Any], bool]] = {
     Mutation.EXTRA: lambda value: isinstance(value, dict),
     Mutation.RETYPED: lambda _: True,
     Mutation.INVALID_UTF8: lambda value: isinstance(value, str),
+    Mutation.OTHER: lambda value: isinstance(value, str | bool),
 }
 """What the other mutations need."""
 OTHERS: dict[Mutation, Callable[[Any], Any]] = {

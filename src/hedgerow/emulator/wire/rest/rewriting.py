@@ -8,7 +8,17 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
-from hedgerow.emulator.wire.rest.mutations import ABSENT, BODY_MUTATIONS, NUMBER, Mutation, Rewrite, applies, mutated
+from hedgerow.emulator.wire.rest.mutations import (
+    ABSENT,
+    BODY_MUTATIONS,
+    FIELD_MUTATIONS,
+    NUMBER,
+    Mutation,
+    Rewrite,
+    applies,
+    mutated,
+    others_of,
+)
 from hedgerow.ports import HttpResponse
 
 __all__ = ["mentions", "rewrite_body", "rewrite_message", "rewrite_response", "rewrites_of", "without_newest"]
@@ -102,9 +112,12 @@ def _is_of_body(rewrite: Rewrite) -> bool:
 
 def _rewrites(reply: Any, symbol: str) -> Iterator[Rewrite]:
     for field, values in _fields(reply, symbol).items():
-        for mutation in Mutation:
+        for mutation in FIELD_MUTATIONS:
             if (field or mutation is not Mutation.ABSENT) and any(applies(mutation, value) for value in values):
                 yield Rewrite(mutation=mutation, field=field, symbol=symbol)
+        name = field.rpartition(".")[2]
+        for other in dict.fromkeys(other for value in values for other in others_of(name, value)):
+            yield Rewrite(mutation=Mutation.OTHER, field=field, symbol=symbol, value=other)
 
 
 def _fields(reply: Any, symbol: str) -> dict[str, list[Any]]:
@@ -135,7 +148,7 @@ def _rewritten(reply: Any, rewrite: Rewrite) -> Any:
 
 def _at(value: Any, segments: tuple[str, ...], rewrite: Rewrite) -> Any:
     if not segments:
-        return mutated(rewrite.mutation, value)
+        return mutated(rewrite.mutation, value, rewrite.value)
     first, rest = segments[0], segments[1:]
     if isinstance(value, dict):
         fields = {

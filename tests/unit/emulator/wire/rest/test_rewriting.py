@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.emulator.wire.rest.mutations import Mutation, Rewrite, applies, mutated
 from hedgerow.emulator.wire.rest.rewriting import (
@@ -169,9 +170,9 @@ def test_every_rewrite_that_is_enumerated_changes_the_reply() -> None:
     body = json.dumps(ACCOUNT, separators=(",", ":")).encode()
     found = list(rewrites_of(ACCOUNT, ("AAAUSDT", "BBBUSDT")))
     for rewrite in found:
-        small = Rewrite(mutation=rewrite.mutation, field=rewrite.field, symbol=rewrite.symbol, size=10)
+        small = replace(rewrite, size=10)
         assert rewrite_response(HttpResponse(status=200, body=body), small).body != body, rewrite
-    assert len({(each.mutation, each.field, each.symbol) for each in found}) == len(found)
+    assert len(set(found)) == len(found)
     assert {each.mutation for each in found} == set(Mutation)
     assert {each.field for each in found} >= {"", "positions", "positions.*", "positions.*.leverage", "feeTier"}
     assert {each.symbol for each in found if each.field == "positions.*.leverage"} == {"AAAUSDT", "BBBUSDT"}
@@ -187,3 +188,17 @@ def test_columns_of_a_row_are_enumerated_one_by_one() -> None:
 def test_a_mutation_of_a_whole_body_applies_to_no_field() -> None:
     assert not applies(Mutation.TRUNCATED, "text")
     assert mutated(Mutation.TRUNCATED, "text") == "text"
+
+
+def test_a_word_becomes_each_other_one_that_its_field_may_have_and_a_truth_value_the_other() -> None:
+    row = {"side": "BUY", "status": "NEW", "maker": True, "asset": "AAA", "note": "BUY"}
+    found = [each for each in rewrites_of([row]) if each.mutation is Mutation.OTHER]
+    assert {(each.field, each.value) for each in found} == {
+        ("*.side", "SELL"),
+        ("*.maker", ""),
+        *(("*.status", word) for word in ("PARTIALLY_FILLED", "FILLED", "CANCELED", "REJECTED", "EXPIRED")),
+    }
+    body = json.dumps([row]).encode()
+    shown = [json.loads(rewrite_body(body, each))[0] for each in found]
+    assert {**row, "side": "SELL"} in shown
+    assert {**row, "maker": False} in shown
