@@ -75,9 +75,9 @@ class CachedRead(Generic[Value]):
         """Read again when asked next; the old value does not count any more."""
         self._value = None
 
-    def hasten(self) -> None:
-        """Read again when asked next; the old value counts while that fails."""
-        self._due = 0.0
+    def hasten(self, seconds: float = 0.0) -> None:
+        """Read again when asked so many seconds from now or later; the old value counts while that fails."""
+        self._due = min(self._due, self._clock.monotonic() + seconds)
 
     @property
     def known(self) -> Value | None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -296,3 +297,28 @@ def test_depth_is_best_first(harness: VenueHarness) -> None:
     harness.aster.on("GET /api/v3/depth", error(-1121, "Invalid symbol."))
     with pytest.raises(VenueError, match="Invalid symbol"):
         harness.run(harness.venue.depth(SPOT, "ZZZUSDT"))
+
+
+def test_a_first_listing_that_lacks_what_has_mark_and_books_is_read_again_within_a_minute_and_then_seldom(
+    harness: VenueHarness,
+) -> None:
+    reads: list[float] = []
+
+    def listed(_: dict[str, str]) -> dict[str, Any]:
+        reads.append(harness.clock.monotonic())
+        return {"rateLimits": [], "symbols": [futures_symbol("BBBUSDT")] if len(reads) < 6 else [futures_symbol()]}
+
+    harness.aster.on("GET /fapi/v3/exchangeInfo", listed)
+    began = harness.clock.monotonic()
+
+    async def hour() -> None:
+        await harness.venue.market(1)
+        with suppress(TimeoutError):
+            async with harness.clock.timeout(3600):
+                await harness.venue.keep_up()
+
+    harness.run(hour())
+    ages = [round(at - began) for at in reads]
+    assert ages[:6] == [0, 40, 80, 120, 280, 680], "each pause is twice the one before, and ends 80 s early at most"
+    assert ages[7] - ages[6] > 500, "as often as ever"
+    assert harness.view().pair(SYMBOL).tradable

@@ -19,6 +19,9 @@ __all__ = ["Listing"]
 LISTING_SECONDS, FEES_SECONDS = 600.0, 86_400.0
 FEES_RETRY_SECONDS = 600.0
 GONE_SECONDS = 120.0
+FIRST_LOOK_SECONDS = 30.0
+"""Pause before a listing that lacks what other replies show is read again: doubled each time."""
+MOST_DOUBLINGS = 10
 
 
 class Listing:
@@ -30,6 +33,8 @@ class Listing:
     A symbol whose row cannot be read stays as it was. So does one that is missing from the list, until it has been
     missing for ``GONE_SECONDS``: one short reply delists nothing. The spot market lists only what trades, so a spot
     symbol whose perpetual is listed as not trading is gone at once.
+
+    A listing that lacks symbols which have mark and books is soon read again: the first one has none before it.
     """
 
     def __init__(self, client: AsterClient, clock: Clock) -> None:
@@ -46,12 +51,37 @@ class Listing:
         self._kept: dict[str, BasisPair] = {}
         """Pairs as they were, of symbols that are listed on both markets and whose rows make no pair now."""
         self._rows: tuple[Mapping[str, SymbolRow], ...] = ({}, {})
+        self._shown: frozenset[str] = frozenset()
+        """Symbols that have a mark, and a book on both markets."""
+        self._looks = 0
+        self._judged: list[Mapping[str, SymbolRow]] = [{}, {}]
+        """The listings that were held against what is shown last."""
         self._made_of: tuple[object, ...] = ()
         """The listings, and what else the pairs were made of."""
 
     def care_about(self, symbols: Iterable[str]) -> None:
         """Read the exact commission of these symbols, and show them even when their spot market is gone."""
         self._interesting.update(symbols)
+
+    def traded(self, symbols: frozenset[str]) -> None:
+        """Take over which symbols have a mark and both books: a listing that lacks one of them is read again soon."""
+        if symbols != self._shown:
+            self._shown, self._judged = symbols, [{}, {}]
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Let readings that lack a symbol be followed by another one, with pauses that double."""
+        listed = [info.known or {} for info in self._infos.values()]
+        if all(new is judged for new, judged in zip(listed, self._judged, strict=True)):
+            return
+        self._judged = listed
+        if all(self._shown <= rows.keys() for rows in listed):
+            self._looks = 0
+            return
+        pause = min(FIRST_LOOK_SECONDS * 2.0 ** min(self._looks, MOST_DOUBLINGS), LISTING_SECONDS)
+        self._looks += 1
+        for info in self._infos.values():
+            info.hasten(pause)
 
     def expire(self) -> None:
         """Read the listing again at the next request; what is known stays until that succeeds."""
@@ -102,6 +132,7 @@ class Listing:
     async def renew(self, ahead_seconds: float) -> None:
         """Read again what falls due soon."""
         await all_of(*(info.renew(ahead_seconds) for info in self._infos.values()))
+        self._look_again()
 
     @property
     def exact(self) -> frozenset[tuple[Market, str]]:

@@ -49,6 +49,7 @@ class MarketReader:
             _readable(self._intervals),
             _readable(self._volumes),
         )
+        self.listing.traded(frozenset(premiums).intersection(*books.values()))
         hours = {symbol: intervals.get(symbol) or self._guess(symbol) for symbol in pairs}
         rates = await self._history.board(hours, periods, self._clock.now())
         return AsterMarketView(
