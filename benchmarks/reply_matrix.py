@@ -2,10 +2,11 @@
 
 `python benchmarks/reply_matrix.py` records what a bot reads, enumerates the mutations, and plays each one while the bot
 starts and for a minute after, then gives it ninety seconds of true replies: flat with nothing to open, holding a hedge
-that no rule closes, and opening and closing one hedge after the other. Nothing may follow from a false reading, and
-everything must go on after it. `--sample N` plays N cases, drawn by `--seed`, `--minutes N` as many drawn ones as that
-allows; `--only TEXT` those whose name holds a text (`--source` those of reads, writes or streams). Violations are
-printed, and end the command with exit code 1. How many were played is said on standard error.
+that no rule closes, holding it while funding settles, and opening and closing one hedge after the other. Nothing may
+follow from a false reading, and everything must go on after it. `--sample N` plays N cases, drawn by `--seed`,
+`--minutes N` as many drawn ones as that allows; `--only TEXT` those whose name holds a text (`--source` those of
+reads, writes or streams). Violations are printed, and end the command with exit code 1. How many were played is said on
+standard error.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from _wired import START, USER, CountedVenue, Way, Wiring
 from hedgerow.clock import SystemClock, run_virtual
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import CommandIssued, Event, HedgeClosed, HedgeOpened
+from hedgerow.domain.funding import next_settlement
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
@@ -37,7 +39,7 @@ from hedgerow.domain.money import ZERO
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.wire.rest.call import WireRequest
 from hedgerow.emulator.wire.rest.faults import MessageFaultKind, RequestFault, StreamFault
-from hedgerow.emulator.wire.rest.mutations import Rewrite
+from hedgerow.emulator.wire.rest.mutations import Mutation, Rewrite
 from hedgerow.emulator.wire.rest.rewriting import rewrites_of
 from hedgerow.emulator.wire.rest.router import RestReply
 from hedgerow.engine.notices import CycleEnded, CycleFailed, Notice, ReadFailed, Recorded, Warned
@@ -64,6 +66,8 @@ class Situation(StrEnum):
     """Nothing, and no pair passes its filters."""
     HELD = "held"
     """A hedge that no rule closes."""
+    PAID = "paid"
+    """The same, half a minute before funding settles."""
     TURNING = "turning"
     """One hedge after the other, each closed when it is a minute old."""
 
@@ -92,6 +96,12 @@ TRADING_READS = (
     "/positionRisk",
 )
 """Reads that are played while hedges are opened and closed as well."""
+SETTLING_READS = ("/income", "/fundingRate", "/premiumIndex")
+"""Reads that are played while funding settles as well."""
+RIGHTS = "/agent"
+"""A key without rights is refused at the start: what it may do, only the exchange knows."""
+HALF_A_MINUTE = timedelta(seconds=30)
+LONGEST_INTERVAL_HOURS = 8
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -108,7 +118,8 @@ class Case(Struct, frozen=True, kw_only=True):
         """Display name."""
         about = f" of {self.rewrite.symbol}" if self.rewrite.symbol else ""
         field = self.rewrite.field or "the whole"
-        return f"{self.situation}: {self.path} {field}{about} {self.rewrite.mutation}"
+        value = f" {self.rewrite.value}" if self.rewrite.value else ""
+        return f"{self.situation}: {self.path} {field}{about} {self.rewrite.mutation}{value}"
 
     @property
     def fault(self) -> RequestFault | StreamFault:
@@ -124,6 +135,7 @@ class Case(Struct, frozen=True, kw_only=True):
                 field=rewrite.field,
                 symbol=rewrite.symbol,
                 size=PADDING,
+                value=rewrite.value,
                 times=0,
             )
         return RequestFault(
@@ -135,6 +147,7 @@ class Case(Struct, frozen=True, kw_only=True):
             field=rewrite.field,
             symbol=rewrite.symbol,
             size=PADDING,
+            value=rewrite.value,
             times=0,
         )
 
@@ -222,7 +235,7 @@ class Bench:
         self.escaped: list[str] = []
         self._run()
         hedge = self.wiring.ledger.largest
-        if situation is not Situation.TURNING and (hedge is None) is (situation is Situation.HELD):
+        if situation is not Situation.TURNING and (hedge is None) is (situation is not Situation.FLAT):
             raise RuntimeError(f"the bot is not {situation}")
         self.symbol = hedge.symbol if hedge else self.wiring.market_data.pairs[0].symbol
         self.other = next(pair.symbol for pair in self.wiring.market_data.pairs if pair.symbol != self.symbol)
@@ -258,12 +271,25 @@ class Bench:
 
     def play(self, case: Case) -> tuple[str, ...]:
         """Play one case; returns what was wrong."""
+        if self.situation is Situation.PAID:
+            self.wait_for_settlement()
         before, truth = len(self.wiring.events), self._positions()
         self._run(case.fault)
         try:
             return tuple(self._wrong(before, truth))
         except (ArithmeticError, ValueError) as error:
             return (f"the log cannot be folded: {error!r}",)
+
+    def wait_for_settlement(self) -> None:
+        """Let time pass without a bot until half a minute before funding settles, for every interval that there is."""
+        now = self.wiring.clock.now()
+        due = next_settlement(now + HALF_A_MINUTE, LONGEST_INTERVAL_HOURS) - HALF_A_MINUTE
+        self.wiring.clock.advance_time((due - now).total_seconds())
+
+    def settle(self) -> None:
+        """Let the bot live while funding settles."""
+        self.wait_for_settlement()
+        self._run()
 
     @property
     def _account(self) -> AccountView:
@@ -290,6 +316,17 @@ class Bench:
             difference = books_difference(self.wiring.ledger.books, self._account)
             if difference:
                 yield f"the books differ by {difference}"
+        if self.situation is Situation.PAID:
+            yield from self._unpaid(self.wiring.ledger)
+
+    def _unpaid(self, ledger: Ledger) -> Iterator[str]:
+        hedge = ledger.largest
+        if hedge is None:
+            return
+        paid = self.wiring.exchange.exchange_accounts[USER].world.funding_payments(hedge.opened_at)
+        due = sum((payment.amount for payment in paid if payment.symbol == hedge.symbol), ZERO)
+        if hedge.funding_received != due:
+            yield f"unpaid: the hedge was paid {due}, the log says {hedge.funding_received}"
 
     def _untouched(self, ledger: Ledger, new: Sequence[Event], truth: dict[str, Decimal]) -> Iterator[str]:
         yield from (f"a command on a false reading: {e.command}" for e in new if isinstance(e, CommandIssued))
@@ -335,8 +372,22 @@ def cases() -> Iterator[Case]:
         names = ("USDT", *coins) if by_asset else (bench.symbol, bench.other)
         trading = (Situation.TURNING,) if source is Source.READ and name.endswith(TRADING_READS) else ()
         for rewrite in rewrites_of(seen, names):
+            if name.endswith(RIGHTS) and rewrite.mutation is Mutation.OTHER:
+                continue
             for situation in (*SITUATIONS[source], *trading):
                 yield Case(situation=situation, source=source, path=name, rewrite=rewrite)
+    yield from _settling_cases()
+
+
+def _settling_cases() -> Iterator[Case]:
+    """Yield the cases of replies that are read when funding settles, with rows of what was paid."""
+    bench = Bench(Situation.PAID, streams=False, venue=RecordingVenue)
+    bench.settle()
+    replies = bench.wiring.venue.replies if isinstance(bench.wiring.venue, RecordingVenue) else {}
+    for name, seen in sorted(replies.items()):
+        if name.startswith("GET ") and name.endswith(SETTLING_READS):
+            for rewrite in rewrites_of(seen, (bench.symbol, bench.other)):
+                yield Case(situation=Situation.PAID, source=Source.READ, path=name, rewrite=rewrite)
 
 
 class Played(Struct, frozen=True, kw_only=True):

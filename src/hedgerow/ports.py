@@ -88,6 +88,12 @@ class StatementRow(Struct, frozen=True, kw_only=True):
     """Signed change of the wallet balance."""
     kind: FlowKind
     at: datetime
+    symbol: str = ""
+    """Instrument that it is about; empty where the venue does not say."""
+    tran_id: int = 0
+    """The venue's number of it, unique among rows of one type; 0 where it has none."""
+    trade_id: int = 0
+    """Number of the trade on ``symbol`` that it names; 0 = none."""
 
 
 class AccountHistory(Struct, frozen=True, kw_only=True):

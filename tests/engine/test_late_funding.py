@@ -12,7 +12,7 @@ from hedgerow.domain.events import FundingReceived
 from hedgerow.domain.funding import FundingPayment, RateBoard
 from hedgerow.domain.market import MarketView
 from hedgerow.domain.operator_requests import CloseRequested
-from hedgerow.emulator.inprocess.faults import FaultPlan
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.inprocess.readings import LateFunding
 from hedgerow.engine.notices import BooksChecked, Warned
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
@@ -180,3 +180,18 @@ def test_a_row_that_readings_go_on_showing_is_booked() -> None:
     assert [event.payment.amount for event in harness.logged(FundingReceived)] == [-payment.amount]
     (said,) = [each.text for each in harness.notices_of(Warned) if "settled rate" in each.text]
     assert said.endswith("not booked until that is read again")
+
+
+def test_rows_that_cannot_be_read_for_an_hour_are_said_so_a_few_times() -> None:
+    settled = OPENED + timedelta(hours=7)
+    unread = [
+        ReadFault(read=read, after=settled - timedelta(minutes=1), until=settled + timedelta(hours=1))
+        for read in (Read.FUNDING_PAYMENTS, Read.STATEMENT)
+    ]
+    harness = BotHarness(parameters=PATIENT, faults=FaultPlan(reads=tuple(unread)), poll_seconds=30)
+    harness.run(7.99)
+    said = [notice.text for notice in harness.notices_of(Warned)]
+    for text in ("Could not fetch funding history", "Could not fetch the statement"):
+        assert 2 <= sum(text in line for line in said) <= 7
+    harness.run(1)
+    check_paid(harness)

@@ -19,6 +19,10 @@ WENT_WRONG = (
     "turning: GET /fapi/v3/userTrades *.realizedPnl of FORMUSDT zero",
     "turning: POST /fapi/v3/order cumQuote huge",
     "turning: POST /fapi/v3/order executedQty huge",
+    "paid: GET /fapi/v3/income *.income of FORMUSDT negative",
+    "paid: GET /fapi/v3/income *.incomeType of FORMUSDT other COMMISSION_REBATE",
+    "paid: GET /fapi/v3/income *.incomeType of FORMUSDT other TRANSFER",
+    "paid: GET /fapi/v3/income *.symbol of FORMUSDT blank",
 )
 """Cases that were wrong when the whole matrix was played."""
 

@@ -267,7 +267,7 @@ def log_warnings() -> list[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 for call in _calls(node):
-                    if _name(call.func) == "Warned":
+                    if _name(call.func) in {"Warned", "warn"}:
                         texts = (k.value for k in call.keywords if k.arg == "text")
                         found |= dict.fromkeys(text for value in texts for text in _texts(value, node))
     return ["| line |", "|---|", *(_row(_code(text)) for text in sorted(found))]

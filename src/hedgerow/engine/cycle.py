@@ -1,6 +1,6 @@
 """One cycle: observe, reconcile, decide, execute. A crash is allowed at every point between."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -10,12 +10,12 @@ from typing import assert_never
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
-from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.suspension import set_aside
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import BPS, ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.engine.accounting.awaited_funding import settled_rates
 from hedgerow.engine.accounting.bookkeeping import Bookkeeper
 from hedgerow.engine.accounting.daily import DailyLoss
 from hedgerow.engine.accounting.equity import equity_of
@@ -76,8 +76,6 @@ __all__ = ["Cycle"]
 
 AGREEMENT_SECONDS = 2.0
 """Balances lag: a decision derived from them is taken only when a read this much later agrees."""
-SETTLED_RATES = 24
-"""How many settlements are held against the payments for them; those of a day where the interval is an hour."""
 EMERGENCY_AGREEMENT_SECONDS = 5.0
 """The emergency stop acts when new books, read this much later, hit it again: an empty book fills within seconds."""
 ATTENDED_SECONDS = 60.0
@@ -195,7 +193,9 @@ class Cycle:
         market = observation.market
         self._say_overdue(market)
         await self._bookkeeper.book_funding(
-            interval_hours=self._shortest(market), settled=self._settled(market), account=observation.account
+            interval_hours=self._shortest(market),
+            settled=settled_rates(market, self._journal.ledger.open_hedges),
+            account=observation.account,
         )
         differences: dict[str, Decimal] = {}
         if not observation.account.doubts and not observation.account.unreadable_balances:
@@ -233,14 +233,6 @@ class Cycle:
         for text in longs if longs != self._longs else ():
             self._journal.say(Warned(at=self._clock.now(), text=text))
         self._longs = longs
-
-    def _settled(self, market: MarketView | None) -> Sequence[FundingRate]:
-        """Return the newest settled rates of the held pairs; none where they cannot be seen."""
-        found: list[FundingRate] = []
-        if market is not None:
-            for hedge in self._journal.ledger.open_hedges:
-                found += market.rates.newest(hedge.symbol, SETTLED_RATES)
-        return found
 
     async def _complete(self, observation: Observation) -> None:
         number = self._journal.ledger.totals.cycles + 1

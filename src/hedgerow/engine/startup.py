@@ -9,6 +9,7 @@ from hedgerow.domain import events as ev
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.domain.run_identity import RunIdentity
+from hedgerow.engine.accounting.awaited_funding import settled_rates
 from hedgerow.engine.accounting.bookkeeping import Bookkeeper
 from hedgerow.engine.accounting.equity import equity_of
 from hedgerow.engine.execution.executor import Executor
@@ -149,7 +150,8 @@ class Startup:
         quiet = [verdict for verdict in verdicts if isinstance(verdict, Consistent | Nothing)]
         if quiet:
             await self._bookkeeper.book_fees()
-            await self._bookkeeper.book_funding(force=True)
+            rates = settled_rates(observation.market, journal.ledger.open_hedges)
+            await self._bookkeeper.book_funding(settled=rates, account=observation.account, force=True)
         for verdict in quiet:
             self._say(verdict, observation, before.get(verdict.symbol) if isinstance(verdict, Consistent) else None)
         equity = equity_of(journal.ledger, observation.account, observation.market)

@@ -280,6 +280,39 @@ def test_rows_of_the_perpetual_wallet_are_classified(
     assert (row.wallet, row.amount, row.kind) == (Wallet.PERP, Decimal(amount), expected)
 
 
+def test_funding_in_another_asset_is_no_payment_in_usdt(harness: AccountHarness) -> None:
+    quiet_history(harness)
+    rows = [
+        income("FUNDING_FEE", "0.5", 1, symbol="AAAUSD1", asset="USD1"),
+        income("FUNDING_FEE", "0.25", 2, asset="BNB"),
+        income("FUNDING_FEE", "0.125", 3),
+    ]
+    harness.aster.on(INCOME, rows)
+    payments = harness.run(harness.venue.funding_payments(NOW - DAY))
+    assert [payment.tran_id for payment in payments] == [TRAN_ID + 3]
+    (row,) = harness.run(harness.venue.statement(NOW - DAY))
+    assert (row.asset, row.amount, row.kind) == ("USD1", Decimal("0.5"), FlowKind.OTHER)
+    assert (row.symbol, row.tran_id, row.trade_id) == ("AAAUSD1", TRAN_ID + 1, 0)
+
+
+def test_what_a_trade_by_hand_realised_is_in_the_asset_that_settles_its_perpetual(harness: AccountHarness) -> None:
+    quiet_history(harness)
+    bought = trade(1, NOW, symbol="AAAUSD1", realizedPnl="2", commission="0.1", commissionAsset="USD1")
+    harness.aster.on(PERP_TRADES, [bought])
+    harness.aster.on("GET /fapi/v3/order", order_row(orderId=7, clientOrderId="web", symbol="AAAUSD1"))
+    rows = [
+        income("REALIZED_PNL", "2", 1, symbol="AAAUSD1", asset="USD1", tradeId="1"),
+        income("COMMISSION_REBATE", "0.05", 2, symbol="AAAUSD1", asset="USD1", tradeId="1"),
+    ]
+    harness.aster.on(INCOME, rows)
+    found = harness.run(harness.venue.statement(NOW - DAY))
+    assert sorted((row.asset, row.amount, row.trade_id) for row in found) == [
+        ("USD1", Decimal("-0.1"), 0),
+        ("USD1", Decimal("0.05"), 1),
+        ("USD1", Decimal(2), 0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "amount", "expected"),
     [

@@ -1,6 +1,6 @@
 """Account history: trades, funding payments and statement rows, paged back to a given time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -111,7 +111,7 @@ class AsterAccountHistory:
         rows = [
             *(row for row in map(_perp_row, income) if row),
             *(row for row in map(_spot_row, transactions) if row),
-            *_by_hand(fill for fill in fills if not self._own.is_own_order(fill.order_id)),
+            *_by_hand((fill for fill in fills if not self._own.is_own_order(fill.order_id)), _settled_in(income)),
         ]
         return AccountHistory(
             fills=tuple(sorted(fills, key=lambda fill: fill.at)),
@@ -179,27 +179,40 @@ class AsterAccountHistory:
 
 
 def _payments(rows: Iterable[IncomeRow]) -> tuple[FundingPayment, ...]:
+    """Return what was paid in USDT: funding of a perpetual that is settled in another asset is a row of the statement.
+
+    That of one settled in USDT is nothing before it is listed in USDT.
+    """
     return tuple(
         FundingPayment(symbol=row.symbol or "", amount=row.income, tran_id=row.tran_id, at=from_millis(row.time))
         for row in rows
-        if row.income_type == FUNDING
+        if row.income_type == FUNDING and row.asset == QUOTE_ASSET
     )
 
 
-def _by_hand(fills: Iterable[Fill]) -> list[StatementRow]:
+def _settled_in(income: Iterable[IncomeRow]) -> dict[str, str]:
+    """Return the asset of profits by perpetual, of those that are not settled in USDT."""
+    return {
+        row.symbol: row.asset
+        for row in income
+        if row.income_type == REALIZED and row.symbol and not row.symbol.endswith(QUOTE_ASSET)
+    }
+
+
+def _by_hand(fills: Iterable[Fill], settled_in: Mapping[str, str]) -> list[StatementRow]:
     rows: list[StatementRow] = []
     for fill in fills:
         if not fill.forced:
-            rows.extend(_changes(fill))
+            rows.extend(_changes(fill, settled_in.get(fill.symbol, QUOTE_ASSET)))
     return rows
 
 
-def _changes(fill: Fill) -> list[StatementRow]:
-    """Return what one trade changed, asset by asset, the fee apart."""
+def _changes(fill: Fill, profit_asset: str) -> list[StatementRow]:
+    """Return what one trade changed, asset by asset, the fee apart; a perpetual's profit is in ``profit_asset``."""
     spot = fill.market is Market.SPOT
     base = fill.symbol.removesuffix(QUOTE_ASSET)
     signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
-    trade = [(base, signed), (QUOTE_ASSET, -signed * fill.price)] if spot else [(QUOTE_ASSET, fill.realized_pnl)]
+    trade = [(base, signed), (QUOTE_ASSET, -signed * fill.price)] if spot else [(profit_asset, fill.realized_pnl)]
     return [
         StatementRow(
             row_id=f"{fill.market}-trade-{fill.symbol}-{fill.trade_id}-{number}",
@@ -215,7 +228,7 @@ def _changes(fill: Fill) -> list[StatementRow]:
 
 
 def _perp_row(row: IncomeRow) -> StatementRow | None:
-    if row.income_type in {FUNDING, COMMISSION, REALIZED} or not row.income:
+    if not row.income or _is_of_trade_or_funding(row):
         return None
     kind = _INCOME_KINDS.get(row.income_type) or _outside(row.income_type, row.income)
     return StatementRow(
@@ -225,7 +238,17 @@ def _perp_row(row: IncomeRow) -> StatementRow | None:
         amount=row.income,
         kind=kind,
         at=from_millis(row.time),
+        symbol=row.symbol or "",
+        tran_id=row.tran_id,
+        trade_id=int(trade) if (trade := str(row.trade_id)).isdecimal() else 0,
     )
+
+
+def _is_of_trade_or_funding(row: IncomeRow) -> bool:
+    """Return whether a row is that of a trade or payment, or cannot be so: USDT funds a perpetual settled in USDT."""
+    if row.income_type == FUNDING:
+        return row.asset == QUOTE_ASSET or (row.symbol or "").endswith(QUOTE_ASSET)
+    return row.income_type in {COMMISSION, REALIZED}
 
 
 def _spot_row(row: TransactionRow) -> StatementRow | None:

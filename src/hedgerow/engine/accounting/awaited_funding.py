@@ -8,11 +8,15 @@ from msgspec import Struct
 
 from hedgerow.domain.funding import FundingRate
 from hedgerow.domain.ledger.state import Ledger
+from hedgerow.domain.market import MarketView
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.strategy.evidence.funding_reports import OFF_STAMP
 
-__all__ = ["AwaitedFunding"]
+__all__ = ["AwaitedFunding", "settled_rates"]
+
+SETTLED_RATES = 24
+"""How many settlements are held against the payments for them; those of a day where the interval is an hour."""
 
 SAY_AFTER, GIVE_UP_AFTER = timedelta(hours=1), timedelta(days=7)
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 30.0, 3600.0
@@ -39,6 +43,10 @@ class AwaitedFunding:
     def stamps(self) -> list[datetime]:
         """The settlements whose payment is missing."""
         return [settlement.at for settlement in self._missing.values()]
+
+    def awaits(self, symbol: str, at: datetime) -> bool:
+        """Return whether the payment of a symbol's settlement at this time is missing."""
+        return any(each.symbol == symbol and abs(each.at - at) <= OFF_STAMP for each in self._missing.values())
 
     def due(self, now: datetime) -> bool:
         """Return whether to read the rows again."""
@@ -80,6 +88,13 @@ class AwaitedFunding:
         settlement.said = True
         stamp = f"{settlement.at:%Y-%m-%d %H:%M} UTC"
         return f"No funding payment of {settlement.symbol} is listed for the settlement of {stamp}; booked when it is"
+
+
+def settled_rates(market: MarketView | None, hedges: Iterable[HedgedPosition]) -> list[FundingRate]:
+    """Return the newest settled rates of the held pairs; none where they cannot be seen."""
+    if market is None:
+        return []
+    return [rate for hedge in hedges for rate in market.rates.newest(hedge.symbol, SETTLED_RATES)]
 
 
 def _paid_any(hedges: Iterable[HedgedPosition], settlement: _Settlement) -> bool:

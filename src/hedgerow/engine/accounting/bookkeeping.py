@@ -13,17 +13,18 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.account_reducers import FUNDING_HORIZON
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.money import ZERO
+from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
 from hedgerow.engine.accounting.awaited_funding import AwaitedFunding
 from hedgerow.engine.accounting.doubts import Doubts
+from hedgerow.engine.accounting.failure_lines import FailureLines
 from hedgerow.engine.accounting.statement_reader import SLACK, StatementReader
 from hedgerow.engine.accounting.trade_reports import TradeReports
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import BooksChecked, Warned
-from hedgerow.ports import Clock, Venue
-from hedgerow.strategy.evidence.funding_reports import doubt_of
+from hedgerow.ports import Clock, StatementRow, Venue
+from hedgerow.strategy.evidence.funding_reports import doubt_of, is_due
 
 __all__ = ["Bookkeeper"]
 
@@ -54,7 +55,9 @@ class Bookkeeper:
         self._settled: Sequence[FundingRate] = ()
         self._account: AccountView | None = None
         """As last shown with funding."""
-        self._statement = StatementReader(venue=venue, journal=journal, clock=clock)
+        self._statement = StatementReader(venue=venue, journal=journal, clock=clock, held_back=self._is_held_back)
+        self._no_funding = FailureLines(journal=journal, clock=clock)
+        self._odd_rows = FailureLines(journal=journal, clock=clock)
         self._difference: dict[str, Decimal] = {}
         self._standing_since = clock.now()
         self._agreed_at: datetime | None = None
@@ -111,8 +114,9 @@ class Bookkeeper:
             if all(
                 hedge.history_known for hedge in ledger.open_hedges
             ):  # else it was said in this check when it was adopted
-                self._journal.say(Warned(at=now, text=f"Could not fetch funding history: {unreadable}"))
+                self._no_funding.warn(text=f"Could not fetch funding history: {unreadable}")
             return
+        self._no_funding.over()
         self._funding_checked = now
         # What was paid before the books were opened is part of the opening balance.
         fresh = [p for p in payments if not ledger.funding_seen.knows(p.tran_id, p.at) and p.at > opened]
@@ -133,6 +137,26 @@ class Bookkeeper:
             if doubt is None or self._doubts.outlasted(key, payment, DOUBT_SECONDS, f"{payment.symbol}: {doubt}"):
                 found.append(payment)
         return found
+
+    def _is_held_back(self, row: StatementRow) -> bool:
+        """Return whether a row may be funding or of an own trade under another name, whose sums are booked otherwise.
+
+        One that may be so is booked when readings go on showing it, and the settled rate does not say that it is due.
+        """
+        ledger = self._journal.ledger
+        if row.wallet is not Wallet.PERP:
+            return False
+        if row.tran_id in ledger.funding_seen:
+            return True
+        traded = row.trade_id and f"{Market.PERP}:{row.symbol}:{row.trade_id}" in ledger.trades_seen
+        if not traded and not is_due(row.symbol, row.at, ledger.known_hedges):
+            return False
+        lasts = self._doubts.outlasted(f"row:{row.row_id}", row, DOUBT_SECONDS)
+        if not lasts:
+            what = f"trade {row.trade_id}" if traded else f"the settlement of {row.at:%Y-%m-%d %H:%M} UTC"
+            text = f"{row.symbol}: {plain(row.amount)} {row.asset} of {what} is listed as {row.kind}"
+            self._odd_rows.warn(text=f"{text}; not booked until that is read again")
+        return not lasts or self._awaited.awaits(row.symbol, row.at)
 
     def _funding_since(self, opened: datetime, *, force: bool) -> datetime:
         """Return from when on payments may be listed that are not booked: a late row is older than the newest one."""

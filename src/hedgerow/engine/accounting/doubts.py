@@ -17,8 +17,8 @@ class Doubts:
         self._clock = clock
         self._known: dict[str, tuple[object, float]] = {}
 
-    def outlasted(self, key: str, subject: object, seconds: float, text: str) -> bool:
-        """Return whether readings have said the same for so long; the first one is reported by ``text``."""
+    def outlasted(self, key: str, subject: object, seconds: float, text: str = "") -> bool:
+        """Return whether readings have said the same for so long; the first one is reported by ``text``, if any."""
         now = self._clock.monotonic()
         known, since = self._known.get(key, (None, now))
         if known == subject:
@@ -26,5 +26,6 @@ class Doubts:
         if len(self._known) >= MOST_DOUBTS:
             self._known.pop(next(iter(self._known)))
         self._known[key] = (subject, now)
-        self._journal.say(Warned(at=self._clock.now(), text=f"{text}; not booked until that is read again"))
+        if text:
+            self._journal.say(Warned(at=self._clock.now(), text=f"{text}; not booked until that is read again"))
         return False

@@ -1,12 +1,13 @@
 """Reads the venue's statement to explain a difference of the books: since the last agreement, in bounded steps."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import VenueError
+from hedgerow.engine.accounting.failure_lines import FailureLines
 from hedgerow.engine.backoff import backoff_seconds
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, StatementRow, Venue
 
 __all__ = ["SLACK", "StatementReader"]
@@ -26,10 +27,15 @@ FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 30.0, 600.0
 class StatementReader:
     """Books rows of the venue that are not the bot's, a step per check, until the present is reached."""
 
-    def __init__(self, *, venue: Venue, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, *, venue: Venue, journal: Journal, clock: Clock, held_back: Callable[[StatementRow], bool]
+    ) -> None:
+        """``held_back`` says of a row that is not booked whether it is left for a later reading."""
         self._venue = venue
         self._journal = journal
         self._clock = clock
+        self._held_back = held_back
+        self._lines = FailureLines(journal=journal, clock=clock)
         self._step = MAX_STEP
         self._reached: datetime | None = None
         self._failures = 0
@@ -75,6 +81,7 @@ class StatementReader:
         except VenueError as unreadable:
             self._failed(str(unreadable))
             return
+        self._lines.over()
         self._failures, self._reached = 0, until
         if until is None:
             self._readings += 1
@@ -84,7 +91,8 @@ class StatementReader:
 
     async def _book(self, rows: tuple[StatementRow, ...], opened: datetime) -> None:
         seen = self._journal.ledger.rows_seen
-        fresh = [row for row in rows if row.at > opened and not seen.knows(row.row_id, row.at)]
+        new = [row for row in rows if row.at > opened and not seen.knows(row.row_id, row.at)]
+        fresh = [row for row in new if not self._held_back(row)]
         if fresh:
             await self._journal.record(
                 *(
@@ -105,4 +113,4 @@ class StatementReader:
         self._step = max(MIN_STEP, self._step / 2)
         pause = backoff_seconds(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, self._failures)
         self._again_at = self._clock.monotonic() + pause
-        self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch the statement: {why}"))
+        self._lines.warn(text=f"Could not fetch the statement: {why}")

@@ -12,7 +12,7 @@ from hedgerow.domain.funding import FundingPayment, FundingRate, last_settlement
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.position import HedgedPosition
 
-__all__ = ["OFF_STAMP", "doubt_of"]
+__all__ = ["OFF_STAMP", "doubt_of", "is_due"]
 
 OFF_STAMP = timedelta(minutes=1)
 """A payment belongs to the settlement that its stamp is so near: it is charged up to 15 s off."""
@@ -20,6 +20,8 @@ AHEAD = timedelta(minutes=5)
 """How far ahead of the bot's clock the exchange's may be."""
 MOST_WITHOUT_RATE = Decimal("0.15")
 """Of the notional, while the settled rate is not known: five times the venue's cap of a rate (3 %)."""
+STRANGE = timedelta(hours=1)
+"""How old a payment may be whose position the account must still show: an older one may have been closed since."""
 LARGEST_FACTOR = 20
 """How many times the payment may be larger than rate and notional make it: when it was charged, the perpetual may have
 had the prices of another coin with its ticker."""
@@ -34,7 +36,7 @@ def doubt_of(
     worth: Decimal = ZERO,
     now: datetime,
 ) -> str | None:
-    """Return why a payment of a hedge's symbol cannot be so; None for one that can be, or of another symbol.
+    """Return why a payment cannot be so, or is not of what it says; None for one that can be.
 
     Args:
         payment: The row.
@@ -46,7 +48,7 @@ def doubt_of(
     """
     own = [hedge for hedge in hedges if hedge.symbol == payment.symbol]
     if not own:
-        return None
+        return _stranger_doubt(payment, worth, now)
     notional = max(worth, *(hedge.entry_notional for hedge in own))
     if not notional:
         return None
@@ -54,17 +56,40 @@ def doubt_of(
     return said and f"funding of {plain(payment.amount)} is listed for {payment.at:%Y-%m-%d %H:%M:%S} UTC, {said}"
 
 
+def is_due(symbol: str, at: datetime, hedges: Iterable[HedgedPosition]) -> bool:
+    """Return whether a hedge of a symbol may be paid at a time, and is not: a row of that time may be its payment."""
+    own = [hedge for hedge in hedges if hedge.symbol == symbol and hedge.begun_at <= at + OFF_STAMP]
+    return bool(own) and _is_stamp(at) and not _is_paid(at, own)
+
+
+def _stranger_doubt(payment: FundingPayment, worth: Decimal, now: datetime) -> str | None:
+    """Return the doubt about a payment of a symbol that no hedge has."""
+    if not payment.symbol:
+        return f"funding of {plain(payment.amount)} is listed for {payment.at:%Y-%m-%d %H:%M:%S} UTC without a symbol"
+    if worth or now - payment.at > STRANGE:
+        return None
+    return f"funding of {plain(payment.amount)} is listed, and the account holds nothing of that symbol"
+
+
 def _stamp_doubt(
     payment: FundingPayment, own: Iterable[HedgedPosition], beside: Sequence[FundingPayment], now: datetime
 ) -> str | None:
     if payment.at > now + AHEAD:
         return "which is to come"
-    latest = payment.at + OFF_STAMP
-    if latest - last_settlement(latest, 1) > 2 * OFF_STAMP:
+    if not _is_stamp(payment.at):
         return "which is no time of a settlement"
-    paid = [at for hedge in own for at in hedge.paid_at]
-    paid += [each.at for each in beside if each.symbol == payment.symbol]
-    return "and that settlement is paid" if any(abs(at - payment.at) <= OFF_STAMP for at in paid) else None
+    others = (each.at for each in beside if each.symbol == payment.symbol)
+    paid = _is_paid(payment.at, own) or any(abs(at - payment.at) <= OFF_STAMP for at in others)
+    return "and that settlement is paid" if paid else None
+
+
+def _is_stamp(at: datetime) -> bool:
+    latest = at + OFF_STAMP
+    return latest - last_settlement(latest, 1) <= 2 * OFF_STAMP
+
+
+def _is_paid(stamp: datetime, hedges: Iterable[HedgedPosition]) -> bool:
+    return any(abs(at - stamp) <= OFF_STAMP for hedge in hedges for at in hedge.paid_at)
 
 
 def _amount_doubt(payment: FundingPayment, rates: Sequence[FundingRate], notional: Decimal) -> str | None:

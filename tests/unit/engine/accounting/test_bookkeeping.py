@@ -20,7 +20,7 @@ HOLD = StrategyParameters(
 
 def test_a_funding_row_that_appears_after_a_newer_one_is_booked() -> None:
     harness = BotHarness(ScriptedMarketData([Listing(interval_hours=1)]), parameters=HOLD)
-    late, listed = OPENED + timedelta(hours=2), OPENED + timedelta(hours=2, minutes=7)
+    late, listed = OPENED + timedelta(hours=2), OPENED + timedelta(hours=2, minutes=37)
     read = harness.venue.funding_payments
     other = FundingPayment(symbol="BBBUSDT", amount=Decimal(1), tran_id=77, at=late + timedelta(seconds=10))
 

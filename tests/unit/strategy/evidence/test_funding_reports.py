@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.funding import FundingPayment, FundingRate, last_settlement
-from hedgerow.strategy.evidence.funding_reports import doubt_of
+from hedgerow.strategy.evidence.funding_reports import doubt_of, is_due
 from support.views import NOW, hedge
 
 STAMP = last_settlement(NOW, 8) + timedelta(hours=4)
@@ -35,7 +35,7 @@ def doubt(row: FundingPayment, **changes: Any) -> str | None:
         payment("0.00000001"),
         payment(at=STAMP - 59 * SECOND),
         payment(at=STAMP + 59 * SECOND),
-        payment("7000", symbol="OTHERUSDT"),
+        payment("7000", symbol="OTHERUSDT", at=NOW - timedelta(minutes=61)),
     ],
 )
 def test_what_can_be_so_is_booked_at_once(row: FundingPayment) -> None:
@@ -86,3 +86,20 @@ def test_what_the_account_holds_at_mark_counts_where_it_is_more() -> None:
 
 def test_nothing_is_doubted_of_a_hedge_whose_size_is_unknown() -> None:
     assert doubt(payment("5"), hedges=[replace(HEDGE, entry_notional=Decimal(0))]) is None
+
+
+def test_a_payment_that_names_no_symbol_or_one_that_is_not_held_is_doubted() -> None:
+    lately = NOW - timedelta(minutes=59)
+    assert "without a symbol" in (doubt(payment("1", symbol="", at=NOW - timedelta(days=9))) or "")
+    assert "holds nothing" in (doubt(payment("1", symbol="OTHERUSDT", at=lately)) or "")
+    assert doubt(payment("1", symbol="OTHERUSDT", at=lately), worth=Decimal(5)) is None
+
+
+def test_a_hedge_is_due_a_payment_at_each_settlement_since_it_was_begun_that_is_not_paid() -> None:
+    paid = replace(HEDGE, paid_at=(STAMP - 15 * SECOND,))
+    assert is_due(HEDGE.symbol, STAMP + 59 * SECOND, [HEDGE])
+    assert is_due(HEDGE.symbol, STAMP + timedelta(hours=1), [paid])
+    assert not is_due(HEDGE.symbol, STAMP + 2 * SECOND, [paid])
+    assert not is_due(HEDGE.symbol, STAMP + timedelta(minutes=30), [HEDGE])
+    assert not is_due("OTHERUSDT", STAMP, [HEDGE])
+    assert not is_due(HEDGE.symbol, HEDGE.begun_at.replace(minute=0, second=0) - timedelta(hours=1), [HEDGE])
