@@ -223,6 +223,25 @@ def test_coins_that_nothing_explains_count_as_gone_only_after_a_quarter_of_an_ho
     assert harness.short() == 0
 
 
+def test_coins_that_trades_explained_an_hour_ago_do_not_make_a_false_reply_old() -> None:
+    hourly = replace(PATIENT, position_management=replace(PATIENT.position_management, loop_interval_seconds=3600))
+    harness = BotHarness(ScriptedMarketData([Listing(rate="0.0004")]), usdt=1000, perp=1000, parameters=hourly)
+    harness.run(0.5)
+    orders, owned = len(harness.venue.orders), harness.hedge.spot_quantity
+    sold = harness.hedge.pair.spot.floor_quantity(owned / 100)
+
+    def begin(bot: BotHarness) -> None:
+        bot.venue.rewritten = lie(no_coins, seconds=120)
+
+    def sell(bot: BotHarness) -> None:
+        bot.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, sold)
+
+    harness.run(2.5, at={0.5: sell, 1.9: begin})
+    assert [fill.quantity for event in harness.logged(ExternalFills) for fill in event.fills] == [sold]
+    assert len(harness.venue.orders) == orders
+    assert harness.hedge.spot_quantity == owned - sold
+
+
 def test_coins_are_never_given_up_while_their_history_cannot_be_read() -> None:
     began = OPENED + timedelta(minutes=31)
     unread = ReadFault(read=Read.STATEMENT, after=began, until=began + timedelta(hours=3))
