@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from hedgerow.app.simulation.run import play_whole
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain import events as ev
-from hedgerow.domain.commands import TransferDirection, TransferFunds
+from hedgerow.domain.commands import PlaceOrder, TransferDirection, TransferFunds
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Market, Side, TradingStatus
 from hedgerow.domain.ledger.reducers import apply
@@ -138,6 +138,17 @@ def test_the_danger_is_of_the_other_hedge_and_the_market_of_the_traded_one_close
 # --- the judge -------------------------------------------------------------------------------------------------------
 
 
+ORDER = OrderRequest(
+    client_id="h9-s-1",
+    market=Market.SPOT,
+    symbol=A,
+    side=Side.BUY,
+    quantity=Decimal(1),
+    price=Decimal(90),
+    time_in_force=TimeInForce.GTX,
+)
+
+
 def at_work(harness: LegHarness, pair_held: str = A, **job: Any) -> Ledger:
     """Return a ledger whose job at work is about BBB, or AAA, with a hedge of the other pair beside it."""
     traded = pair_of(B) if pair_held == A else make_pair()
@@ -180,18 +191,23 @@ def test_a_transfer_without_an_answer_and_a_false_reading_are_reasons_to_set_a_t
     assert judged(harness, at_work(harness)) == []
 
 
+def test_an_account_that_lags_may_still_show_the_danger_that_the_trade_has_ended() -> None:
+    harness = matched()
+    before = at_work(harness)
+    harness.exchange.patience_seconds = 6.0
+    harness.market_data.set_prices(harness.now + timedelta(seconds=10), "100", "185")
+    harness.market_data.set_prices(harness.now + timedelta(seconds=12), "100", "100")
+    sent = ev.CommandIssued(at=harness.now, command=PlaceOrder(hedge_id="h9", order=ORDER, fee_rate=ZERO))
+    harness.advance_time(10).holds(before)
+    assert list(harness.turns.note(before, sent, before)) == []
+    assert judged(harness.advance_time(6), before) == []
+    harness.advance_time(4)
+    assert judged(harness, before) == [Invariant.SUPPORTED]
+
+
 def test_a_trade_that_is_set_aside_while_an_order_of_it_rests_is_found() -> None:
     harness = LegHarness().advance_time(600)
-    order = OrderRequest(
-        client_id="h9-s-1",
-        market=Market.SPOT,
-        symbol=A,
-        side=Side.BUY,
-        quantity=Decimal(1),
-        price=Decimal(90),
-        time_in_force=TimeInForce.GTX,
-    )
-    harness.world.place(order)
+    harness.world.place(ORDER)
     assert judged(harness, at_work(harness, B), "why") == [Invariant.DELTA]
     assert judged(harness, at_work(harness, B, state=ExecutionState.IN_DOUBT), "why") == []
 

@@ -54,10 +54,13 @@ def with_changed_hedge(ledger: Ledger, hedge_id: str, change: Callable[[HedgedPo
 
 
 def without_dust(ledger: Ledger, ended: HedgedPosition, quantity: Decimal) -> Ledger:
-    """Take coins that others sold out of what was kept of a hedge that ended, and their value out of its result."""
+    """Take coins out of what was kept of a hedge that ended, and their value out of its result.
+
+    Others sold them, or a fee in coin was larger than estimated; ``quantity`` is negative where it was smaller.
+    """
     lot = ledger.dust.get(ended.pair.base)
     gone = min(quantity, lot.quantity) if lot else ZERO
-    if lot is None or gone <= 0:
+    if lot is None or not gone:
         return ledger
     cost = lot.cost * gone / lot.quantity
     rest = replace(lot, quantity=lot.quantity - gone, cost=lot.cost - cost)

@@ -121,6 +121,9 @@ def fee_booked(ledger: Ledger, event: ev.FeeBooked) -> Ledger:
     coin_fee = fill.fee if fill.fee_asset == base and fill.market is Market.SPOT else ZERO
 
     after = with_changed_order(ledger, event.client_id, lambda r: _booked(r, event, coin_fee))
+    if after.closed is not ledger.closed:  # what was kept of it was computed with an estimated fee
+        old, late = next((old, late) for old, late in zip(ledger.closed, after.closed, strict=True) if late is not old)
+        after = without_dust(after, old.hedge, old.hedge.spot_quantity - late.hedge.spot_quantity)
     return replace(
         after, trades_seen=ledger.trades_seen.adding(key, fill.at), books=ledger.books.with_fill(fill, base=base)
     )

@@ -32,12 +32,20 @@ class Turns:
         """By hedge id."""
         self._kept: dict[tuple[str, str], datetime] = {}
         """Since when a job at work keeps a bot from the legs of another pair: by its hedge id, and by their symbol."""
+        self._danger_at: datetime | None = None
+        """When a hedge other than the traded one was last in danger, as a command was sent: an account lags."""
 
     def note(self, before: Ledger, event: ev.Event, after: Ledger) -> Found:
         """Judge an event."""
         job = before.execution
         if isinstance(event, ev.ExecutionSuspended) and job is not None:
             yield from self._suspended(job, event, before)
+        if (
+            isinstance(event, ev.CommandIssued)
+            and job is not None
+            and self._conduct.any_in_danger(_others(job, before))
+        ):
+            self._danger_at = self._harness.now
         if isinstance(event, ev.ExecutionTakenUp):
             self._kept.clear()
         now = self._harness.now
@@ -76,7 +84,18 @@ class Turns:
     def _suspended(self, job: HedgeExecution, event: ev.ExecutionSuspended, before: Ledger) -> Found:
         if job.state not in AWAITING and not job.doubtful and self._harness.world.open_orders(job.symbol):
             yield Invariant.DELTA, f"the trade of {job.symbol} is set aside while an order of it rests"
-        others = [hedge.symbol for hedge in before.judged_hedges if hedge.hedge_id != job.hedge_id]
-        if event.detail == IN_DANGER and before.transfer is None and not self._conduct.any_in_danger(others):
+        others = _others(job, before)
+        if event.detail != IN_DANGER or before.transfer is not None or self._shown_in_danger():
+            return
+        if not self._conduct.any_in_danger(others):
             names = ", ".join(others) or "nothing"
             yield Invariant.SUPPORTED, f"the trade of {job.symbol} is set aside, and nothing is wrong with {names}"
+
+    def _shown_in_danger(self) -> bool:
+        """Whether an account that lags may still show the danger that the trade itself has ended."""
+        seconds = self._harness.patience_seconds
+        return self._danger_at is not None and (self._harness.now - self._danger_at).total_seconds() <= seconds
+
+
+def _others(job: HedgeExecution, ledger: Ledger) -> list[str]:
+    return [hedge.symbol for hedge in ledger.judged_hedges if hedge.hedge_id != job.hedge_id]

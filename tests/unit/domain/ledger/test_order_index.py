@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.events import HedgeAdopted
@@ -42,6 +43,19 @@ def test_a_late_fee_after_the_close_changes_the_closed_hedge_and_the_totals() ->
     assert after.closed[0].fees == before.closed[0].fees + change
     assert after.totals.fees == before.totals.fees + change
     assert after.totals.net_profit == after.closed[0].net_profit == before.totals.net_profit - change
+
+
+@pytest.mark.parametrize("fee", ["0.003", "0.005"], ids=["smaller", "larger"])
+def test_a_late_fee_in_coin_changes_what_was_kept_of_the_closed_hedge(fee: str) -> None:
+    builder = LedgerBuilder().open_hedge().begin(ExecutionKind.CLOSE).trade("s-2", Side.SELL, 9, 110)
+    before = builder.trade("p-2", Side.BUY, 10, 110).closed(residue="99.6").dust("0.996", "99.6").ledger
+    ledger = builder.fee("s-1", Side.BUY, 10, 100, fee=fee, asset="ABC", value=str(Decimal(fee) * 100)).ledger
+    left = 1 - Decimal(fee)
+    assert [(lot.quantity, lot.cost) for lot in ledger.dust.values()] == [(left, left * 100)]
+    assert ledger.owned("ABC") == left
+    assert ledger.closed[0].residue_value == left * 100
+    change = (Decimal(fee) - Decimal("0.004")) * 100
+    assert before.totals.net_profit - ledger.totals.net_profit == change
 
 
 def test_a_fill_of_an_order_nobody_knows_changes_no_hedge() -> None:
