@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import ExecutionStarted, FundingReceived, Halted, HaltReason, HedgeAdopted, HedgeOpened
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
@@ -624,6 +625,26 @@ def test_a_leg_taken_from_one_while_another_opens_is_seen_at_once() -> None:
     assert taken
     assert bot.reasons == [Reason.LEG_GONE]
     assert symbols(bot.ledger) == {B}
+    matched(bot)
+
+
+def test_no_pair_is_opened_before_a_hedge_that_lost_a_leg_meanwhile_is_closed() -> None:
+    bot = BotHarness(market("0.0006", "0.0005", "0.0004"), parameters=calm(), usdt=900, perp=900, latency_seconds=0.05)
+    taken = list[Decimal]()
+
+    def took(view: AccountView) -> AccountView:
+        held = bot.ledger.held(A)
+        if taken or held is None or bot.ledger.held(B) is None or bot.ledger.execution is not None:
+            return view
+        taken.append(held.pair.spot.floor_quantity(held.spot_quantity * Decimal("0.9")))
+        bot.world.trade_by_hand(Market.SPOT, A, Side.SELL, taken[0])
+        return bot.world.account()
+
+    bot.venue.rewritten = took
+    bot.run(1)
+    assert taken
+    started = [(event.execution.kind, event.execution.symbol) for event in bot.logged(ExecutionStarted)]
+    assert started[:3] == [(ExecutionKind.OPEN, A), (ExecutionKind.OPEN, B), (ExecutionKind.CLOSE, A)]
     matched(bot)
 
 

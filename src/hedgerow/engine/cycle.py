@@ -165,8 +165,15 @@ class Cycle:
             elif self._slots <= 0:
                 return observation
         while await self._flat(observation) and self._slots > 0:
-            observation = await self._observe()
+            observation = await self._secured(await self._observe())
         return observation
+
+    async def _secured(self, observation: Observation) -> Observation:
+        """Review what is held again where a hedge is in danger: none waits for the openings of others."""
+        if not any(is_safety(each.decision) for each in reviews(observation, self._journal.ledger, self._policy)):
+            return observation
+        observation, closed = await self._review_all(observation)
+        return await self._observe() if closed else observation
 
     @property
     def _slots(self) -> int:

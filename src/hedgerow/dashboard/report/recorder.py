@@ -80,9 +80,9 @@ class RunRecorder:
         before, ledger = self._before.totals, self._ledger.totals
         hedges, gain = self._hedges(end), dust_gain(self._ledger.dust, end.coins)
         funding, fees = self._funding[-1][1], self._fees[-1][1]
-        open_basis = next((row.basis_pnl for row in hedges if row.closed_at is None), ZERO)
-        unknown = open_basis is None or gain is None
-        basis = None if unknown else ledger.basis_pnl - before.basis_pnl + (open_basis or ZERO) + (gain or ZERO)
+        parts = [gain, *(row.basis_pnl for row in hedges if row.closed_at is None)]
+        known = [part for part in parts if part is not None]
+        basis = ledger.basis_pnl - before.basis_pnl + sum(known, ZERO) if len(known) == len(parts) else None
         return RunReport(
             title=self._title,
             seed=self._seed,

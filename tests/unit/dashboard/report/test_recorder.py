@@ -167,6 +167,14 @@ def test_an_open_hedge_is_valued_at_the_prices_of_the_end() -> None:
     assert report.notes == ()
 
 
+def test_every_open_hedge_counts_in_the_headline() -> None:
+    events = [*opening("a", hour(1)), *opening("b", hour(2)), payment("3", hour(8))]
+    report, _ = run_of(events, prices=ExitPrices(spot=Decimal(120), perp=Decimal("120.2")))
+    assert [row.basis_pnl for row in report.hedges] == [Decimal(8), Decimal(8)]
+    assert report.basis_pnl == 16
+    assert report.net_profit == sum(row.net_profit or 0 for row in report.hedges) == 3 + 16 - 4
+
+
 def test_an_open_hedge_without_prices_makes_the_result_unknown_and_not_zero() -> None:
     report, _ = run_of(opening("a", hour(1)))
     assert (report.basis_pnl, report.net_profit, report.net_return) == (None, None, None)
