@@ -17,7 +17,8 @@ from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.inprocess.readings import AccountMutation, AccountReading
 from hedgerow.engine.guard import LAG_SECONDS, LAGGING_SECONDS
-from hedgerow.engine.notices import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen
+from hedgerow.engine.notices import CycleBegan, CycleFailed, GuardAlarmed, HedgeUnseen, Notice
+from hedgerow.strategy.decisions.alarms import GRACE
 from hedgerow.strategy.observation import Reduce, TopUpMargin
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness
@@ -49,7 +50,7 @@ def liquidate(harness: BotHarness) -> None:
     harness.world.shock(SYMBOL, Decimal("2.2"))
 
 
-def deleverage(share: str) -> object:
+def deleverage(share: str) -> Callable[[BotHarness], None]:
     def act(harness: BotHarness) -> None:
         harness.world.deleverage(SYMBOL, harness.hedge.pair.perp.floor_quantity(harness.short() * Decimal(share)))
 
@@ -139,6 +140,47 @@ def test_an_account_that_lags_behind_its_news_is_looked_at_until_it_shows_them(a
     harness = BotHarness(parameters=patient(), notifications=True, faults=FaultPlan(account_readings=(old,)))
     play(harness, act)
     assert 50 < seconds_to_order(harness, market) < 60 + LAG_SECONDS
+
+
+class AtTheFirstCheck:
+    """Acts once, when the first check begins."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act: Callable[[], None] | None = act
+
+    def on_notice(self, notice: Notice) -> None:
+        act = self._act if isinstance(notice, CycleBegan) else None
+        if act is not None:
+            self._act = None
+            act()
+
+
+def stale_at_the_start(seconds: float) -> tuple[BotHarness, datetime]:
+    """Return a bot that holds a hedge and is stopped, and when; its account will be old for so long after the start."""
+    stopped = OPENED + timedelta(hours=0.2)
+    old = AccountReading(
+        mutation=AccountMutation.STALE, after=stopped, until=stopped + timedelta(seconds=seconds), noticed=False
+    )
+    harness = BotHarness(parameters=patient(), notifications=True, faults=FaultPlan(account_readings=(old,)))
+    harness.run(0.2)
+    assert harness.clock.now() == stopped
+    return harness, stopped
+
+
+def test_a_forced_trade_reported_during_the_first_check_is_answered() -> None:
+    harness, started = stale_at_the_start(50)
+    acting = AtTheFirstCheck(lambda: deleverage("0.3")(harness))
+    harness.run(0.07, observers=[acting])
+    assert 50 < seconds_to_order(harness, Market.SPOT, started) < 50 + LAG_SECONDS + WITH_NEWS_SECONDS
+    harness.check()
+
+
+def test_a_leg_taken_before_the_start_that_the_first_readings_do_not_show_yet_is_seen_soon() -> None:
+    harness, started = stale_at_the_start(5)
+    deleverage("0.3")(harness)
+    harness.run(0.07)
+    assert 5 < seconds_to_order(harness, Market.SPOT, started) < GRACE.total_seconds() + WITH_NEWS_SECONDS
+    harness.check()
 
 
 def test_news_that_the_account_never_shows_are_looked_into_for_a_while_only() -> None:

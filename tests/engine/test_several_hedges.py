@@ -1,6 +1,6 @@
 """Several hedges in one account: opened, watched, closed and adopted beside one another."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
 from pathlib import Path
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.account import AccountView
+from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import ExecutionStarted, FundingReceived, Halted, HaltReason, HedgeAdopted, HedgeOpened
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
@@ -558,9 +558,11 @@ MAKER = ExecutionLimits(style=ExecutionStyle.MAKER, max_naked_equity_fraction=De
 """Each slice rests for 45 s before it is taken: the second opening is at work for minutes."""
 
 
-def maker(*rates: str) -> BotHarness:
+def maker(*rates: str, notifications: bool = False) -> BotHarness:
     parameters = replace(calm(2), execution=MAKER)
-    return BotHarness(market(*rates), parameters=parameters, usdt=900, perp=900, latency_seconds=0.05)
+    return BotHarness(
+        market(*rates), parameters=parameters, usdt=900, perp=900, latency_seconds=0.05, notifications=notifications
+    )
 
 
 def while_the_second_opens(bot: BotHarness, mailbox: FolderMailbox, *requests: Request) -> list[str]:
@@ -645,6 +647,35 @@ def test_no_pair_is_opened_before_a_hedge_that_lost_a_leg_meanwhile_is_closed() 
     assert taken
     started = [(event.execution.kind, event.execution.symbol) for event in bot.logged(ExecutionStarted)]
     assert started[:3] == [(ExecutionKind.OPEN, A), (ExecutionKind.OPEN, B), (ExecutionKind.CLOSE, A)]
+    matched(bot)
+
+
+def test_a_forced_trade_reported_while_another_opens_is_looked_for_until_the_account_shows_it() -> None:
+    bot = maker("0.0006", "0.0005", notifications=True)
+    bot.parameters = replace(calm(1, max_capital_usd=Decimal(600)), execution=MAKER)
+    bot.run(0.2)
+    bot.parameters = replace(calm(2), execution=MAKER)
+    taken, before, shown_after = list[datetime](), list[PerpPosition](), timedelta(minutes=3)
+
+    def take(harness: BotHarness) -> None:
+        job, held = harness.ledger.execution, harness.ledger.held(A)
+        if not taken and job is not None and job.symbol == B and job.perp.filled and held is not None:
+            taken.append(harness.clock.now())
+            before.append(harness.world.account().positions[A])
+            harness.world.deleverage(A, held.short)
+
+    def old(account: AccountView) -> AccountView:
+        if not taken or account.at > taken[0] + shown_after:
+            return account
+        return replace(account, positions={**account.positions, A: before[0]})
+
+    bot.venue.rewritten = old
+    bot.run(1.5, at={step / 120: take for step in range(1, 120)})
+    (closed,) = bot.ledger.closed
+    opened = next(event.at for event in bot.logged(HedgeOpened) if event.at > taken[0])
+    assert opened < taken[0] + shown_after < closed.closed_at < taken[0] + shown_after + timedelta(seconds=45)
+    assert closed.reason is Reason.LIQUIDATED
+    assert symbols(bot.ledger) == {B}
     matched(bot)
 
 

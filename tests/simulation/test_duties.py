@@ -106,6 +106,19 @@ def test_an_opening_given_up_for_a_request_between_two_checks_is_not_given_up_fo
     assert [rule for rule, _ in harness.duties.ends(opening, refused, ())] == [Invariant.DUTIES]
 
 
+@pytest.mark.parametrize(("lag", "violated"), [(0, True), (5, False)])
+def test_an_opening_may_be_planned_on_a_reading_of_before_prices_that_took_its_margin(
+    lag: float, *, violated: bool
+) -> None:
+    harness = LegHarness().advance_time(60)
+    harness.exchange.patience_seconds = lag
+    harness.duties.note_disturbance()
+    harness.advance_time(18)
+    opening = job(pair=PAIR, started_at=harness.now - timedelta(seconds=16))
+    refused = HedgeAborted(at=harness.now, hedge_id=opening.hedge_id, reason=Reason.UNWOUND, detail="")
+    assert bool(list(harness.duties.ends(opening, refused, ()))) is violated
+
+
 @pytest.mark.parametrize(("started_after", "violated"), [(5, False), (700, True)])
 def test_a_fault_counts_from_its_own_time_though_the_exchange_was_asked_long_before(
     started_after: float, *, violated: bool

@@ -9,6 +9,8 @@ from datetime import timedelta
 from decimal import Decimal
 from math import inf
 
+from msgspec import Struct
+
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import HaltReason
@@ -52,6 +54,18 @@ UNSEEN_SECONDS = 3600.0
 """A held hedge that cannot be seen for so long is an error, reported again each time it has lasted as long again."""
 
 
+_Legs = tuple[tuple[str, Decimal, Decimal], ...]
+
+
+class _Lagging(Struct, frozen=True, kw_only=True):
+    """A notification about a leg that no reading has shown yet."""
+
+    until: float
+    """By the monotonic clock."""
+    legs: _Legs
+    """As the log had them when it came."""
+
+
 class Guard:
     """Watches the held hedge while the runner waits; everything it knows may be lost without harm."""
 
@@ -87,15 +101,21 @@ class Guard:
         self._seen_at = 0.0
         self._unseen_due = inf
         self._stray_of, self._strays_until = "", 0.0
-        self._lagging_until, self._legs = 0.0, _legs(Ledger())
+        self._lagging: dict[str, _Lagging] = {}
+        """What notifications said of a leg and no reading has shown yet, by symbol; empty = of the whole account."""
         self._end: Callable[[], None] = _nothing
 
     # --- a run -------------------------------------------------------------------------------------------------------
 
     def listen(self) -> None:
-        """Receive notifications from now on."""
+        """Receive notifications from now on, in the first cycle as well.
+
+        The account is looked at soon after that cycle: its reply may be older than what happened before.
+        """
         if self._source is not None:
             self._end = self._source.subscribe(self.on_notification)
+            self._follow(self._source)
+            self._look_within(GRACE.total_seconds())
 
     def leave(self) -> None:
         """Receive no more notifications."""
@@ -109,10 +129,11 @@ class Guard:
         ledger = self._journal.ledger
         hedges = ledger.open_hedges
         if self._source is not None:
-            self._source.follow(*(hedge.symbol for hedge in hedges))
+            self._follow(self._source)
         if not hedges:
             self._pending, self._look_at, self._poll_at, self._blind, self._account = None, inf, inf, 0, None
-            self._unseen_due, self._lagging_until = inf, 0.0
+            self._unseen_due = inf
+            self._lagging.clear()
             self._raised.clear()
             self._watch_for_strays(ledger)
             return
@@ -127,12 +148,17 @@ class Guard:
         self._watch_for_lag(ledger)
 
     def _watch_for_lag(self, ledger: Ledger) -> None:
-        """Look again while notifications about a leg are newer than what the log has of it."""
-        if not self._lagging_until:
-            return
-        if _legs(ledger) != self._legs:
-            self._lagging_until = 0.0
-        if self._clock.monotonic() < self._lagging_until:
+        """Look again while notifications about a leg are newer than what the log has of it.
+
+        What is traded of other hedges meanwhile says nothing about it.
+        """
+        now = self._clock.monotonic()
+        self._lagging = {
+            symbol: each
+            for symbol, each in self._lagging.items()
+            if now < each.until and _legs(ledger, symbol) == each.legs
+        }
+        if self._lagging:
             self._look_within(LAG_SECONDS)
 
     def _watch_for_strays(self, ledger: Ledger) -> None:
@@ -207,7 +233,8 @@ class Guard:
         """Judge one notification; never waits."""
         ledger = self._journal.ledger
         if may_change_legs(notification, ledger):
-            self._lagging_until, self._legs = self._clock.monotonic() + LAGGING_SECONDS, _legs(ledger)
+            until, symbol = self._clock.monotonic() + LAGGING_SECONDS, notification.symbol
+            self._lagging[symbol] = _Lagging(until=until, legs=_legs(ledger, symbol))
         alarm = (
             self._mark_alarm(notification)
             if notification.kind is NotificationKind.MARK
@@ -250,6 +277,10 @@ class Guard:
 
     # --- shared ------------------------------------------------------------------------------------------------------
 
+    def _follow(self, source: NotificationSource) -> None:
+        """Let the source report what is held."""
+        source.follow(*(hedge.symbol for hedge in self._journal.ledger.open_hedges))
+
     def _in_doubt(self) -> bool:
         """Return whether openings are halted because the account's replies contradict each other."""
         halt = self._journal.ledger.halt
@@ -273,9 +304,10 @@ class Guard:
         self._poll_at = self._clock.monotonic() + self._poll_seconds if self._poll_seconds > 0 else inf
 
 
-def _legs(ledger: Ledger) -> tuple[tuple[str, Decimal, Decimal], ...]:
-    """Return coins and short of each open hedge as the log has them."""
-    return tuple((hedge.hedge_id, hedge.spot_quantity, hedge.short) for hedge in ledger.open_hedges)
+def _legs(ledger: Ledger, symbol: str) -> _Legs:
+    """Return coins and short of each open hedge of a symbol, empty = of any, as the log has them."""
+    hedges = ledger.open_hedges
+    return tuple((h.hedge_id, h.spot_quantity, h.short) for h in hedges if symbol in {"", h.symbol})
 
 
 def _nothing() -> None:

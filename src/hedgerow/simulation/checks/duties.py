@@ -102,7 +102,11 @@ class Duties:
             return
         if event.reason is Reason.OTHER_HEDGE:
             return  # whether another hedge was in danger was judged when the trade was set aside
-        if job is None or causes or job.started_at <= self._calm_since or self._stirred(job.started_at):
+        if job is None or causes or self._stirred(job.started_at):
+            return
+        # It was planned on a reading that may have lagged: the margin that it counted on may have been gone.
+        unseen = timedelta(seconds=self._harness.patience_seconds)
+        if job.started_at <= self._calm_since + unseen:
             return
         yield (
             Invariant.DUTIES,
