@@ -19,12 +19,18 @@ from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.wire.rest.faults import RequestFault
 from hedgerow.simulation.checks.invariants import SLACK_SECONDS, STATE_SECONDS, Exposure, Invariant, check_exposure
 from hedgerow.simulation.checks.monitor import Monitor
+from hedgerow.simulation.checks.truth import unused
 from hedgerow.simulation.faults.alterations import Alteration, AlterationKind
 from hedgerow.simulation.faults.wire import RequestFaultAct
 from hedgerow.simulation.generators.execution_style import Style
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.scenario import Transport
-from hedgerow.strategy.parameters import FundingRateStrategy, PositionManagement, StrategyParameters
+from hedgerow.strategy.parameters import (
+    CapitalManagement,
+    FundingRateStrategy,
+    PositionManagement,
+    StrategyParameters,
+)
 from support.judging import LegHarness
 from support.toy_venue import new_job
 from support.views import NOW, hedge, ledger_of
@@ -196,6 +202,26 @@ def test_a_plan_that_a_bot_logged_before_its_process_ended_is_judged_by_what_was
     judge.revived()
     judge.loaded(judge.ledger)
     assert len(judge.violations) == before
+
+
+# --- the part of the money -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("beyond", "violated"), [("10", False), ("40", True)])
+def test_what_is_kept_free_for_shorts_that_are_held_may_leave_enough_for_one_hedge_less(
+    beyond: str, *, violated: bool
+) -> None:
+    plain = LegHarness().shorts("10").advance_time(300)  # 1,000 USDT, of which 20 are kept free
+    least = (unused(plain.world.account()) - Decimal(beyond)) / 2
+    parameters = StrategyParameters(
+        capital_management=CapitalManagement(min_capital_usd=least),
+        position_management=PositionManagement(max_positions=4),
+    )
+    harness = LegHarness(parameters=parameters).shorts("10").advance_time(300)
+    harness.holds(ledger_of(hedge("10", pair=make_pair("BBBUSDT"))))
+    job = new_job(ExecutionKind.OPEN, pair=PAIR, spot="900", perp="900", at=harness.now)
+    found = [text for _, text in harness.conduct.begins(job, harness.legs.ledger)]
+    assert any("its part of what is free" in text for text in found) is violated
 
 
 # --- corrective closings ---------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ UNSETTLED = timedelta(seconds=120)
 SHOWN_WITHIN = timedelta(seconds=1.5)
 """A book of a stream may be one second old when an order is sized by it; what was traded since is not in it."""
 CAPITAL_SLACK = Decimal("1.01")
+HELD_ROOM = Decimal("0.025")
+"""Of what shorts are worth: a bot keeps 2 % of it free for an opening, and marks move until it reads them."""
 BOOKS_SLACK = Decimal("1.1")
 """What books may have changed by since they were read."""
 CAP_SLACK_BPS = Decimal(30)
@@ -142,7 +144,10 @@ class Conduct:
         left = None if capital.max_capital_usd is None else capital.max_capital_usd - (committed if most > 1 else ZERO)
         least, slots = capital.min_capital_usd, most - len(held)
         total = free if left is None else min(free, left)
-        parts = max(1, min(slots, int(total / least)) if least > 0 else slots)
+        # What is kept free for the shorts that are held may leave enough for one hedge less.
+        room = HELD_ROOM * sum((-row.quantity * row.mark_price for row in account.positions.values()), ZERO)
+        parted = total if not held else min(total, free - room)
+        parts = max(1, min(slots, int(parted / least)) if least > 0 else slots)
         yield "its part of what is free", free / 2 * capital.capital_fraction / parts
         if left is not None:
             yield "its part of the limit of all", left / 2 / parts
