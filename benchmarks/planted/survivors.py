@@ -83,8 +83,8 @@ SURVIVORS: Sequence[Patched] = (
         name="the back off never forgets old failures",
         file="engine/runner.py",
         does="the pause after a failure counts failures of cycles long ago",
-        old="        self._failures = 0\n        return naked",
-        new="        return naked",
+        old="        self._failures = 0\n        if self._cycle",
+        new="        if self._cycle",
         tests=("unit/engine/test_runner.py",),
     ),
     Patched(

@@ -11,13 +11,14 @@ from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.commands import TransferDirection, TransferFunds
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import Halted, HaltReason, Lifted
-from hedgerow.domain.instrument import BasisPair, TradingStatus
-from hedgerow.domain.market import MarketView
+from hedgerow.domain.instrument import BasisPair, Market, TradingStatus
+from hedgerow.domain.market import MarketView, Quote
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.emulator.inprocess.readings import FalseMarketView
+from hedgerow.engine.execution.order_resolution import STOPPED_SECONDS
 from hedgerow.strategy.evaluation.margin_evidence import ALONE_SECONDS
-from hedgerow.strategy.observation import Close, Hold, Reduce
+from hedgerow.strategy.observation import Close, Hold, Reduce, Trim
 from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness
 from support.worlds import SYMBOL
@@ -182,3 +183,81 @@ def test_a_trading_status_is_not_believed_while_the_listing_cannot_be_read_again
     harness.run(0.1)
     assert harness.reasons == [Reason.HEALTH]
     harness.check_flat()
+
+
+def said_to_be(harness: BotHarness, market: Market, status: TradingStatus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every reading of the listing show one market of the pair in another state."""
+    read = harness.venue.pair
+
+    def false(pair: BasisPair) -> BasisPair:
+        return replace(pair, **{market.value: replace(pair.instrument(market), status=status)})
+
+    async def pair(symbol: str, *, fresh: bool = False) -> BasisPair:
+        return false(await read(symbol, fresh=fresh))
+
+    class Shown(FalseMarketView):
+        def pair(self, symbol: str) -> BasisPair | None:
+            found = super().pair(symbol)
+            return false(found) if found else None
+
+    monkeypatch.setattr(harness.venue, "pair", pair)
+    harness.venue.shown = Shown
+
+
+@pytest.mark.parametrize("market", list(Market))
+@pytest.mark.parametrize("status", [TradingStatus.SETTLING, TradingStatus.CLOSED, TradingStatus.PENDING])
+def test_a_market_that_is_quoted_is_not_believed_to_have_stopped_for_two_minutes(
+    market: Market, status: TradingStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = holding()
+    orders = len(harness.venue.orders)
+    with monkeypatch.context() as false:
+        said_to_be(harness, market, status, false)
+        checks = len(harness.decisions(Hold))
+        harness.run(STOPPED_SECONDS / 3600 - 0.002)
+        harness.venue.shown = None
+    doubts = [hold.detail for hold in harness.decisions(Hold)[checks:]]
+    assert len(doubts) > 1, "it is read again before the next check would be due"
+    assert all("this is believed after 120 s" in detail for detail in doubts)
+    harness.run(1)
+    said_to_be(harness, market, status, monkeypatch)
+    harness.run(STOPPED_SECONDS / 3600 - 0.002)
+    assert len(harness.venue.orders) == orders, "what was said an hour ago does not count"
+    harness.check_whole()
+
+
+@pytest.mark.parametrize("market", list(Market))
+def test_a_hedge_is_closed_once_one_of_its_markets_was_said_to_have_stopped_for_two_minutes(market: Market) -> None:
+    harness = holding()
+    harness.world.set_status(SYMBOL, TradingStatus.SETTLING, (market,))
+    harness.run((300 + STOPPED_SECONDS + 60) / 3600)
+    assert harness.reasons == [Reason.HEALTH]
+    harness.check_flat()
+
+
+@pytest.mark.parametrize("market", list(Market))
+def test_a_market_that_is_said_to_have_stopped_and_has_no_book_is_believed_at_once(market: Market) -> None:
+    harness = holding()
+    harness.world.set_status(SYMBOL, TradingStatus.SETTLING, (market,))
+
+    class Bookless(FalseMarketView):
+        def quote(self, market: Market, symbol: str) -> Quote | None:
+            found = super().quote(market, symbol)
+            return replace(found, ask=None) if found and market is stopped else found
+
+    stopped, harness.venue.shown = market, Bookless
+    harness.run(0.1)
+    assert harness.reasons == [Reason.HEALTH]
+
+
+def test_legs_are_matched_again_while_it_is_not_proven_that_their_market_has_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    harness = holding()
+    said_to_be(harness, Market.PERP, TradingStatus.SETTLING, monkeypatch)
+    harness.world.deleverage(SYMBOL, harness.short() * Decimal("0.05"))
+    harness.run(0.02)
+    assert harness.decisions(Trim)
+    assert harness.decisions(Close) == []
+    assert harness.ledger.execution is None
+    harness.check_whole()

@@ -126,6 +126,8 @@ class Cycle:
         """Whether neither market nor account could be read in the last cycle."""
         self.incomplete = False
         """Whether market or account could not be read in the last cycle, or it failed."""
+        self.listing_in_doubt = False
+        """Whether a held pair was said to have stopped trading in the last cycle, and that was not proven."""
 
     @property
     def _policy(self) -> Policy:
@@ -148,6 +150,7 @@ class Cycle:
         observation = await self._turn(await self._observe())
         self.read_nothing = observation.market is None and observation.account is None
         self.incomplete = observation.market is None or observation.account is None
+        self.listing_in_doubt = bool(observation.listing_doubts)
         await self._complete(observation)
 
     async def _turn(self, observation: Observation) -> Observation:

@@ -27,6 +27,8 @@ LAST_BACKOFF_HELD_SECONDS = 60.0
 """While a hedge is held: an exchange that is down is asked again soon."""
 NAKED_PAUSE_SECONDS = 5.0
 LAST_NAKED_PAUSE_SECONDS = 60.0
+LISTING_PAUSE_SECONDS = 60.0
+"""After a cycle in which a held pair was said to have stopped trading, and that was not proven."""
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -203,6 +205,8 @@ class Runner:
         if self._cycle.read_nothing:
             return self._after_nothing_read(naked)
         self._failures = 0
+        if self._cycle.listing_in_doubt:
+            return min(LISTING_PAUSE_SECONDS, self._interval_seconds, inf if naked is None else naked)
         return naked
 
     def _renew_settings(self) -> None:

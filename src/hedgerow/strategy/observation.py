@@ -55,8 +55,8 @@ class Observation(Struct, frozen=True, kw_only=True, dict=True):
     account: AccountView | None
     unread: tuple[str, ...] = ()
     """What could not be read, in words for people."""
-    listing_doubt: str = ""
-    """Why the held pair's trading status is not known although the market shows one; empty = it is."""
+    listing_doubts: dict[str, str] = {}
+    """Why the trading status of a held pair is not known although the market shows one, by symbol."""
     relisted: tuple[BasisPair, ...] = ()
     """Pairs read again after the market was: their coins were redenominated, and with them tick and lot."""
 

@@ -46,6 +46,8 @@ LISTING_READS = 2
 LISTING_PAUSE_SECONDS = 2.0
 _STOPPED = {TradingStatus.SETTLING, TradingStatus.CLOSED, TradingStatus.PENDING}
 """What a row of the listing says; a symbol that is missing from it has waited for its proof already."""
+STOPPED_SECONDS = 120.0
+"""How long every listing must say that one market has stopped, while it is quoted and the other market trades."""
 
 
 class AccountEvidence:
@@ -62,6 +64,7 @@ class AccountEvidence:
         self._coins_missing_since: dict[str, float] = {}
         """By the monotonic clock, by hedge id."""
         self._margin_wrong_since: dict[str, float] = {}
+        self._stopped_since: dict[str, float] = {}
 
     async def examined(self, observation: Observation) -> Observation:
         """Return the observation with each missing leg confirmed by a second source, or marked as unreadable.
@@ -85,9 +88,7 @@ class AccountEvidence:
             else:
                 account = await self._legs(hedge, account, observation.market)
             account = await self._margin(hedge, account)
-            pair = observation.market.pair(hedge.symbol) if observation.market else None
-            if pair is not None and not pair.tradable:
-                observation = await self._listing(hedge, pair, observation)
+            observation = await self._listing(hedge, observation)
         if account is observation.account and not account.doubts and not account.unreadable_balances:
             return observation
         return _with_doubts(observation, account)
@@ -231,17 +232,33 @@ class AccountEvidence:
         second, _ = await second_position(self._venue, hedge.symbol)
         return with_margin_proven(account, row, second, self._clock.monotonic() - since)
 
-    async def _listing(self, hedge: HedgedPosition, pair: BasisPair, observation: Observation) -> Observation:
-        """Return the observation with a doubt where a listing read now does not say that the pair stopped trading."""
+    async def _listing(self, hedge: HedgedPosition, observation: Observation) -> Observation:
+        """Return the observation with a doubt where it is not proven that the pair has stopped trading.
+
+        Proven is what a listing read now says as well, of both markets, of one that is not quoted any more, or of one
+        for ``STOPPED_SECONDS``.
+        """
+        market, symbol = observation.market, hedge.symbol
+        pair = market.pair(symbol) if market else None
+        if market is None or pair is None:
+            return observation
         if not {pair.spot.status, pair.perp.status} & _STOPPED:
+            self._stopped_since.pop(hedge.hedge_id, None)
             return observation
-        fresh = await self._listed_now(hedge.symbol)
+        fresh = await self._listed_now(symbol)
         if fresh is not None and not fresh.tradable:
-            return observation
-        second = "cannot be read again" if fresh is None else "shows it trading when read again"
+            since = self._stopped_since.setdefault(hedge.hedge_id, self._clock.monotonic())
+            if self._clock.monotonic() - since >= STOPPED_SECONDS or not _is_quoted_as_ever(fresh, market):
+                return observation
+            why = f"it is quoted and the other market trades: this is believed after {STOPPED_SECONDS:.0f} s"
+        elif fresh is not None:
+            self._stopped_since.pop(hedge.hedge_id, None)
+            why = "shows it trading when read again"
+        else:
+            why = "cannot be read again"
         states = f"spot {pair.spot.status}, perpetual {pair.perp.status}"
-        doubt = f"market: the listing shows {hedge.symbol} as {states}, and {second}"
-        return replace(observation, listing_doubt=doubt, unread=(*observation.unread, doubt))
+        doubt = f"market: the listing shows {symbol} as {states}, and {why}"
+        return replace(observation, listing_doubts={**observation.listing_doubts, symbol: doubt})
 
     async def _listed_now(self, symbol: str) -> BasisPair | None:
         for attempt in range(LISTING_READS):
@@ -270,6 +287,13 @@ class AccountEvidence:
         except VenueError:
             return None
         return _moved(rows, hedge, ledger)
+
+
+def _is_quoted_as_ever(pair: BasisPair, market: MarketView) -> bool:
+    """Return whether only one market of a pair is said to have stopped, and has a book of two sides all the same."""
+    stopped = [name for name in Market if pair.instrument(name).status is not TradingStatus.TRADING]
+    quote = market.quote(stopped[0], pair.symbol)
+    return len(stopped) == 1 and quote is not None and quote.two_sided
 
 
 def _with_doubts(observation: Observation, account: AccountView) -> Observation:

@@ -379,8 +379,9 @@ def _reduce(held: _Held) -> Decision | None:
 def _profit(held: _Held) -> Decision:
     """Ask the policy, unless something could not be seen."""
     market, ranking = held.observation.market, held.ranking
-    if market is None or ranking is None or not held.observation.complete:
-        text = ", ".join(held.observation.missing)
+    doubt = held.observation.listing_doubts.get(held.hedge.symbol)
+    if market is None or ranking is None or doubt or not held.observation.complete:
+        text = ", ".join((*held.observation.missing, *((doubt,) if doubt else ())))
         return Hold(reason=HoldReason.INCOMPLETE, detail=text, evaluation=held.evaluation, health=held.health)
     leave = held.policy.review(held.evaluation, _reachable(ranking, held), market)
     if leave is None or _occupied(leave, held):

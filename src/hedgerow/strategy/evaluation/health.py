@@ -102,7 +102,7 @@ def health_of(
     ``shared`` is how far liquidation is of all hedges together, None for a hedge alone: the nearer one counts.
     """
     account, market = observation.account, observation.market
-    doubt = observation.listing_doubt or _listing_doubt(hedge.symbol, market)
+    doubt = observation.listing_doubts.get(hedge.symbol) or _listing_doubt(hedge.symbol, market)
     findings: list[HealthFinding] = [] if doubt else list(_listing_findings(hedge.symbol, market))
     unknown = [doubt] if doubt else []
     if account is None:

@@ -299,6 +299,15 @@ def test_a_stop_at_prices_of_one_source_alone_is_not_taken(listed: listing, unco
     assert found.detail == ", ".join(unconfirmed)
 
 
+def test_nothing_is_closed_for_profit_while_its_own_trading_status_is_in_doubt() -> None:
+    old = hedge("10", hours=1000, funding="900")
+    assert not isinstance(decided(old), Hold)
+    doubt = "market: it may have stopped"
+    found = held(decided(old, observed(listing_doubts={old.symbol: doubt})), HoldReason.INCOMPLETE)
+    assert found.detail == doubt
+    assert not isinstance(decided(old, observed(listing_doubts={"BBBUSDT": doubt})), Hold)
+
+
 def test_nothing_is_closed_for_profit_while_the_legs_follow_different_prices() -> None:
     apart = observed(market_of(replace(HELD, perp=("90", "90"))))
     found = held(decided(hedge("10", hours=1000, funding="900"), apart), HoldReason.DIVERGED)

@@ -211,5 +211,8 @@ def test_margin_is_wanted_when_liquidation_is_nearer_than_a_quarter(
 def test_a_trading_status_in_doubt_is_unknown_and_no_finding() -> None:
     leaving = market_of(listing(pair=pair_of(perp=instrument(Market.PERP, status=TradingStatus.SETTLING))))
     doubt = "market: the listing shows it settling, and cannot be read again"
-    found = health_of(TEN, Observation(at=NOW, market=leaving, account=legs(), listing_doubt=doubt), PRICE)
+    seen = Observation(at=NOW, market=leaving, account=legs(), listing_doubts={TEN.symbol: doubt})
+    found = health_of(TEN, seen, PRICE)
     assert (found.level, found.unknown) == (HealthLevel.OK, (doubt,))
+    of_another = replace(seen, listing_doubts={"BBBUSDT": doubt})
+    assert health_of(TEN, of_another, PRICE).level is HealthLevel.CRITICAL
