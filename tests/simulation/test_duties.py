@@ -159,10 +159,10 @@ def test_a_rotation_that_closes_a_hedge_that_pays_more_is_found() -> None:
     assert not list(duties.rotates(job(hedge_id="h1", pair=PAIR, reason=Reason.BETTER_PAIR), ledger))
 
 
-def test_a_hedge_that_could_not_be_closed_lets_the_next_one_make_room_until_the_check_ends() -> None:
+def test_a_hedge_that_was_traded_and_kept_lets_the_next_one_make_room_until_the_check_ends() -> None:
     duties, ledger = rotations()
     better = job(hedge_id="h2", pair=make_pair("BBBUSDT"), reason=Reason.BETTER_PAIR)
-    duties.put_back("h1")
+    duties.traded("h1")
     assert not list(duties.rotates(better, ledger))
     list(duties.checked(ledger))
     assert [rule for rule, _ in duties.rotates(better, ledger)] == [Invariant.SETTINGS]

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.app.simulation.run import play, play_whole
+from hedgerow.app.simulation.run import play, play_seed, play_whole
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Market, Side
@@ -83,6 +83,10 @@ def test_a_transfer_that_was_carried_out_before_a_crash_outlives_a_refused_nonce
 
 def test_legs_that_orders_can_match_again_are_no_false_reading() -> None:
     assert with_three_slots(151, 5.0) is None
+
+
+def test_a_hedge_that_was_trimmed_in_a_check_lets_the_next_one_make_room() -> None:
+    assert play_seed(765097, 14.0, hedges=5).violation is None
 
 
 def test_the_time_of_an_incident_picks_one_of_the_held_pairs() -> None:

@@ -73,8 +73,8 @@ class Duties:
         self._asked_until: datetime | None = None
         self._rested: dict[str, datetime] = {}
         """When the last opening of a symbol was given up: even one that was never begun lets it rest."""
-        self._put_back = set[str]()
-        """Hedges whose closing could not go on in this check, and that are hedged again."""
+        self._traded = set[str]()
+        """Hedges that a job of this check has traded and that are still held: trimmed, or hedged again."""
 
     @property
     def _world(self) -> World:
@@ -131,9 +131,9 @@ class Duties:
                 what = f"{job.symbol} is traded for profit while {name.split()[-1]} is in danger since {since:%H:%M:%S}"
                 yield Invariant.DUTIES, f"{what} ({name.split()[0]})"
 
-    def put_back(self, hedge_id: str) -> None:
-        """Take note that a closing could not go on: until the check ends, another hedge may make room instead."""
-        self._put_back.add(hedge_id)
+    def traded(self, hedge_id: str) -> None:
+        """Take note that a hedge was traded and kept: until the check ends, another one may make room instead."""
+        self._traded.add(hedge_id)
 
     # --- rotation ----------------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Duties:
         """Whether nothing but a rule for profit keeps a hedge: it is old enough, tradable, and cheap to leave."""
         least = self._parameters().position_management.better_opportunity_min_hours
         hours = (self._world.now - READ_WITHIN - hedge.counted_from).total_seconds() / 3600
-        kept = hedge.hedge_id in ledger.deferrals or hedge.hedge_id in self._put_back
+        kept = hedge.hedge_id in ledger.deferrals or hedge.hedge_id in self._traded
         kept = kept or self._are_apart(hedge.symbol) or self._expensive_to_leave(hedge)
         return hours > least and self._tradable(hedge.symbol) and self._cheap(hedge.symbol) and not kept
 
@@ -169,7 +169,7 @@ class Duties:
 
     def checked(self, ledger: Ledger) -> Found:
         """Judge what a check that is complete now has left undone."""
-        self._put_back.clear()
+        self._traded.clear()
         if ledger.jobs or ledger.transfer is not None or self._stirred(self._harness.now):
             return
         now = self._harness.now

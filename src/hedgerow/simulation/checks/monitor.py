@@ -7,7 +7,7 @@ from decimal import Decimal
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import Command, PlaceOrder, TransferFunds
-from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.execution import ExecutionState
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import BasisPair, Market
 from hedgerow.domain.ledger.reducers import apply
@@ -154,8 +154,8 @@ class Monitor:
     def _ended(self, before: Ledger, event: ev.Event, after: Ledger) -> None:
         if not isinstance(event, ev.HedgeOpened | ev.HedgeClosed | ev.HedgeAborted | ev.HedgeRepaired):
             return
-        if isinstance(event, ev.HedgeRepaired) and before.execution and before.execution.kind is ExecutionKind.CLOSE:
-            self._duties.put_back(event.hedge_id)
+        if isinstance(event, ev.HedgeRepaired):
+            self._duties.traded(event.hedge_id)
         trade = self.legs.trade_of(before.execution.symbol) if before.execution else None
         if trade:
             self._all(self._disclosure.ends(before.execution, after, trade, self._harness.patience_seconds))
