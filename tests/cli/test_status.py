@@ -75,7 +75,7 @@ def test_a_bot_that_was_stopped_in_order_is_stopped(running: "subprocess.Popen[s
     running.send_signal(signal.SIGTERM)
     assert running.wait(PATIENCE_SECONDS) == 0
     document = until(shell, "stopped")
-    assert (document["process"], document["pid"], document["hedged"]) == ("stopped", None, False)
+    assert (document["process"], document["pid"], document["hedged"]) == ("stopped", None, True)
     assert shell("status", "--paper").code == 1
 
 
