@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.events import (
@@ -18,6 +19,7 @@ from hedgerow.domain.events import (
     Wallet,
 )
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import Adopted, BooksChecked, HealthJudged, Reconciled, ReconcileStarted, Warned
@@ -247,6 +249,25 @@ def test_a_forced_trade_that_the_account_does_not_show_yet_explains_nothing_befo
     booked = [fill for event in harness.logged(ExternalFills) for fill in event.fills]
     assert [(fill.quantity, fill.forced) for fill in booked] == [(by_hand, False), (forced, True)]
     assert all(fill.trade_id > 0 for fill in booked)
+
+
+def test_a_hedge_that_was_closed_is_not_adopted_from_an_account_that_lags() -> None:
+    harness = _held()
+    held = harness.world.account()
+
+    def lags() -> bool:
+        ended = harness.ledger.closed
+        return bool(ended) and harness.clock.now() < ended[-1].closed_at + timedelta(seconds=60)
+
+    harness.venue.rewritten = lambda view: replace(held, at=view.at) if lags() else view
+    harness.venue.single = lambda row: held.positions[SYMBOL] if lags() else row
+    assert harness.ask(CloseRequested()).done
+    harness.run(0.005)
+    harness.run(0.5)
+    assert not harness.logged(HedgeAdopted)
+    assert not harness.logged(HedgeLost)
+    assert not harness.logged(ExternalFills)
+    harness.check()
 
 
 # --- not adopted -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import VirtualClock, run_virtual
-from hedgerow.domain.account import AccountView
+from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.commands import Command, PlaceOrder
 from hedgerow.domain.events import CommandIssued, Event, StateImported
 from hedgerow.domain.funding import FundingPayment
@@ -89,6 +89,8 @@ class WatchedVenue(EmulatedVenue):
         """What no bot may do and this one did; an engine that catches everything cannot hide it."""
         self.rewritten: Callable[[AccountView], AccountView] | None = None
         """What the account endpoint answers instead of the truth; positions are still read as they are."""
+        self.single: Callable[[PerpPosition], PerpPosition] | None = None
+        """What the endpoint of single positions answers instead of the truth."""
         self.shown: Callable[[MarketView], MarketView] | None = None
         """What the market looks like instead of the truth; a pair that is read afresh is still as it is."""
         self.paid: Callable[[FundingPayment], tuple[FundingPayment, ...]] | None = None
@@ -102,6 +104,10 @@ class WatchedVenue(EmulatedVenue):
         self._raise_bug()
         view = await super().account()
         return self.rewritten(view) if self.rewritten else view
+
+    async def position(self, symbol: str) -> PerpPosition:
+        row = await super().position(symbol)
+        return self.single(row) if self.single else row
 
     async def market(self, periods: int) -> MarketView:
         self._raise_bug()

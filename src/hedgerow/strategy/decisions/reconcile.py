@@ -4,7 +4,8 @@ Every verdict but ``Consistent`` and ``Nothing`` deserves a second reading befor
 are values, so that two of them can be compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -38,6 +39,9 @@ from hedgerow.strategy.evidence.absence import is_in_doubt
 from hedgerow.strategy.parameters import AdoptMode
 
 __all__ = ["candidate_of", "coins_unread", "lacking_of", "reconcile", "standing_of", "value_of"]
+
+CLOSED_LATELY = timedelta(minutes=2)
+"""A position of a pair that the log closed within so long is not adopted: an account that lags shows it still."""
 
 
 def reconcile(
@@ -186,8 +190,18 @@ def _untracked(
         return (Nothing(),)
     # Every short is either naked or adoptable; what lies on a pair that is held is its owner's.
     candidates = [each for each in _adoptable(ledger, account, market) if ledger.held(each.symbol) is None]
+    return _adoptions(candidates, ledger, account, market, free)
+
+
+def _adoptions(
+    candidates: Sequence[Candidate], ledger: Ledger, account: AccountView, market: MarketView, free: int
+) -> tuple[Verdict, ...]:
     if not candidates:
         return (Nothing(),)
+    lately = {ended.symbol for ended in ledger.closed if timedelta() <= account.at - ended.closed_at < CLOSED_LATELY}
+    again = ", ".join(each.symbol for each in candidates if each.symbol in lately)
+    if again:
+        return (Unreadable(what=f"account: it may show {again} as before the closing"),)
     if len(candidates) > free or len({each.pair.base for each in candidates}) < len(candidates):
         return (Ambiguous(candidates=tuple(candidates)),)
     return tuple(_adoption(each, account, market) for each in candidates)

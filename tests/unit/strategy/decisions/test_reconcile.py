@@ -1,3 +1,4 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,7 @@ from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionPlan, ExecutionState, HedgeExecution
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import ImportedState, Ledger, Totals
-from hedgerow.domain.position import DustLot, Reason, Tally
+from hedgerow.domain.position import ClosedHedge, DustLot, Reason, Tally
 from hedgerow.strategy.decisions.reconcile import candidate_of, reconcile, value_of
 from hedgerow.strategy.decisions.verdicts import (
     Adopt,
@@ -65,6 +66,13 @@ def test_case_2_on_the_exchange_but_not_tracked_is_adopted() -> None:
         Decimal("10.1"),
         Decimal(10),
     )
+
+
+@pytest.mark.parametrize(("seconds", "adopted"), [(0, False), (119, False), (120, True), (-1, True)])
+def test_a_position_of_a_pair_that_was_closed_right_before_is_not_adopted(seconds: int, *, adopted: bool) -> None:
+    ended = ClosedHedge(hedge=hedge("10"), closed_at=NOW - timedelta(seconds=seconds), reason=Reason.MAX_AGE)
+    verdict = found(holding(short_of(quantity="10"), coins="10.1"), Ledger(closed=(ended,)))
+    assert isinstance(verdict, Adopt if adopted else Unreadable)
 
 
 def test_case_3_another_position_than_the_tracked_one_replaces_it() -> None:
