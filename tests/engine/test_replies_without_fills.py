@@ -1,6 +1,6 @@
 """A reply that says an order ended with nothing or a part filled, though it was filled: its trades are looked at."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -140,12 +140,18 @@ def test_trades_that_cannot_be_read_change_nothing() -> None:
     assert by_its_trades(blind, order, record, ended) == ended
 
 
-def test_sales_that_every_reply_halved_are_found_once_trades_can_be_read() -> None:
-    lied = OPENED + timedelta(minutes=18)
-    blind = ReadFault(read=Read.FILLS, after=lied, until=lied + timedelta(seconds=90))
+def without_trades() -> tuple[BotHarness, datetime]:
+    """Return a halted bot with a hedge, and the time from which on its trades cannot be read for ninety seconds."""
+    begin = OPENED + timedelta(minutes=18)
+    blind = ReadFault(read=Read.FILLS, after=begin, until=begin + timedelta(seconds=90))
     bot = BotHarness(faults=FaultPlan(reads=(blind,)))
     bot.run(0.3)
     bot.ask(HaltRequested())
+    return bot, begin
+
+
+def test_sales_that_every_reply_halved_are_found_once_trades_can_be_read() -> None:
+    bot, lied = without_trades()
     halve(bot, "s")
     bot.parameters = AGED
     bot.run(0.3)
@@ -155,11 +161,7 @@ def test_sales_that_every_reply_halved_are_found_once_trades_can_be_read() -> No
 
 
 def test_sales_that_every_reply_denied_are_found_once_trades_can_be_read() -> None:
-    lied = OPENED + timedelta(minutes=18)
-    blind = ReadFault(read=Read.FILLS, after=lied, until=lied + timedelta(seconds=90))
-    bot = BotHarness(faults=FaultPlan(reads=(blind,)))
-    bot.run(0.3)
-    bot.ask(HaltRequested())
+    bot, lied = without_trades()
 
     def denied(event: Event) -> Event:
         if isinstance(event, OrderEnded) and "-s-" in event.client_id and bot.clock.now() < lied + timedelta(minutes=1):
