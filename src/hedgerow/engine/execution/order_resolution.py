@@ -213,10 +213,9 @@ class AccountEvidence:
             moved=await self._moved(hedge),
             seconds=self._clock.monotonic() - since,
         )
-        if confirmed_coins(reading, replace(evidence, seconds=0.0)) is not None:
-            self._coins_missing_since.pop(hedge.hedge_id)  # explained: what a later reply lacks is another part
-            return with_confirmed_coins(account, base)
         if confirmed_coins(reading, evidence) is not None:
+            if confirmed_coins(reading, replace(evidence, seconds=0.0)) is not None:
+                self._coins_missing_since.pop(hedge.hedge_id)  # explained: what a later reply lacks is another part
             return with_confirmed_coins(account, base)
         unreadable = evidence.sold is None or evidence.moved is None
         why = "trades or statement cannot be read" if unreadable else "no trade and no statement row takes them"
