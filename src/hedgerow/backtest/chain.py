@@ -1,7 +1,7 @@
 """Many parameter sets over one window: openings are remembered and chained from one closing to the next.
 
-``chained`` plays them; this is what it needs, computed when it is first needed and kept: blocks of the market, signals,
-and what was found out about openings. The result is that of ``kernel`` to the last bit.
+``compiled_chain`` plays them; this is what it needs, computed when it is first needed and kept: blocks of the market,
+signals, and what was found out about openings. The result is that of ``kernel`` to the last bit.
 """
 
 from collections import Counter, defaultdict
@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Struct
 
 from hedgerow.backtest.blocks import LEADERS, Aprs, Filters, Places, blocks_of, fill_aprs, fill_filters
-from hedgerow.backtest.chained import (
+from hedgerow.backtest.compiled_chain import (
     COUNT,
     ENTRY_FIELDS,
     EXIT_FIELDS,
