@@ -123,6 +123,11 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
         """Whether every fill has its real fee."""
         return self.booked_quantity >= self.filled_quantity
 
+    @property
+    def may_have_filled_further(self) -> bool:
+        """Whether it is said to have ended with a part filled, and its trades, which prove how much, are not booked."""
+        return self.status.done and not self.fees_settled and self.filled_quantity < self.request.quantity
+
     @staticmethod
     def of_fill(fill: Fill, *, hedge_id: str, base: str, fee_quote: Decimal) -> "OrderRecord":
         """Return a record for a trade that was not ordered by this log (adopted, liquidated, sold by hand)."""
@@ -341,6 +346,11 @@ class HedgedPosition(Struct, frozen=True, kw_only=True, dict=True):
     def unsettled(self) -> list[OrderRecord]:
         """The orders that have fills whose real fee is not known yet."""
         return [record for record in self.orders if not record.fees_settled]
+
+    @cached_property
+    def in_doubt(self) -> tuple[OrderRecord, ...]:
+        """Those of its orders that may have filled further than the log has it."""
+        return tuple(record for record in self.orders if record.may_have_filled_further)
 
     @property
     def unhedged_since(self) -> datetime | None:

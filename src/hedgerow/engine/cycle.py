@@ -7,6 +7,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from hedgerow.domain import events as ev
 from hedgerow.domain.account import AccountView
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
@@ -128,6 +130,8 @@ class Cycle:
         """Whether market or account could not be read in the last cycle, or it failed."""
         self.listing_in_doubt = False
         """Whether a held pair was said to have stopped trading in the last cycle, and that was not proven."""
+        self.fills_in_doubt = False
+        """Whether own orders may have filled further than the log has it after the last cycle."""
 
     @property
     def _policy(self) -> Policy:
@@ -151,6 +155,7 @@ class Cycle:
         self.read_nothing = observation.market is None and observation.account is None
         self.incomplete = observation.market is None or observation.account is None
         self.listing_in_doubt = bool(observation.listing_doubts)
+        self.fills_in_doubt = bool(observation.fill_doubts or self._reconciler.fill_doubts())
         await self._complete(observation)
 
     async def _turn(self, observation: Observation) -> Observation:
@@ -208,14 +213,16 @@ class Cycle:
             account=observation.account,
         )
         differences: dict[str, Decimal] = {}
-        if not observation.account.doubts and not observation.account.unreadable_balances:
-            differences = await self._bookkeeper.check(observation.account)
-        else:
+        doubtful = observation.account.doubts or observation.account.unreadable_balances
+        if doubtful or self._reconciler.fill_doubts():
             await self._bookkeeper.book_fees()  # trades that are not reported yet may be what the doubt waits for
+        if not doubtful and not self._reconciler.fill_doubts():
+            differences = await self._bookkeeper.check(observation.account)
         await self._daily.check(observation)
         await self._brakes.check(observation, differences)
         self._events_seen = self._journal.ledger.events
-        return observation
+        doubts = self._reconciler.fill_doubts()
+        return replace(observation, fill_doubts=doubts) if doubts else observation
 
     async def _look(self) -> Observation:
         observation = await self._reader.read_settled()

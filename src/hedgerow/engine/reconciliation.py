@@ -92,6 +92,10 @@ class Reconciler:
         """How many more hedges may be held."""
         return free_slots(self._journal.ledger, self._policy)
 
+    def fill_doubts(self) -> dict[str, str]:
+        """Return which own orders may have filled further than the log has it, in words, by symbol."""
+        return self._late.doubts()
+
     async def settle(self, observation: Observation, *, at_start: bool = False) -> tuple[Verdict, ...]:
         """Reconcile, and act on each verdict once a second reading agrees with it; both come from the reader."""
         verdicts = self._verdicts(observation)

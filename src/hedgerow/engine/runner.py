@@ -29,6 +29,8 @@ NAKED_PAUSE_SECONDS = 5.0
 LAST_NAKED_PAUSE_SECONDS = 60.0
 LISTING_PAUSE_SECONDS = 60.0
 """After a cycle in which a held pair was said to have stopped trading, and that was not proven."""
+FILLS_PAUSE_SECONDS = 20.0
+"""While own orders may have filled further than the log has it: their trades are asked for again."""
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -108,6 +110,10 @@ class StopSignal:
             self._waiters.remove(waiter)
             timer.cancel()
         return over
+
+
+def _soonest(pause: float | None, *pauses: float) -> float:
+    return min(inf if pause is None else pause, *pauses)
 
 
 def _end(waiter: asyncio.Future[None]) -> None:
@@ -205,8 +211,10 @@ class Runner:
         if self._cycle.read_nothing:
             return self._after_nothing_read(naked)
         self._failures = 0
+        if self._cycle.fills_in_doubt:
+            naked = _soonest(naked, FILLS_PAUSE_SECONDS, self._interval_seconds)
         if self._cycle.listing_in_doubt:
-            return min(LISTING_PAUSE_SECONDS, self._interval_seconds, inf if naked is None else naked)
+            naked = _soonest(naked, LISTING_PAUSE_SECONDS, self._interval_seconds)
         return naked
 
     def _renew_settings(self) -> None:

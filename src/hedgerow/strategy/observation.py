@@ -57,6 +57,8 @@ class Observation(Struct, frozen=True, kw_only=True, dict=True):
     """What could not be read, in words for people."""
     listing_doubts: dict[str, str] = {}
     """Why the trading status of a held pair is not known although the market shows one, by symbol."""
+    fill_doubts: dict[str, str] = {}
+    """Own orders that may have filled further than the log has it, by symbol: openings wait for their trades."""
     relisted: tuple[BasisPair, ...] = ()
     """Pairs read again after the market was: their coins were redenominated, and with them tick and lot."""
 

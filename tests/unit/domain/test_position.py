@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.instrument import Market, Side
-from hedgerow.domain.order import Fill, OrderRequest
+from hedgerow.domain.order import Fill, OrderRequest, OrderStatus
 from hedgerow.domain.position import HedgedPosition, OrderRecord, Tally
 from support.ledger_builder import SPOT_FEE, START, LedgerBuilder
 
@@ -98,6 +98,15 @@ def test_a_trade_without_an_order_of_ours_becomes_a_settled_record(market: Marke
     assert made.fees_settled
     assert made.booked_coin_fee == Decimal(coin_fee)
     assert made.booked_coin_value == (1 if Decimal(coin_fee) else 0)
+
+
+def test_an_order_that_ended_half_filled_may_have_filled_further_until_its_trades_are_booked() -> None:
+    half = record(status=OrderStatus.EXPIRED, filled_quantity=Decimal(4), filled_notional=Decimal(400))
+    assert half.may_have_filled_further
+    assert not replace(half, status=OrderStatus.PARTIALLY_FILLED).may_have_filled_further
+    assert not replace(half, booked_quantity=Decimal(4)).may_have_filled_further
+    assert not replace(half, filled_quantity=half.request.quantity).may_have_filled_further
+    assert bare(half, replace(half, booked_quantity=Decimal(4))).in_doubt == (half,)
 
 
 def test_b12_a_hedge_holds_its_coins_net_of_the_fee() -> None:

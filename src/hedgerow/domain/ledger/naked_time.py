@@ -1,7 +1,7 @@
-"""How long the legs of a hedge differ because of trades that no order of the bot made.
+"""How long the legs of a hedge differ because of trades that no job of the bot knew of.
 
-A liquidation, an auto-deleveraging, a sale by hand: from the trade to the event with which both legs match again or
-the hedge ends. What a job of the bot leaves apart is measured by the job itself.
+A liquidation, an auto-deleveraging, a sale by hand, a fill that no reply reported: from the trade to the event with
+which both legs match again or the hedge ends. What a job of the bot leaves apart is measured by the job itself.
 """
 
 from collections.abc import Iterable
@@ -42,7 +42,28 @@ def measured(before: Ledger, after: Ledger, event: ev.Event) -> Ledger:
         hedge = after.open_hedge(hedge_id)
         matched = hedge is None or not _differ(hedge.pair, _difference(hedge), apart.price)
         after = _longer(_with_apart(after, hedge_id, None if matched else apart), apart.since, event.at)
+    if isinstance(event, ev.FeeBooked):
+        return _with_report(before, after, event)
     return _with_trades(before, after, event) if isinstance(event, ev.ExternalFills) else after
+
+
+def _with_report(before: Ledger, after: Ledger, event: ev.FeeBooked) -> Ledger:
+    """Count from its trade on what a late report shows an order of an open hedge to have filled further."""
+    fill = event.fill
+    known, hedge = before.held(fill.symbol), after.held(fill.symbol)
+    if known is None or hedge is None or after.job_of(fill.symbol) is not None or hedge.hedge_id in after.apart:
+        return after
+    further = _traded(hedge, event.client_id) > _traded(known, event.client_id)
+    difference = _difference(hedge)
+    if not further or not _differ(hedge.pair, difference, fill.price):
+        return after
+    after = replace(after, max_naked_notional=max(after.max_naked_notional, abs(difference) * fill.price))
+    apart = Apart(hedge_id=hedge.hedge_id, since=fill.at, price=fill.price)
+    return _longer(_with_apart(after, hedge.hedge_id, apart), fill.at, event.at)
+
+
+def _traded(hedge: HedgedPosition, client_id: str) -> Decimal:
+    return sum((r.filled_quantity for r in hedge.orders if r.request.client_id == client_id), ZERO)
 
 
 def _with_trades(before: Ledger, after: Ledger, event: ev.ExternalFills) -> Ledger:

@@ -55,7 +55,7 @@ def apply(ledger: Ledger, event: ev.Event) -> Ledger:
     braked = folding_brakes.AFTER.get(type(event))
     if braked is not None:
         after = braked(ledger, after, event)
-    if ledger.apart or type(event) is ev.ExternalFills:
+    if ledger.apart or type(event) in {ev.ExternalFills, ev.FeeBooked}:
         after = folding_apart.measured(ledger, after, event)
     return replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
 

@@ -17,6 +17,7 @@ from hedgerow.domain.account import AccountView
 from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.errors import VenueError
 from hedgerow.domain.events import Wallet
+from hedgerow.domain.formats import log_money
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
@@ -33,6 +34,8 @@ from hedgerow.strategy.evidence.absence import is_in_doubt
 
 __all__ = ["LateFills"]
 
+LISTED_SECONDS = 60.0
+"""Trades that can be read for so long and show no more of an order prove that there is no more."""
 CAUSE = "an order of the bot's that counted as ended"
 OWN_FORM = re.compile(r"[0-9a-v]{13}-[sp]-[0-9]+")
 """Client ids of orders: the hedge's id, the leg, the attempt (``engine/ids.py``)."""
@@ -44,6 +47,8 @@ class _Late(Struct, frozen=True):
     hedge: HedgedPosition
     record: OrderRecord
     fills: tuple[Fill, ...]
+    excess: Decimal
+    """Base units; ``fills`` may be more, where not all that the log has of the order is booked."""
 
 
 class LateFills:
@@ -54,6 +59,9 @@ class LateFills:
         self._clock = clock
         self._journal = journal
         self._ids = ids
+        self._read_since: dict[str, float] = {}
+        """Since when trades have been read of an order that may have filled further, by the monotonic clock and id."""
+        self._said: set[str] = set()
 
     async def book(self, verdicts: Sequence[Verdict], account: AccountView, *, slots: int = 1) -> bool:
         """Book late fills of own orders on what a verdict calls foreign, or on coins that the books lack.
@@ -61,12 +69,41 @@ class LateFills:
         ``slots`` is how many hedges may be held. Returns whether the ledger changed.
         """
         before = self._journal.ledger.events
-        for symbol in sorted(_suspicious(verdicts, account, self._journal.ledger)):
+        suspicious, doubtful = _suspicious(verdicts, account, self._journal.ledger), self._doubtful()
+        for symbol in sorted(suspicious | {hedge.symbol for hedge, _ in doubtful}):
             fills = await self._fills(symbol)
             if fills is not None:
-                await self._book_symbol(symbol, fills, slots)
+                await self._book_symbol(symbol, fills, slots, None if symbol in suspicious else account)
                 await self._halt_for_another_bot(symbol, fills)
+            for client_id in (record.request.client_id for hedge, record in doubtful if hedge.symbol == symbol):
+                if fills is None:
+                    self._read_since.pop(client_id, None)
+                else:
+                    self._read_since.setdefault(client_id, self._clock.monotonic())
+        self._say_doubtful()
         return self._journal.ledger.events != before
+
+    def doubts(self) -> dict[str, str]:
+        """Return which own orders may have filled further than the log has it, in words, by symbol."""
+        return {hedge.symbol: _doubt(hedge, record) for hedge, record in self._doubtful()}
+
+    def _doubtful(self) -> list[tuple[HedgedPosition, OrderRecord]]:
+        """Return the orders that may have filled further, until their trades have been read for a while."""
+        now = self._clock.monotonic()
+        return [
+            (hedge, record)
+            for hedge in _all(self._journal.ledger)
+            for record in hedge.in_doubt
+            if now - self._read_since.get(record.request.client_id, now) < LISTED_SECONDS
+        ]
+
+    def _say_doubtful(self) -> None:
+        """Say once of each order that may have filled further that openings wait for its trades."""
+        for hedge, record in self._doubtful():
+            if record.request.client_id not in self._said:
+                self._said.add(record.request.client_id)
+                doubt = _doubt(hedge, record)
+                self._journal.say(Warned(at=self._clock.now(), text=f"{doubt}; openings wait until that is read"))
 
     async def _fills(self, symbol: str) -> list[Fill] | None:
         """Return the account's trades on a symbol since its oldest hedge that is known; None = unreadable."""
@@ -81,11 +118,12 @@ class LateFills:
             return None
         return [fill for page in pages for fill in page]
 
-    async def _book_symbol(self, symbol: str, fills: Sequence[Fill], slots: int) -> None:
+    async def _book_symbol(self, symbol: str, fills: Sequence[Fill], slots: int, account: AccountView | None) -> None:
+        """Book late fills; those of which nothing but trades speaks yet only where ``account`` shows them, too."""
         ledger = self._journal.ledger
         if ledger.execution is not None or ledger.job_of(symbol) is not None:
             return
-        late = list(_late(ledger, symbol, fills))
+        late = [each for each in _late(ledger, symbol, fills) if account is None or _is_shown(each, account, ledger)]
         reports = [entry for entry in late if _is_report(ledger, entry.hedge, entry.record)]
         for entry in reports:
             await self._journal.record(*self._reports(entry))
@@ -207,7 +245,37 @@ def _late(ledger: Ledger, symbol: str, fills: Sequence[Fill]) -> Iterable[_Late]
             fresh = [fill for fill in own if not ledger.trades_seen.knows(fill.key, fill.at)]
             if excess > 0 and fresh:
                 whole = _is_report(ledger, hedge, record)
-                yield _Late(hedge, record, tuple(fresh if whole else newest(fresh, excess)))
+                yield _Late(hedge, record, tuple(fresh if whole else newest(fresh, excess)), excess)
+
+
+def _doubt(hedge: HedgedPosition, record: OrderRecord) -> str:
+    """Return what of an order's fills is not known, in words."""
+    order, filled = record.request, record.filled_quantity
+    left = order.quantity - filled
+    more = f"{plain(left)} ({log_money(left * order.price)})"
+    said = f"{hedge.symbol}: {order.market} {order.side} {plain(order.quantity)} is said to have ended with"
+    return f"{said} {plain(filled)} filled, its trades are not known: up to {more} may be unhedged"
+
+
+def _is_shown(late: _Late, account: AccountView, ledger: Ledger) -> bool:
+    """Return whether the account holds what an order traded late: trades alone may be wrong, as its reply may."""
+    order, record, hedge = late.record.request, late.record, late.hedge
+    if record.filled_quantity + late.excess > order.quantity or is_in_doubt(hedge, account):
+        return False
+    if order.market is Market.PERP:
+        held = ledger.held(hedge.symbol)
+        further = account.short(hedge.symbol) - (held.short if held else ZERO)
+        return (further if record.opens else -further) >= late.excess
+    # The books have what was booked of trades: beside the excess the account holds what is not booked of them yet.
+    further = books_difference(ledger.books, account).get(f"{Wallet.SPOT}:{hedge.pair.base}", ZERO)
+    charged = hedge.pair.spot.lot + late.excess * record.fee_rate
+    for each in (
+        r for known in _known(ledger, hedge.symbol) for r in known.unsettled if r.request.market is Market.SPOT
+    ):
+        unbooked = each.filled_quantity - each.booked_quantity
+        further -= unbooked if each.opens else -unbooked
+        charged += unbooked * each.fee_rate
+    return (further if record.opens else -further) >= late.excess - charged
 
 
 def _is_report(ledger: Ledger, hedge: HedgedPosition, record: OrderRecord) -> bool:

@@ -52,6 +52,8 @@ def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -
     account = observation.account
     if account is None or not observation.complete:
         return Hold(reason=HoldReason.INCOMPLETE, detail=", ".join(observation.missing))
+    if observation.fill_doubts:
+        return Hold(reason=HoldReason.INCOMPLETE, detail="; ".join(observation.fill_doubts.values()))
     return _unfit_account(account, ledger, policy)
 
 

@@ -379,7 +379,8 @@ def _reduce(held: _Held) -> Decision | None:
 def _profit(held: _Held) -> Decision:
     """Ask the policy, unless something could not be seen."""
     market, ranking = held.observation.market, held.ranking
-    doubt = held.observation.listing_doubts.get(held.hedge.symbol)
+    symbol, seen = held.hedge.symbol, held.observation
+    doubt = seen.listing_doubts.get(symbol) or seen.fill_doubts.get(symbol)
     if market is None or ranking is None or doubt or not held.observation.complete:
         text = ", ".join((*held.observation.missing, *((doubt,) if doubt else ())))
         return Hold(reason=HoldReason.INCOMPLETE, detail=text, evaluation=held.evaluation, health=held.health)

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
@@ -120,6 +122,39 @@ def test_a_hedge_that_is_not_known_any_more_counts_for_nothing() -> None:
     builder = LedgerBuilder()
     elsewhere(builder, taken(builder, SPOT, "2", seconds_ago=10))
     assert builder.ledger.max_naked_seconds == 0
+
+
+# --- fills that no reply reported -----------------------------------------------------------------------------------
+
+
+def halved() -> LedgerBuilder:
+    """Return the log of a hedge of which an order ended with one of two coins, half a minute ago."""
+    builder = held().begin(ExecutionKind.TRIM).issue("s-2", Side.BUY, 2, 100).ends("s-2", 1, 100)
+    return builder.trade("p-2", Side.SELL, 1, 100).repaired()
+
+
+def test_a_fill_that_is_reported_late_counts_from_its_trade_to_the_order_that_matches_it() -> None:
+    builder = halved().fee("s-2", Side.BUY, 1, 100, fee="0.04")
+    assert builder.ledger.apart == {}
+    fill = taken(builder, SPOT, "1", seconds_ago=200)
+    late = ev.FeeBooked(
+        at=builder.now, client_id="h1-s-2", fill=replace(fill, side=Side.BUY), fee_quote=Decimal("0.04")
+    )
+    builder.record(late)
+    (apart,) = builder.ledger.apart.values()
+    assert (apart.hedge_id, apart.since) == ("h1", late.fill.at)
+    assert builder.ledger.max_naked_seconds == 200
+    assert 99 < builder.ledger.max_naked_notional < 101
+    builder.fee("s-2", Side.BUY, 1, 100, fee="0.04")
+    assert builder.ledger.apart == {"h1": apart}, "one that is apart stays so"
+    builder.begin(ExecutionKind.TRIM).trade("s-3", Side.SELL, 2, 100)
+    assert builder.ledger.apart == {}
+
+
+def test_a_fill_that_a_job_at_work_is_told_of_late_is_measured_by_the_job() -> None:
+    builder = held().begin(ExecutionKind.TRIM).issue("s-2", Side.BUY, 2, 100).ends("s-2", 1, 100)
+    builder.fee("s-2", Side.BUY, 2, 100, fee="0.08")
+    assert builder.ledger.apart == {}
 
 
 # --- trades that are read late ---------------------------------------------------------------------------------------

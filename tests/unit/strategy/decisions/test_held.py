@@ -308,6 +308,13 @@ def test_nothing_is_closed_for_profit_while_its_own_trading_status_is_in_doubt()
     assert not isinstance(decided(old, observed(listing_doubts={"BBBUSDT": doubt})), Hold)
 
 
+def test_nothing_is_closed_for_profit_while_an_own_order_may_have_filled_further() -> None:
+    old, doubt = hedge("10", hours=1000, funding="900"), "half filled"
+    found = held(decided(old, observed(fill_doubts={old.symbol: doubt})), HoldReason.INCOMPLETE)
+    assert found.detail == doubt
+    assert not isinstance(decided(old, observed(fill_doubts={"BBBUSDT": doubt})), Hold)
+
+
 def test_nothing_is_closed_for_profit_while_the_legs_follow_different_prices() -> None:
     apart = observed(market_of(replace(HELD, perp=("90", "90"))))
     found = held(decided(hedge("10", hours=1000, funding="900"), apart), HoldReason.DIVERGED)
@@ -562,6 +569,7 @@ def test_a_symbol_on_which_the_account_holds_a_position_is_not_opened() -> None:
         (replace(FLAT, market=None), Ledger(), HoldReason.INCOMPLETE),
         (replace(FLAT, account=None), Ledger(), HoldReason.INCOMPLETE),
         (replace(FLAT, unread=("mark prices",)), Ledger(), HoldReason.INCOMPLETE),
+        (replace(FLAT, fill_doubts={"AAAUSDT": "half filled"}), Ledger(), HoldReason.INCOMPLETE),
         (replace(FLAT, account=account(one_way=False)), Ledger(), HoldReason.ACCOUNT_MODE),
         (replace(FLAT, account=account(single_asset=False)), Ledger(), HoldReason.ACCOUNT_MODE),
         (replace(FLAT, account=account(usdt="24", perp="24")), Ledger(), HoldReason.CAPITAL),
