@@ -161,11 +161,11 @@ SURVIVORS: Sequence[Patched] = (
     ),
     Patched(
         name="booked trades are taken for unknown ones",
-        file="engine/external_trades.py",
+        file="engine/accounting/external_trades.py",
         does="a trade by hand explains every later loss as well",
         old=" and not seen.knows(fill.key, fill.at)",
         new="",
-        tests=("unit/engine/test_external_trades.py",),
+        tests=("unit/engine/accounting/test_external_trades.py",),
     ),
     Patched(
         name="marks are judged on the account of an older cycle",

@@ -14,7 +14,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import AdoptRequested, CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
-from hedgerow.engine.notices import CycleFailed, GuardAlarmed, ReadFailed
+from hedgerow.engine.notices import CycleFailed, GuardAlarmed, ReadFailed, Warned
 from hedgerow.strategy.evidence.absence import COINS_CONFIRMED_SECONDS
 from hedgerow.strategy.observation import Close
 from hedgerow.strategy.parameters import (
@@ -381,3 +381,19 @@ def test_what_is_in_doubt_is_said_once_in_each_check_and_once_more_by_the_halt()
     said = [text for text in lines if "totalMaintMargin 3 is more than its rows" in text]
     assert readings >= 4
     assert len(said) == readings + len(harness.logged(Halted))
+
+
+def test_trades_that_cannot_be_read_for_hours_are_said_so_a_few_times() -> None:
+    until = OPENED + timedelta(hours=5)
+    unread = ReadFault(read=Read.FILLS, after=OPENED, until=until)
+    again = ReadFault(read=Read.FILLS, after=until + timedelta(minutes=20), until=until + timedelta(hours=1))
+    harness = holding(faults=FaultPlan(reads=(unread, again)))
+    harness.venue.rewritten = no_coins
+    harness.run(4)
+    said = [notice for notice in harness.notices_of(Warned) if "Could not fetch trades" in notice.text]
+    kinds = 2 + 2 + 1  # fees and missing legs, each by market, and late fills
+    assert 5 < len(said) <= kinds * 9
+    harness.notices.clear()
+    harness.run(1.5)
+    said = [notice for notice in harness.notices_of(Warned) if "Could not fetch trades" in notice.text]
+    assert any(notice.at < until + timedelta(minutes=23) for notice in said), "a new failure is said at once"

@@ -9,10 +9,10 @@ from msgspec import Struct
 from hedgerow.domain.events import StateImported
 from hedgerow.domain.run_identity import RunIdentity
 from hedgerow.engine.accounting.bookkeeping import Bookkeeper
+from hedgerow.engine.accounting.external_trades import ExternalTrades
 from hedgerow.engine.cycle import Cycle
 from hedgerow.engine.execution.executor import Executor
 from hedgerow.engine.execution.order_resolution import AccountEvidence
-from hedgerow.engine.external_trades import ExternalTrades
 from hedgerow.engine.guard import Guard
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.in_force import PolicyInForce, SettingsKeeper

@@ -17,10 +17,10 @@ from hedgerow.domain.market import MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import DustLot, HedgedPosition, Reason
+from hedgerow.engine.accounting.external_trades import ExternalTrades, Missing, newest
 from hedgerow.engine.accounting.late_fills import LateFills
 from hedgerow.engine.accounting.position_history import read_history
 from hedgerow.engine.execution.executor import Executor
-from hedgerow.engine.external_trades import ExternalTrades, Missing, newest
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal

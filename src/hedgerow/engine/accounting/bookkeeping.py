@@ -58,6 +58,7 @@ class Bookkeeper:
         self._statement = StatementReader(venue=venue, journal=journal, clock=clock, held_back=self._is_held_back)
         self._no_funding = FailureLines(journal=journal, clock=clock)
         self._odd_rows = FailureLines(journal=journal, clock=clock)
+        self._no_trades = {market: FailureLines(journal=journal, clock=clock) for market in Market}
         self._difference: dict[str, Decimal] = {}
         self._standing_since = clock.now()
         self._agreed_at: datetime | None = None
@@ -208,7 +209,9 @@ class Bookkeeper:
                 fills = await self._venue.fills(market, hedge.symbol, since)
                 await self._book_fills(hedge, records, fills)
             except VenueError as unreadable:
-                self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
+                self._no_trades[market].warn(text=f"Could not fetch trades: {unreadable}")
+            else:
+                self._no_trades[market].over()
 
     async def _book_fills(self, hedge: HedgedPosition, records: Iterable[OrderRecord], fills: Iterable[Fill]) -> None:
         ours = {r.request.client_id: r for r in records}

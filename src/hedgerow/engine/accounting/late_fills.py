@@ -24,7 +24,8 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition, OrderRecord
-from hedgerow.engine.external_trades import newest
+from hedgerow.engine.accounting.external_trades import newest
+from hedgerow.engine.accounting.failure_lines import FailureLines
 from hedgerow.engine.ids import IdSource
 from hedgerow.engine.journal import Journal
 from hedgerow.engine.notices import Warned
@@ -62,6 +63,7 @@ class LateFills:
         self._read_since: dict[str, float] = {}
         """Since when trades have been read of an order that may have filled further, by the monotonic clock and id."""
         self._said: set[str] = set()
+        self._unreadable = FailureLines(journal=journal, clock=clock)
 
     async def book(self, verdicts: Sequence[Verdict], account: AccountView, *, slots: int = 1) -> bool:
         """Book late fills of own orders on what a verdict calls foreign, or on coins that the books lack.
@@ -114,8 +116,9 @@ class LateFills:
         try:
             pages = [await self._venue.fills(market, symbol, since) for market in Market]
         except VenueError as unreadable:
-            self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
+            self._unreadable.warn(text=f"Could not fetch trades: {unreadable}")
             return None
+        self._unreadable.over()
         return [fill for page in pages for fill in page]
 
     async def _book_symbol(self, symbol: str, fills: Sequence[Fill], slots: int, account: AccountView | None) -> None:

@@ -15,8 +15,8 @@ from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.order import Fill, OrderRequest, OrderStatus, TimeInForce
 from hedgerow.domain.position import HedgedPosition, OrderRecord
+from hedgerow.engine.accounting.external_trades import ExternalTrades
 from hedgerow.engine.accounting.statement_reader import SLACK
-from hedgerow.engine.external_trades import ExternalTrades
 from hedgerow.engine.journal import Journal
 from hedgerow.ports import Clock, StatementRow, Venue
 from hedgerow.strategy.decisions.reconcile import coins_unread

@@ -14,8 +14,8 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
 from hedgerow.domain.position import HedgedPosition
+from hedgerow.engine.accounting.failure_lines import FailureLines
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, Venue
 
 __all__ = ["ExternalTrades", "Missing", "newest"]
@@ -48,14 +48,16 @@ class ExternalTrades:
         self._venue = venue
         self._clock = clock
         self._journal = journal
+        self._unreadable = {market: FailureLines(journal=journal, clock=clock) for market in Market}
 
     async def unknown(self, hedge: HedgedPosition, market: Market, side: Side) -> list[Fill] | None:
         """Return one side's trades since the first order that are not in the log; None when they cannot be read."""
         try:
             fills = await self._venue.fills(market, hedge.symbol, hedge.begun_at)
         except VenueError as unreadable:
-            self._journal.say(Warned(at=self._clock.now(), text=f"Could not fetch trades: {unreadable}"))
+            self._unreadable[market].warn(text=f"Could not fetch trades: {unreadable}")
             return None
+        self._unreadable[market].over()
         seen = self._journal.ledger.trades_seen
         own = {record.request.client_id for record in hedge.orders}
         return [
