@@ -235,6 +235,8 @@ class Guard:
         if may_change_legs(notification, ledger):
             until, symbol = self._clock.monotonic() + LAGGING_SECONDS, notification.symbol
             self._lagging[symbol] = _Lagging(until=until, legs=_legs(ledger, symbol))
+            if self._in_doubt():  # what the account did not show before may be gone now
+                self._raised.clear()
         alarm = (
             self._mark_alarm(notification)
             if notification.kind is NotificationKind.MARK

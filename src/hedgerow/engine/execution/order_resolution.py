@@ -28,6 +28,7 @@ from hedgerow.strategy.evidence.absence import (
     coin_reading,
     confirmed_coins,
     confirmed_short,
+    may_lag,
     said_of,
     short_reading,
     with_coins_in_doubt,
@@ -190,10 +191,12 @@ class AccountEvidence:
         """Return the account with a short that it lacks confirmed, or in doubt."""
         row, refused = await second_position(self._venue, hedge.symbol)
         unlisted = market is not None and market.pair(hedge.symbol) is None
+        lagging = may_lag(hedge, account.at)
         evidence = ShortEvidence(
             second=None if row is None else max(ZERO, -row.quantity),
             bought=await self._traded(hedge, Market.PERP, Side.BUY),
             delisted=refused and unlisted,
+            lagging=lagging,
         )
         left = confirmed_short(reading, evidence)
         if left is not None:
@@ -202,6 +205,8 @@ class AccountEvidence:
         trades = "trades cannot be read" if evidence.bought is None else "no trade of the account closes it"
         first = f"the account's reply {said_of(reading, f'{hedge.symbol} short')}"
         text = f"{first}, positionRisk {second}, the log has {plain(reading.owned)}: {trades}"
+        if lagging:
+            text = f"{text}, and both may be of before the bot's own orders"
         return with_short_in_doubt(account, hedge.symbol, text)
 
     async def _coins(self, hedge: HedgedPosition, account: AccountView, reading: LegReading) -> AccountView:
@@ -212,11 +217,13 @@ class AccountEvidence:
             sold=await self._traded(hedge, Market.SPOT, Side.SELL),
             moved=await self._moved(hedge),
             seconds=self._clock.monotonic() - since,
+            lagging=may_lag(hedge, account.at),
         )
-        if confirmed_coins(reading, evidence) is not None:
+        left = confirmed_coins(reading, evidence)
+        if left is not None:
             if confirmed_coins(reading, replace(evidence, seconds=0.0)) is not None:
                 self._coins_missing_since.pop(hedge.hedge_id)  # explained: what a later reply lacks is another part
-            return with_confirmed_coins(account, base)
+            return with_confirmed_coins(account, base, left)
         unreadable = evidence.sold is None or evidence.moved is None
         why = "trades or statement cannot be read" if unreadable else "no trade and no statement row takes them"
         text = f"the account's reply {said_of(reading, f'{base} balance')}, the log owns {plain(reading.owned)}"
@@ -229,7 +236,8 @@ class AccountEvidence:
             return account
         since = self._margin_wrong_since.setdefault(hedge.hedge_id, self._clock.monotonic())
         second, _ = await second_position(self._venue, hedge.symbol)
-        return with_margin_proven(account, row, second, self._clock.monotonic() - since)
+        seconds, lagging = self._clock.monotonic() - since, may_lag(hedge, account.at)
+        return with_margin_proven(account, row, second, seconds, lagging=lagging)
 
     async def _listing(self, hedge: HedgedPosition, observation: Observation) -> Observation:
         """Return the observation with a doubt where it is not proven that the pair has stopped trading.

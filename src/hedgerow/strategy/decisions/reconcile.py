@@ -35,13 +35,10 @@ from hedgerow.strategy.decisions.verdicts import (
 )
 from hedgerow.strategy.evaluation.dust import dust_limit
 from hedgerow.strategy.evaluation.health import Legs, legs_of
-from hedgerow.strategy.evidence.absence import is_in_doubt
+from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG, is_in_doubt
 from hedgerow.strategy.parameters import AdoptMode
 
 __all__ = ["candidate_of", "coins_unread", "lacking_of", "reconcile", "standing_of", "value_of"]
-
-CLOSED_LATELY = timedelta(minutes=2)
-"""A position of a pair that the log closed within so long is not adopted: an account that lags shows it still."""
 
 
 def reconcile(
@@ -198,7 +195,7 @@ def _adoptions(
 ) -> tuple[Verdict, ...]:
     if not candidates:
         return (Nothing(),)
-    lately = {ended.symbol for ended in ledger.closed if timedelta() <= account.at - ended.closed_at < CLOSED_LATELY}
+    lately = {ended.symbol for ended in ledger.closed if timedelta() <= account.at - ended.closed_at < OWN_TRADE_LAG}
     again = ", ".join(each.symbol for each in candidates if each.symbol in lately)
     if again:
         return (Unreadable(what=f"account: it may show {again} as before the closing"),)

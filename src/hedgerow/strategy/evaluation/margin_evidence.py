@@ -36,7 +36,7 @@ def needs_second_source(row: PerpPosition) -> bool:
 
 
 def with_margin_proven(
-    account: AccountView, row: PerpPosition, second: PerpPosition | None, seconds: float
+    account: AccountView, row: PerpPosition, second: PerpPosition | None, seconds: float, *, lagging: bool = False
 ) -> AccountView:
     """Return the account with what two endpoints agree on; what only ``row`` shows is left out of it, and a doubt.
 
@@ -45,8 +45,9 @@ def with_margin_proven(
         row: The held symbol's row of the reply.
         second: The same position as the endpoint of single positions shows it; None = unreadable.
         seconds: How long every reading has needed a second source, by the monotonic clock.
+        lagging: Whether both may show the leverage of before the bot set it, which the exchange has confirmed.
     """
-    leverage = _leverage(row, second)
+    leverage = _Figures(row=replace(row, leverage=LEVERAGE)) if lagging else _leverage(row, second)
     liquidation = _liquidation(leverage.row, second, seconds)
     positions = {**account.positions, row.symbol: liquidation.row}
     return replace(account, positions=positions, doubts=(*account.doubts, *leverage.doubts, *liquidation.doubts))

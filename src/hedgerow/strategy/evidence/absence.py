@@ -4,6 +4,7 @@ One endpoint alone proves nothing. Why each source counts, and what does not: do
 a second source says so".
 """
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from hedgerow.domain.position import HedgedPosition
 
 __all__ = [
     "COINS_CONFIRMED_SECONDS",
+    "OWN_TRADE_LAG",
     "CoinEvidence",
     "LegReading",
     "ShortEvidence",
@@ -23,6 +25,7 @@ __all__ = [
     "confirmed_coins",
     "confirmed_short",
     "is_in_doubt",
+    "may_lag",
     "said_of",
     "short_reading",
     "shown_coins",
@@ -36,6 +39,10 @@ __all__ = [
 COINS_CONFIRMED_SECONDS = 900.0
 """The spot balance has no second endpoint: coins that no trade and no statement row explains count as gone only when
 every reading for so long shows them missing, while trades and statement can be read."""
+OWN_TRADE_LAG = timedelta(minutes=2)
+"""How long after an own trade every endpoint of the account may still show what was before it, all of them alike.
+What others take of a leg meanwhile is known by its trades. An account that is older for longer is out of order, and a
+leg that it lacks may be gone: two sources count again."""
 
 
 class LegReading(Struct, frozen=True, kw_only=True):
@@ -67,6 +74,8 @@ class ShortEvidence(Struct, frozen=True, kw_only=True):
     """Bought back by trades of the account that the log does not have."""
     delisted: bool = False
     """Whether the listing was read and no longer has the perpetual."""
+    lagging: bool = False
+    """As of ``may_lag``: that both endpoints show less proves nothing."""
 
 
 class CoinEvidence(Struct, frozen=True, kw_only=True):
@@ -78,6 +87,8 @@ class CoinEvidence(Struct, frozen=True, kw_only=True):
     """What the statement's rows took out of the wallet and the log does not have."""
     seconds: float = 0.0
     """How long every reading has lacked them, by the monotonic clock."""
+    lagging: bool = False
+    """As of ``may_lag``: what trades and rows took is gone, and the rest of what a reply lacks is not shown yet."""
 
 
 def at_most_shown(quantity: Decimal, shown: Decimal | None) -> Decimal:
@@ -111,6 +122,11 @@ def coin_reading(hedge: HedgedPosition, account: AccountView) -> LegReading:
     return LegReading(owned=hedge.tally.spot_quantity, shown=shown, tolerance=tolerance)
 
 
+def may_lag(hedge: HedgedPosition, at: datetime) -> bool:
+    """Return whether a reply of ``at`` may be of before the bot's own orders: it was opened or adopted lately."""
+    return abs(at - max(hedge.opened_at, hedge.adopted_at or hedge.opened_at)) < OWN_TRADE_LAG
+
+
 def confirmed_short(reading: LegReading, evidence: ShortEvidence) -> Decimal | None:
     """Return the short that two sources agree on, at most what is owned; None = in doubt.
 
@@ -118,6 +134,8 @@ def confirmed_short(reading: LegReading, evidence: ShortEvidence) -> Decimal | N
     """
     second, bought = evidence.second, evidence.bought or ZERO
     explained = bought >= reading.missing
+    if evidence.lagging and evidence.second is not None:
+        return _short_by_trades(reading, evidence.second, bought)
     if reading.shown is None:
         return _unshown_short(reading, evidence)
     if explained or (second is None and evidence.delisted):
@@ -125,6 +143,14 @@ def confirmed_short(reading: LegReading, evidence: ShortEvidence) -> Decimal | N
     if second is not None and second < reading.owned:
         return max(reading.shown, second)
     return None
+
+
+def _short_by_trades(reading: LegReading, second: Decimal, bought: Decimal) -> Decimal | None:
+    """Return the short of replies that may be older than its opening: all of it less what trades bought back."""
+    if reading.shown is None and second >= reading.owned:
+        return second
+    left = reading.owned - bought
+    return max(reading.shown or ZERO, left, ZERO) if bought > 0 else None
 
 
 def _unshown_short(reading: LegReading, evidence: ShortEvidence) -> Decimal | None:
@@ -142,6 +168,8 @@ def confirmed_coins(reading: LegReading, evidence: CoinEvidence) -> Decimal | No
     """Return the coins that are left by a balance and what explains it; None = in doubt."""
     explained = max(evidence.sold or ZERO, evidence.moved or ZERO)
     shown = reading.shown or ZERO
+    if evidence.lagging and explained > reading.tolerance:
+        return max(shown, reading.owned - explained)
     if explained >= reading.missing - reading.tolerance:
         return shown
     readable = evidence.sold is not None and evidence.moved is not None and reading.shown is not None
@@ -162,9 +190,13 @@ def with_confirmed_short(
     return replace(account, positions=positions, unreadable_positions=account.unreadable_positions - {symbol})
 
 
-def with_confirmed_coins(account: AccountView, asset: str) -> AccountView:
-    """Return the account with the balance of ``asset`` as it shows it: nothing where it has no row."""
-    return replace(account, unreadable_balances=account.unreadable_balances - {asset})
+def with_confirmed_coins(account: AccountView, asset: str, coins: Decimal) -> AccountView:
+    """Return the account with a balance of ``asset`` of ``coins`` at least: nothing is left where it has no row."""
+    balance, unreadable = account.coin(asset), account.unreadable_balances - {asset}
+    if balance.total >= coins:
+        return replace(account, unreadable_balances=unreadable)
+    spot = {**account.spot, asset: replace(balance, free=coins - balance.locked)}
+    return replace(account, spot=spot, unreadable_balances=unreadable)
 
 
 def with_short_in_doubt(account: AccountView, symbol: str, doubt: str) -> AccountView:

@@ -34,6 +34,13 @@ def test_a_leverage_that_both_show_stays() -> None:
     assert (left.leverage, account.doubts) == (3, ())
 
 
+def test_a_leverage_that_both_show_of_before_it_was_set_is_not_believed() -> None:
+    first = row("105", leverage=5)
+    account = with_margin_proven(holding(first, coins="10"), first, first, 0.0, lagging=True)
+    left = account.positions[SYMBOL]
+    assert (left.leverage, left.liquidation_price, account.doubts) == (1, Decimal(105), ())
+
+
 @pytest.mark.parametrize(("second", "shown"), [(row(), "shows 1x"), (None, "cannot be read")])
 def test_a_leverage_that_one_alone_shows_is_a_doubt(second: PerpPosition | None, shown: str) -> None:
     account, left = proven(row(leverage=3), second, ALONE_SECONDS)

@@ -1,5 +1,6 @@
 """What proves that a leg is gone, source by source."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,6 +17,7 @@ from hedgerow.strategy.decisions.verdicts import HalfOpen, Nothing, Unreadable, 
 from hedgerow.strategy.evaluation.health import health_of, legs_of
 from hedgerow.strategy.evidence.absence import (
     COINS_CONFIRMED_SECONDS,
+    OWN_TRADE_LAG,
     CoinEvidence,
     LegReading,
     ShortEvidence,
@@ -23,6 +25,7 @@ from hedgerow.strategy.evidence.absence import (
     confirmed_coins,
     confirmed_short,
     is_in_doubt,
+    may_lag,
     said_of,
     short_reading,
     with_coins_in_doubt,
@@ -123,6 +126,67 @@ def test_coins_are_gone_only_when_trades_rows_or_a_quarter_of_an_hour_of_reading
     assert confirmed_coins(reading(shown, "0.1"), evidence) == d(left)
 
 
+@pytest.mark.parametrize(
+    ("shown", "second", "bought", "left"),
+    [
+        ("0", "0", "0", None),
+        ("4", "4", None, None),
+        ("0", "0", "10", "0"),
+        ("0", "0", "3", "7"),
+        ("8", "8", "3", "8"),
+        ("0", "0", "12", "0"),
+        ("0", None, "10", "0"),
+        ("0", None, "3", None),
+        (None, "10", "0", "10"),
+        (None, "0", "0", None),
+        (None, "0", "3", "7"),
+    ],
+)
+def test_of_a_short_that_was_sold_lately_only_what_trades_bought_back_is_gone(
+    shown: str | None, second: str | None, bought: str | None, left: str | None
+) -> None:
+    evidence = ShortEvidence(second=d(second), bought=d(bought), lagging=True)
+    assert confirmed_short(reading(shown), evidence) == d(left)
+
+
+@pytest.mark.parametrize(
+    ("shown", "sold", "moved", "left"),
+    [
+        ("0", "0", "0", None),
+        ("0", "4", "0", "6"),
+        ("0", None, "4", "6"),
+        ("0", "0.1", "0", None),
+        ("8", "4", "0", "8"),
+        (None, "4", None, "6"),
+        ("0", "10", "0", "0"),
+        ("0", "9.95", "0", "0.05"),
+        ("0", "11", "0", "0"),
+    ],
+)
+def test_of_coins_that_were_bought_lately_only_what_trades_and_rows_took_is_gone(
+    shown: str | None, sold: str | None, moved: str | None, left: str | None
+) -> None:
+    evidence = CoinEvidence(sold=d(sold), moved=d(moved), lagging=True)
+    assert confirmed_coins(reading(shown, "0.1"), evidence) == d(left)
+
+
+def test_replies_may_lag_for_two_minutes_after_an_opening_or_an_adoption() -> None:
+    opened = replace(HEDGE, opened_at=NOW, adopted_at=None)
+    found = replace(HEDGE, opened_at=NOW - timedelta(days=1), adopted_at=NOW)
+    for each in (opened, found):
+        assert may_lag(each, NOW + OWN_TRADE_LAG - timedelta(seconds=1))
+        assert not may_lag(each, NOW + OWN_TRADE_LAG)
+    assert not may_lag(opened, NOW - timedelta(days=1)), "the clock was set back"
+
+
+def test_coins_that_a_reply_does_not_show_yet_are_counted_beside_those_it_shows() -> None:
+    def coins(shown: str, left: str) -> Decimal:
+        return with_confirmed_coins(holding(coins=shown), "AAA", Decimal(left)).coin("AAA").total
+
+    assert coins("0", "6") == 6
+    assert coins("8", "6") == 8
+
+
 def test_only_less_than_the_log_has_is_missing() -> None:
     assert not short_reading(HEDGE, WHOLE).short_of
     assert not coin_reading(HEDGE, WHOLE).short_of
@@ -166,7 +230,7 @@ def test_what_two_sources_agree_on_is_read_again() -> None:
     assert with_confirmed_short(known, "AAAUSDT", Decimal(4)).short("AAAUSDT") == 4
     assert with_confirmed_short(known, "AAAUSDT", Decimal(0)).positions == {}
     assert with_confirmed_short(unread, "AAAUSDT", Decimal(0)).unreadable_positions == frozenset()
-    assert not is_in_doubt(HEDGE, with_confirmed_coins(known, "AAA"))
+    assert not is_in_doubt(HEDGE, with_confirmed_coins(known, "AAA", Decimal(0)))
 
 
 def test_an_alarm_names_only_the_leg_that_is_missing() -> None:

@@ -1,0 +1,160 @@
+"""An account that shows the bot's own trades late, on every endpoint alike: nothing is sold because of it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedgerow.domain.events import ExternalFills, Halted, HaltReason, HedgeAdopted, HedgeLost, HedgeOpened, Lifted
+from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.operator_requests import CloseRequested
+from hedgerow.domain.position import Reason
+from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances
+from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from support.bot_harness import BotHarness
+from support.worlds import SYMBOL, Listing, ScriptedMarketData
+
+OTHERS = ("BBBUSDT", "CCCUSDT")
+ADL = timedelta(seconds=3)
+BY_HAND = timedelta(seconds=4)
+"""How soon others' trades are booked: a look, a check, and a second reading two seconds later."""
+
+
+def lagging(
+    seconds: float, *, slots: int = 1, hours: float = 87_600, notifications: bool = True, poll_seconds: float = 0.0
+) -> BotHarness:
+    """Return a bot whose account is shown as it was so long ago; ``hours`` is the greatest age of a hedge."""
+    management = PositionManagement(
+        fee_coverage_multiplier=1000, max_position_age_hours=hours, max_positions=slots, loop_interval_seconds=60
+    )
+    rates = ("0.009", "0.008", "0.007")
+    listings = [Listing(symbol, rate=rate) for symbol, rate in zip((SYMBOL, *OTHERS), rates, strict=True)]
+    return BotHarness(
+        ScriptedMarketData(listings),
+        usdt=2000,
+        perp=2000,
+        parameters=StrategyParameters(position_management=management),
+        faults=FaultPlan(lagging=LaggingBalances(seconds=seconds)),
+        notifications=notifications,
+        poll_seconds=poll_seconds,
+        latency_seconds=0.05,
+    )
+
+
+def untouched(bot: BotHarness) -> None:
+    """Check that nothing was taken for lost, found again or left behind."""
+    bot.check()
+    assert not bot.logged(HedgeLost)
+    assert not bot.logged(ExternalFills)
+    assert not bot.logged(HedgeAdopted)
+    held = {hedge.symbol: -hedge.short for hedge in bot.ledger.open_hedges}
+    assert {each.symbol: each.quantity for each in bot.world.account().positions.values() if each.quantity} == held
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("seconds", [14, 25, 40, 90])
+@pytest.mark.parametrize("notifications", [True, False], ids=["streams", "polls"])
+def test_an_opening_that_the_account_shows_late_stays_as_it_is(
+    seconds: float,
+    slots: int,
+    notifications: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    bot = lagging(seconds, slots=slots, notifications=notifications, poll_seconds=0 if notifications else 12)
+    bot.run(0.25)
+    untouched(bot)
+    assert len(bot.ledger.open_hedges) == slots
+    assert bot.ledger.closed == ()
+    halts = bot.logged(Halted)
+    assert len(halts) <= slots, "said once of each opening"
+    assert {halt.reason for halt in halts} <= {HaltReason.ACCOUNT_IN_DOUBT}
+    assert len(bot.logged(Lifted)) == len(halts)
+    assert halts or seconds < 25, "the doubt is said"
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("seconds", [14, 40, 90])
+def test_hedges_that_are_closed_and_opened_in_turn_are_neither_lost_nor_adopted(seconds: float, slots: int) -> None:
+    bot = lagging(seconds, slots=slots, hours=1 / 60)
+    bot.run(0.3)
+    untouched(bot)
+    assert len(bot.ledger.closed) >= 3
+    assert {closed.reason for closed in bot.ledger.closed} == {Reason.MAX_AGE}
+
+
+def test_a_person_closes_what_the_account_does_not_show_yet() -> None:
+    bot = lagging(40)
+    bot.run(20 / 3600)
+    assert bot.hedge.symbol == SYMBOL
+    assert bot.ask(CloseRequested()).done
+    bot.check_flat()
+
+
+def test_an_account_that_never_shows_the_short_is_believed_after_two_minutes() -> None:
+    bot = lagging(10_000)
+    bot.run(0.25)
+    opened = bot.logged(HedgeOpened)[0].at
+    booked = bot.logged(ExternalFills)
+    assert opened + OWN_TRADE_LAG <= booked[0].at < opened + OWN_TRADE_LAG + timedelta(seconds=70)
+
+
+def test_the_leverage_of_before_an_adoption_closes_nothing() -> None:
+    bot = lagging(25)
+    bot.parameters = StrategyParameters(position_management=PositionManagement(loop_interval_seconds=10))
+    bot.world.set_leverage(SYMBOL, 5)
+    bot.world.trade_by_hand(Market.SPOT, SYMBOL, Side.BUY, Decimal("2.001"))
+    bot.world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal(2))
+    bot.run(0.1)
+    assert bot.logged(HedgeAdopted)
+    assert bot.ledger.closed == ()
+    assert bot.world.account().positions[SYMBOL].leverage == 1
+
+
+# --- what others take meanwhile --------------------------------------------------------------------------------------
+
+
+def short_taken(bot: BotHarness) -> None:
+    bot.world.deleverage(SYMBOL, bot.short())
+
+
+def part_of_the_short_taken(bot: BotHarness) -> None:
+    bot.world.deleverage(SYMBOL, (bot.short() / 3).quantize(Decimal("0.01")))
+
+
+def short_bought_back(bot: BotHarness) -> None:
+    bot.world.trade_by_hand(Market.PERP, SYMBOL, Side.BUY, bot.short(), reduce_only=True)
+
+
+def coins_sold(bot: BotHarness) -> None:
+    bot.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, bot.hedge.pair.spot.floor_quantity(bot.coins()))
+
+
+def part_of_the_coins_sold(bot: BotHarness) -> None:
+    bot.world.trade_by_hand(Market.SPOT, SYMBOL, Side.SELL, bot.hedge.pair.spot.floor_quantity(bot.coins() / 3))
+
+
+@pytest.mark.parametrize(
+    ("taken", "within"),
+    [
+        (short_taken, ADL),
+        (part_of_the_short_taken, ADL),
+        (short_bought_back, BY_HAND),
+        (coins_sold, BY_HAND),
+        (part_of_the_coins_sold, BY_HAND),
+    ],
+)
+@pytest.mark.parametrize("seconds", [0.5, 40, 90])
+@pytest.mark.parametrize("after", [20, 70])
+def test_what_others_take_soon_after_an_opening_is_found_by_their_trades(
+    taken: Callable[[BotHarness], None], within: timedelta, seconds: float, after: float
+) -> None:
+    bot = lagging(seconds)
+    began = bot.world.now
+    bot.run(0.03, at={after / 3600: taken})
+    first = bot.logged(ExternalFills)[0]
+    assert all(fill.trade_id > 0 for fill in first.fills), "by their trades, not by an assumption"
+    assert first.at - began - timedelta(seconds=after) < within
+    bot.check()
+    assert bot.ledger.max_naked_seconds < 10
+    assert bot.short(SYMBOL) == 0, "what was left of it is closed"
