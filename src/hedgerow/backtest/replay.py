@@ -91,17 +91,10 @@ class _UntilTheEnd:
         self._policy = policy
         self._ended_ms = ended_ms
         self._end_ms = end_ms
-        self._parameters = self._in_force = policy.parameters
+        self._parameters = self.parameters = policy.parameters
+        self.history_hours = settled_rates(policy) * SLOWEST_INTERVAL_HOURS
         anyhow = replace(policy.parameters.position_management, max_exit_cost_bps=ANY_COST_BPS)
         self._leaving = replace(policy.parameters, position_management=anyhow)
-
-    @property
-    def parameters(self) -> StrategyParameters:
-        return self._in_force
-
-    @property
-    def history_hours(self) -> int:
-        return settled_rates(self._policy) * SLOWEST_INTERVAL_HOURS
 
     def rank(self, market: MarketView) -> Ranking:
         return self._policy.rank(market)
@@ -120,7 +113,7 @@ class _UntilTheEnd:
         if now_ms >= self._end_ms:
             return None
         leaves = now_ms >= self._ended_ms[evaluation.symbol]
-        self._in_force = self._leaving if leaves else self._parameters
+        self.parameters = self._leaving if leaves else self._parameters
         if leaves:
             return Exit(reason=Reason.SHUTDOWN, detail=PRICES_ENDED)
         kept = tuple(signal for signal in ranking.ordered if now_ms < self._ended_ms[signal.symbol])

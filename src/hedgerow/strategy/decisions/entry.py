@@ -128,10 +128,11 @@ def candidates(observation: Observation, ledger: Ledger, policy: Policy) -> Iter
     chosen = ranking.signal(target.symbol) if target else None
     others = (signal for signal in ranking.ordered if signal is not chosen)
     for signal in chain(() if chosen is None else (chosen,), others):
-        pair = market.pair(signal.symbol)
         if ledger.held(signal.symbol) or cooldown_refusal(signal.symbol, ledger, observation.at) is not None:
             continue
-        if pair and not entry_refusals(signal.symbol, ranking, market, account, policy):
+        refused = entry_refusals(signal.symbol, ranking, market, account, policy)
+        pair = None if refused else market.pair(signal.symbol)
+        if pair is not None:
             predicted = market.predicted(signal.symbol)
             yield Opportunity(
                 pair=pair,

@@ -1,6 +1,6 @@
 """Entry filters: why a pair may not be entered now. What cannot be read is refused."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from math import nan
@@ -54,7 +54,10 @@ def basis_of(symbol: str, market: MarketView) -> Decimal | None:
     A premium of the perpetual is income for long spot, short perpetual, and a discount costs; a large one of either
     sign says that the legs are not one coin.
     """
-    spot, perp = market.quote(Market.SPOT, symbol), market.quote(Market.PERP, symbol)
+    return _basis(market.quote(Market.SPOT, symbol), market.quote(Market.PERP, symbol))
+
+
+def _basis(spot: Quote | None, perp: Quote | None) -> Decimal | None:
     ask = spot.touch(Side.BUY) if spot else None
     bid = perp.touch(Side.SELL) if perp else None
     return None if ask is None or bid is None else (bid - ask) / ask
@@ -130,21 +133,23 @@ class _Seen(Struct, frozen=True, kw_only=True):
     signal: FundingSignal | None
     predicted: FundingRate | None
     volume: Decimal | None
-    quotes: Mapping[Market, Quote | None]
+    spot: Quote | None
+    perp: Quote | None
     spread: Decimal | None
     """Of the spot book, basis points."""
     basis: Decimal | None
 
 
 def _look(symbol: str, signal: FundingSignal | None, market: MarketView) -> _Seen:
-    spot = market.quote(Market.SPOT, symbol)
+    spot, perp = market.quote(Market.SPOT, symbol), market.quote(Market.PERP, symbol)
     return _Seen(
         signal=signal,
         predicted=market.predicted(symbol),
         volume=market.volume(symbol),
-        quotes={Market.SPOT: spot, Market.PERP: market.quote(Market.PERP, symbol)},
+        spot=spot,
+        perp=perp,
         spread=spot.spread_bps if spot else None,
-        basis=basis_of(symbol, market),
+        basis=_basis(spot, perp),
     )
 
 
@@ -194,7 +199,7 @@ def _volume(seen: _Seen, refused: int, parameters: FundingRateStrategy) -> Itera
 
 
 def _books(seen: _Seen, refused: int, parameters: FundingRateStrategy) -> Iterator[Refusal]:
-    for leg, quote in seen.quotes.items():
+    for leg, quote in ((Market.SPOT, seen.spot), (Market.PERP, seen.perp)):
         if quote is None or not quote.two_sided:
             state = "unreadable" if quote is None else "crossed" if quote.crossed else "one-sided"
             yield Refusal(kind=RefusalKind.BOOK, detail=f"{leg} book {state}")

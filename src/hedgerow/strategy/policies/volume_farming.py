@@ -26,19 +26,17 @@ TARGET_INTERVALS = 2
 class VolumeFarming:
     """The strategy guide as a policy."""
 
-    def __init__(self, parameters: StrategyParameters) -> None:
-        self._parameters = parameters
-        self._ranker = Ranker(parameters.funding_rate_strategy)
+    parameters: StrategyParameters
+    """The thresholds in use."""
 
-    @property
-    def parameters(self) -> StrategyParameters:
-        """The thresholds in use."""
-        return self._parameters
+    def __init__(self, parameters: StrategyParameters) -> None:
+        self.parameters = parameters
+        self._ranker = Ranker(parameters.funding_rate_strategy)
 
     @property
     def history_hours(self) -> int:
         """The settled rates of the moving average."""
-        return self._parameters.funding_rate_strategy.funding_ma_periods * SLOWEST_INTERVAL_HOURS
+        return self.parameters.funding_rate_strategy.funding_ma_periods * SLOWEST_INTERVAL_HOURS
 
     def rank(self, market: MarketView) -> Ranking:
         """Order all pairs by funding APR; kept until a new rate settles."""
@@ -48,22 +46,23 @@ class VolumeFarming:
         """Return the guide's entry filters that ``pair`` does not pass."""
         missing = ranking.missing.get(pair.symbol, "no signal")
         signal = ranking.signal(pair.symbol)
-        return refusals(pair, signal, market, self._parameters.funding_rate_strategy, missing=missing)
+        return refusals(pair, signal, market, self.parameters.funding_rate_strategy, missing=missing)
 
     def capital(self, spot: Decimal, perp: Decimal) -> Decimal:
         """Return the smaller wallet x ``capital_fraction``, within the capital range."""
-        return leg_capital(spot, perp, self._parameters.capital_management)
+        return leg_capital(spot, perp, self.parameters.capital_management)
 
     def review(self, evaluation: Evaluation, ranking: Ranking, market: MarketView) -> Exit | None:
         """Apply fee coverage, age, better pair and negative funding, in this order."""
-        parameters = self._parameters
+        parameters = self.parameters
         target = self._better(evaluation, ranking, market)
         best_apr = None if target is None else target[1]
         exit_apr = parameters.funding_rate_strategy.exit_funding_apr
         holds = flags(evaluation, parameters.position_management, best_apr=best_apr, exit_apr=exit_apr)
-        code = ExitCode(rules.first_exit(PROFIT_ORDER, holds))
-        if code is ExitCode.HOLD:
+        first = rules.first_exit(PROFIT_ORDER, holds)
+        if first == ExitCode.HOLD:
             return None
+        code = ExitCode(first)
         still_best = code is ExitCode.FEES_COVERED and self._still_best(evaluation.symbol, ranking, market)
         return Exit(
             reason=REASONS[code],
@@ -75,7 +74,7 @@ class VolumeFarming:
 
     def _better(self, evaluation: Evaluation, ranking: Ranking, market: MarketView) -> tuple[Target, float] | None:
         """Return the best other pair that pays enough more and passes every filter; looks no further than it."""
-        held, management = evaluation.signal, self._parameters.position_management
+        held, management = evaluation.signal, self.parameters.position_management
         if held is None:
             return None
         signals, age = ranking.ordered, evaluation.counted_hours
@@ -96,7 +95,7 @@ class VolumeFarming:
         return index >= 0 and ranking.ordered[index].symbol == symbol
 
     def _detail(self, code: ExitCode, evaluation: Evaluation, best_apr: float | None) -> str:
-        management = self._parameters.position_management
+        management = self.parameters.position_management
         apr = evaluation.signal.apr if evaluation.signal else 0.0
         if code is ExitCode.FEES_COVERED:
             return f"coverage {evaluation.coverage or 0.0:.2f}x, target {management.fee_coverage_multiplier}x"
@@ -104,7 +103,7 @@ class VolumeFarming:
             return f"{evaluation.counted_hours:.2f} h, at most {management.max_position_age_hours:g} h"
         if code is ExitCode.BETTER_PAIR:
             return f"APR {apr:.2%}, another pays {best_apr or 0.0:.2%}"
-        return f"APR {apr:.2%} below {self._parameters.funding_rate_strategy.exit_funding_apr:.2%}"
+        return f"APR {apr:.2%} below {self.parameters.funding_rate_strategy.exit_funding_apr:.2%}"
 
 
 class _Admitted(Sequence[bool]):
