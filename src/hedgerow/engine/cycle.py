@@ -147,7 +147,8 @@ class Cycle:
 
     async def run(self, number: int) -> None:
         """Run one cycle; one that closed a hedge goes on at once and may open the next."""
-        self._journal.say(CycleBegan(at=self._clock.now(), number=number))
+        if self._journal.has_observers:
+            self._journal.say(CycleBegan(at=self._clock.now(), number=number))
         self._verdicts = ()
         self.incomplete = True
         await self.finish_what_is_in_flight()
@@ -227,7 +228,8 @@ class Cycle:
     async def _look(self) -> Observation:
         observation = await self._reader.read_settled()
         self._account = observation.account
-        self._journal.say(Observed(at=self._clock.now(), observation=observation))
+        if self._journal.has_observers:
+            self._journal.say(Observed(at=self._clock.now(), observation=observation))
         return observation
 
     def _shortest(self, market: MarketView | None) -> int:
@@ -236,8 +238,9 @@ class Cycle:
 
     def _say_overdue(self, market: MarketView | None) -> None:
         """Say once that decisions about a held pair rest on rates of which the newest is missing."""
-        for hedge in self._journal.ledger.open_hedges if market else ():
-            stamp = market.rates.overdue.get(hedge.symbol) if market else None
+        overdue = market.rates.overdue if market else dict[str, datetime]()
+        for hedge in self._journal.ledger.open_hedges if overdue else ():
+            stamp = overdue.get(hedge.symbol)
             if stamp is None or self._overdue.get(hedge.symbol) == stamp:
                 continue
             self._overdue[hedge.symbol] = stamp
@@ -561,10 +564,10 @@ class Cycle:
         market = observation.market
         if blocked or market is None or not self._executor.may_open:
             return False
-        settings = self._policy.parameters.funding_rate_strategy
-        self._journal.say(
-            ScanStarted(at=observation.at, periods=settings.funding_ma_periods, moving_average=settings.use_funding_ma)
-        )
+        if self._journal.has_observers:
+            settings = self._policy.parameters.funding_rate_strategy
+            periods, average = settings.funding_ma_periods, settings.use_funding_ma
+            self._journal.say(ScanStarted(at=observation.at, periods=periods, moving_average=average))
         why, tried = "", list[str]()
         listed = candidates(observation, self._journal.ledger, self._policy)
         for opportunity in islice(self._in_turn(listed), CANDIDATES):

@@ -152,6 +152,8 @@ class Guard:
 
         What is traded of other hedges meanwhile says nothing about it.
         """
+        if not self._lagging:
+            return
         now = self._clock.monotonic()
         self._lagging = {
             symbol: each

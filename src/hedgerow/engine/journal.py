@@ -26,6 +26,8 @@ class Journal:
     def __init__(self, store: Store, observers: Sequence[Observer] = ()) -> None:
         self._store = store
         self._observers = tuple(observers)
+        self.has_observers = bool(self._observers)
+        """Whether there are observers; notices that every check would build are built only then."""
         self._failures = [0] * len(self._observers)
         """How often each observer failed."""
         self._snapshot_at = 0
@@ -67,7 +69,7 @@ class Journal:
         for event in events:
             before = self.ledger
             self.ledger = after = apply(before, event)
-            if self._observers:
+            if self.has_observers:
                 recorded.append(Recorded(event=event, before=before, after=after))
         for notice in recorded:
             self.say(notice)
@@ -88,11 +90,6 @@ class Journal:
         self._snapshot_at = ledger.events
         with suppress(LogUnavailable):
             await self._store.snapshot(ledger)
-
-    @property
-    def has_observers(self) -> bool:
-        """Whether there are observers; notices that are expensive to build are built only then."""
-        return bool(self._observers)
 
     @property
     def listener_failures(self) -> Mapping[str, int]:

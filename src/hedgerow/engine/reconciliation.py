@@ -54,6 +54,9 @@ __all__ = ["Reconciler"]
 
 SECOND_READING_SECONDS = 2.0
 """Balances lag: a verdict that changes anything is acted on only when a read this much later agrees."""
+_SETTLED = (Consistent, Nothing)
+_QUIET = (*_SETTLED, InFlight, Unreadable)
+"""Verdicts that nothing is done about."""
 
 
 class Reconciler:
@@ -104,7 +107,7 @@ class Reconciler:
             verdicts, observation.account, slots=self._policy.parameters.position_management.max_positions
         ):
             verdicts = self._verdicts(observation)
-        loud = [each for each in verdicts if not isinstance(each, Consistent | Nothing | InFlight | Unreadable)]
+        loud = [each for each in verdicts if not isinstance(each, _QUIET)]
         if not loud:
             await self._quiet(verdicts, observation)
             return verdicts
@@ -142,7 +145,7 @@ class Reconciler:
 
     async def _quiet(self, verdicts: tuple[Verdict, ...], observation: Observation) -> None:
         """Nothing is wrong: lift a halt whose cause is gone, and ask again for a history that was unreadable."""
-        settled = all(isinstance(verdict, Consistent | Nothing) for verdict in verdicts)
+        settled = all(isinstance(verdict, _SETTLED) for verdict in verdicts)
         if settled and observation.account is not None:
             await self._lift(verdicts, observation.account)
         await self._keep_up(verdicts, observation)
@@ -152,7 +155,7 @@ class Reconciler:
         for hedge in self._journal.ledger.open_hedges:
             if hedge.adopted and not hedge.history_known and _is_sound(hedge, verdicts):
                 await self._complete_history(hedge, observation)
-        if any(isinstance(verdict, Consistent | Nothing) for verdict in verdicts):
+        if any(isinstance(verdict, _SETTLED) for verdict in verdicts):
             await self._external_trades.true_up()
             await self._book_absent_dust(observation.account)
 

@@ -219,12 +219,12 @@ class Runner:
 
     def _renew_settings(self) -> None:
         """Let the check begin with the settings that were changed since the last one."""
-        before = self._in_force.policy.parameters.position_management.loop_interval_seconds
+        before = self._in_force.policy
         if not self._in_force.renew():
             return
         policy = self._in_force.policy
         after = policy.parameters.position_management.loop_interval_seconds
-        if after != before:
+        if after != before.parameters.position_management.loop_interval_seconds:
             self._interval_seconds = after
         self._journal.say(SettingsInForce(at=self._clock.now(), policy=policy))
 

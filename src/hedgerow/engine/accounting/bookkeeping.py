@@ -107,7 +107,7 @@ class Bookkeeper:
         if opened is None:
             return
         self._awaited.expect(ledger, settled)
-        if not (force or self._awaited.due(now) or (self._recent_hedge() and self._funding_due(interval_hours))):
+        if not (force or self._awaited.due(now) or (self._may_be_paid() and self._funding_due(interval_hours))):
             return
         try:
             payments = await self._venue.funding_payments(self._funding_since(opened, force=force) - OVERLAP)
@@ -177,14 +177,13 @@ class Bookkeeper:
         if last_settlement(self._clock.now(), 1) + LATE_ROWS >= begun:
             await self.book_funding(force=True)
 
-    def _recent_hedge(self) -> HedgedPosition | None:
-        """Return the hedge held, or one closed so lately that a payment of its may still arrive."""
+    def _may_be_paid(self) -> bool:
+        """Return whether a hedge is held, or one was closed so lately that a payment of its may still arrive."""
         ledger = self._journal.ledger
-        largest = ledger.largest
-        if largest is not None:
-            return largest
+        if ledger.open_hedges:
+            return True
         since = self._clock.now() - 2 * LATE_ROWS
-        return next((closed.hedge for closed in reversed(ledger.closed) if closed.closed_at >= since), None)
+        return any(closed.closed_at >= since for closed in reversed(ledger.closed))
 
     def _funding_due(self, interval_hours: int) -> bool:
         """Due at every start, once after each settlement, and again until that settlement's rows are final."""

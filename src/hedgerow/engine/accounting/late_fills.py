@@ -214,16 +214,18 @@ def _suspicious(verdicts: Sequence[Verdict], account: AccountView, ledger: Ledge
     """Return the symbols of which the account holds what the ledger does not know, or shows less and nothing why."""
     symbols = {hedge.symbol for hedge in ledger.open_hedges if is_in_doubt(hedge, account)}
     for verdict in verdicts:
-        symbols.update(symbols_of(verdict))
         if isinstance(verdict, Consistent):
             symbols.update(each.symbol for each in verdict.foreign)
-        elif isinstance(verdict, HalfOpen | ClosedExternally | Replaced):
+            continue
+        symbols.update(symbols_of(verdict))
+        if isinstance(verdict, HalfOpen | ClosedExternally | Replaced):
             symbols.add(verdict.symbol)
     if not ledger.books.opened or ledger.transfer is not None or account.unreadable_balances:
         return symbols
-    surplus = {key for key, value in books_difference(ledger.books, account).items() if value > 0}
-    if not surplus:
+    difference = books_difference(ledger.books, account)
+    if not difference:
         return symbols
+    surplus = {key for key, value in difference.items() if value > 0}
     known = {hedge.symbol: hedge.pair.base for hedge in _all(ledger) if not hedge.unsettled}
     return symbols | {symbol for symbol, base in known.items() if f"{Wallet.SPOT}:{base}" in surplus}
 

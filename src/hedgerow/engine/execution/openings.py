@@ -85,6 +85,8 @@ class Openings:
         """Return the pairs that no hedge is closed for: all of them once a check has asked about as many as it may."""
         if self._left <= 0 and observation.market is not None:
             return frozenset(signal.symbol for signal in self._policy.rank(observation.market).ordered)
+        if not self._refused:
+            return frozenset()
         now = self._clock.monotonic()
         return frozenset(symbol for symbol, at in self._refused.items() if now - at < REFUSED_SECONDS)
 

@@ -415,8 +415,10 @@ def _reachable(ranking: Ranking, held: _Held) -> Ranking:
     ledger, slots = held.ledger, free_slots(held.ledger, held.policy)
     if slots > 0 and _may_be_filled(held):
         return replace(ranking, ordered=tuple(each for each in ranking.ordered if each.symbol == held.hedge.symbol))
-    own, others = held.hedge.symbol, {*held.unreachable, *avoided(ledger, held.observation.at)}
-    others.update(each.symbol for each in ledger.hedges.values())
+    own, others = held.hedge.symbol, {each.symbol for each in ledger.hedges.values()}
+    others |= held.unreachable
+    if ledger.cooldowns:
+        others |= avoided(ledger, held.observation.at)
     if slots > 0 and ledger.target is not None:
         others.add(ledger.target.symbol)  # the slot that another hedge has left is its
     others.discard(own)

@@ -102,8 +102,9 @@ def health_of(
     ``shared`` is how far liquidation is of all hedges together, None for a hedge alone: the nearer one counts.
     """
     account, market = observation.account, observation.market
-    doubt = observation.listing_doubts.get(hedge.symbol) or _listing_doubt(hedge.symbol, market)
-    findings: list[HealthFinding] = [] if doubt else list(_listing_findings(hedge.symbol, market))
+    pair = market.pair(hedge.symbol) if market else None
+    doubt = observation.listing_doubts.get(hedge.symbol) or _listing_doubt(hedge.symbol, pair, market)
+    findings = [] if doubt or pair is None else _listing_findings(pair)
     unknown = [doubt] if doubt else []
     if account is None:
         unknown.append("account: balance of the legs, liquidation distance, leverage")
@@ -187,7 +188,7 @@ def account_findings(
 
     ``distance`` is how far liquidation is: of the position, or of all shorts ``together`` where that is nearer.
     """
-    return [*_margin_findings(position, distance, legs, together=together), *_leg_findings(legs, state)]
+    return _margin_findings(position, distance, legs, together=together) + _leg_findings(legs, state)
 
 
 def leg_to_trim(pair: BasisPair, legs: Legs) -> tuple[Market, Decimal]:
@@ -198,15 +199,14 @@ def leg_to_trim(pair: BasisPair, legs: Legs) -> tuple[Market, Decimal]:
     return Market.PERP, pair.perp.floor_quantity(-surplus)
 
 
-def _listing_doubt(symbol: str, market: MarketView | None) -> str | None:
-    """Return why the listing does not say whether the pair may be traded, None where it does.
+def _listing_doubt(symbol: str, pair: BasisPair | None, market: MarketView | None) -> str | None:
+    """Return why the listing does not say whether the ``pair`` that it has of a symbol may be traded; None = it does.
 
     A symbol that is missing from a list, and quoted by the same market, is one that the list leaves out; not so where
     the other market lists it as not trading.
     """
     if market is None:
         return "market: trading status"
-    pair = market.pair(symbol)
     if pair is None:
         return f"market: {symbol} is not on the list of both markets"
     if pair.tradable:
@@ -220,12 +220,11 @@ def _listing_doubt(symbol: str, market: MarketView | None) -> str | None:
     return None
 
 
-def _listing_findings(symbol: str, market: MarketView | None) -> tuple[HealthFinding, ...]:
-    pair = market.pair(symbol) if market else None
-    if pair is not None and not pair.tradable:
-        text = f"{symbol} leaves trading: spot {pair.spot.status}, perpetual {pair.perp.status}"
-        return (HealthFinding(kind=FindingKind.NOT_TRADING, text=text),)
-    return ()
+def _listing_findings(pair: BasisPair) -> list[HealthFinding]:
+    if pair.tradable:
+        return []
+    text = f"{pair.symbol} leaves trading: spot {pair.spot.status}, perpetual {pair.perp.status}"
+    return [HealthFinding(kind=FindingKind.NOT_TRADING, text=text)]
 
 
 def _margin_findings(
