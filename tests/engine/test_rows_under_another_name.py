@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from hedgerow.domain.events import ExternalFlow, FlowKind, FundingReceived, Wallet
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.order import Fill
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.notices import Warned
 from hedgerow.ports import StatementRow
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
@@ -149,3 +151,49 @@ def test_funding_without_a_symbol_or_of_nothing_that_is_held_waits_for_the_true_
         assert [event.payment for event in bot.logged(FundingReceived)] == [paid]
         assert bot.ledger.unattributed_funding == 0
         bot.check_whole()
+
+
+def call_commissions_rebates(bot: BotHarness) -> None:
+    """Let the exchange list the commissions of perpetual trades as rebates."""
+    statement = bot.venue.statement
+
+    async def rebates(since: datetime, until: datetime | None = None) -> tuple[StatementRow, ...]:
+        own = [fill for fill in bot.world.parts.journal.all_fills(OPENED) if fill.market is Market.PERP]
+        return (*await statement(since, until), *map(commission_of, own))
+
+    bot.venue.statement = rebates  # type: ignore[method-assign] # what the exchange lists
+
+
+def commission_of(fill: Fill) -> StatementRow:
+    return StatementRow(
+        row_id=f"perp-COMMISSION_REBATE-{fill.trade_id}-USDT",
+        wallet=Wallet.PERP,
+        asset=fill.fee_asset,
+        amount=-fill.fee,
+        kind=FlowKind.REBATE,
+        at=fill.at,
+        symbol=fill.symbol,
+        trade_id=fill.trade_id,
+    )
+
+
+def test_a_commission_that_stays_listed_as_a_rebate_is_booked_once_with_its_trade() -> None:
+    bot = BotHarness(parameters=HOLD, latency_seconds=0.2)
+    call_commissions_rebates(bot)
+
+    def give(bot: BotHarness) -> None:  # a difference, without which no statement is read
+        bot.world.deposit(Wallet.PERP, "USDT", REBATE, FlowKind.REBATE)
+
+    bot.run(2, at={0.5: give, 1.0: give, 1.5: give})
+    assert [event.amount for event in rebates(bot)] == [REBATE, REBATE, REBATE]
+    assert warnings(bot, "is listed as rebate; not booked until that is read again")
+    bot.check_whole()
+
+
+def test_a_commission_listed_as_a_rebate_waits_for_the_trades_that_cannot_be_read() -> None:
+    blind = ReadFault(read=Read.FILLS, after=OPENED, until=OPENED + timedelta(hours=1))
+    bot = BotHarness(parameters=HOLD, latency_seconds=0.2, faults=FaultPlan(reads=(blind,)))
+    call_commissions_rebates(bot)
+    bot.run(2)
+    assert rebates(bot) == []
+    bot.check_whole()

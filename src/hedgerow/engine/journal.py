@@ -77,13 +77,13 @@ class Journal:
             await self._snapshot(self.ledger)
         return self.ledger
 
-    async def events(self) -> tuple[Event, ...]:
-        """Return the whole log, oldest first: for questions that are rarely asked.
+    async def events(self, *, after: int = 0) -> tuple[Event, ...]:
+        """Return the log without its ``after`` oldest events, oldest first: for questions that are rarely asked.
 
         Raises:
             StoreError: an event cannot be read.
         """
-        return await self._store.events()
+        return await self._store.events(after=after)
 
     async def _snapshot(self, ledger: Ledger) -> None:
         """Keep a snapshot; one that cannot be written now is left for the next time: the events have it all."""

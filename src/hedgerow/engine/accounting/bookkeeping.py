@@ -63,6 +63,8 @@ class Bookkeeper:
         self._standing_since = clock.now()
         self._agreed_at: datetime | None = None
         self._burnt: set[str] = set()
+        self._of_trades: dict[StatementRow, bool] = {}
+        """Whether rows that name an own trade are sums that were booked with it."""
 
     async def open_books(self, account: AccountView) -> None:
         """Book the balances found at the very first reading."""
@@ -139,17 +141,20 @@ class Bookkeeper:
                 found.append(payment)
         return found
 
-    def _is_held_back(self, row: StatementRow) -> bool:
+    async def _is_held_back(self, row: StatementRow) -> bool:
         """Return whether a row may be funding or of an own trade under another name, whose sums are booked otherwise.
 
-        One that may be so is booked when readings go on showing it, and the settled rate does not say that it is due.
+        One that may be so is booked when readings go on showing it, and the settled rate does not say that it is due;
+        the fee or the result of a trade never, and what names a trade not before all own trades are booked.
         """
         ledger = self._journal.ledger
         if row.wallet is not Wallet.PERP:
             return False
         if row.tran_id in ledger.funding_seen:
             return True
-        traded = row.trade_id and f"{Market.PERP}:{row.symbol}:{row.trade_id}" in ledger.trades_seen
+        if row.trade_id and _awaits_trades(ledger, row.symbol):
+            return True
+        traded = row.trade_id and _trade_of(row) in ledger.trades_seen
         if not traded and not is_due(row.symbol, row.at, ledger.known_hedges):
             return False
         lasts = self._doubts.outlasted(f"row:{row.row_id}", row, DOUBT_SECONDS)
@@ -157,7 +162,16 @@ class Bookkeeper:
             what = f"trade {row.trade_id}" if traded else f"the settlement of {row.at:%Y-%m-%d %H:%M} UTC"
             text = f"{row.symbol}: {plain(row.amount)} {row.asset} of {what} is listed as {row.kind}"
             self._odd_rows.warn(text=f"{text}; not booked until that is read again")
-        return not lasts or self._awaited.awaits(row.symbol, row.at)
+        return not lasts or self._awaited.awaits(row.symbol, row.at) or await self._is_of_trade(row)
+
+    async def _is_of_trade(self, row: StatementRow) -> bool:
+        """Return whether a row's sum was booked with the own trade that it names."""
+        known = self._of_trades.get(row)
+        if known is None:
+            key, log = _trade_of(row), await self._journal.events(after=self._journal.ledger.recent_from)
+            fills = (event.fill for event in log if isinstance(event, ev.FeeBooked) and event.fill.key == key)
+            known = self._of_trades[row] = any(_is_sum_of(row, fill) for fill in fills)
+        return known
 
     def _funding_since(self, opened: datetime, *, force: bool) -> datetime:
         """Return from when on payments may be listed that are not booked: a late row is older than the newest one."""
@@ -301,6 +315,22 @@ class Bookkeeper:
 
 def _venue_time(account: AccountView) -> datetime:
     return account.at + timedelta(seconds=account.clock_skew_seconds)
+
+
+def _trade_of(row: StatementRow) -> str:
+    """Return the key of the trade of a perpetual that a row names, as of ``Fill.key``."""
+    return f"{Market.PERP}:{row.symbol}:{row.trade_id}"
+
+
+def _is_sum_of(row: StatementRow, fill: Fill) -> bool:
+    """Return whether a row is the commission of a trade or its realised PnL, whatever its type says."""
+    return (row.asset, row.amount) in {(fill.fee_asset, -fill.fee), (QUOTE_ASSET, fill.realized_pnl)}
+
+
+def _awaits_trades(ledger: Ledger, symbol: str) -> bool:
+    """Return whether an own trade of a perpetual may not be booked yet."""
+    hedges = (hedge for hedge in ledger.known_hedges if hedge.symbol == symbol)
+    return any(record.request.market is Market.PERP for hedge in hedges for record in hedge.unsettled)
 
 
 def _unsettled(ledger: Ledger) -> list[tuple[HedgedPosition, Market, list[OrderRecord]]]:

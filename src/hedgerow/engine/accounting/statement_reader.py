@@ -1,6 +1,6 @@
 """Reads the venue's statement to explain a difference of the books: since the last agreement, in bounded steps."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from hedgerow.domain import events as ev
@@ -28,7 +28,7 @@ class StatementReader:
     """Books rows of the venue that are not the bot's, a step per check, until the present is reached."""
 
     def __init__(
-        self, *, venue: Venue, journal: Journal, clock: Clock, held_back: Callable[[StatementRow], bool]
+        self, *, venue: Venue, journal: Journal, clock: Clock, held_back: Callable[[StatementRow], Awaitable[bool]]
     ) -> None:
         """``held_back`` says of a row that is not booked whether it is left for a later reading."""
         self._venue = venue
@@ -92,7 +92,7 @@ class StatementReader:
     async def _book(self, rows: tuple[StatementRow, ...], opened: datetime) -> None:
         seen = self._journal.ledger.rows_seen
         new = [row for row in rows if row.at > opened and not seen.knows(row.row_id, row.at)]
-        fresh = [row for row in new if not self._held_back(row)]
+        fresh = [row for row in new if not await self._held_back(row)]
         if fresh:
             await self._journal.record(
                 *(
