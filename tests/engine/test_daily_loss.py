@@ -54,7 +54,7 @@ def test_a_loss_beyond_the_limit_halts_openings_once_and_closes_nothing(risk: di
     assert "lost since 2026-01-05 01:00 UTC, the limit is $5.00" in halt.detail
     harness.check_whole()
     harness.ask(CloseRequested())
-    harness.ask(HaltRequested())
+    assert "the daily loss limit was reached" in harness.ask(HaltRequested(detail="exams")).text
     assert harness.ledger.halt is not None
     assert harness.ledger.halt.reason is HaltReason.DAILY_LOSS, "a closing by hand does not hide why it was halted"
     harness.run(4)

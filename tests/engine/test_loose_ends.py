@@ -238,5 +238,5 @@ def test_an_order_whose_outcome_stays_unknown_may_be_a_naked_leg_and_is_reported
     (alarm,) = bot.logged(NakedAlarmed)
     assert 5 < alarm.seconds < 8
     assert alarm.at < OPENED + timedelta(seconds=15)
-    assert alarm.exposure > 0
+    assert alarm.exposure == alarm.in_doubt > 0
     assert bot.ledger.max_naked_seconds > 170

@@ -148,6 +148,31 @@ def test_a_halt_outlives_a_restart() -> None:
     harness.check_whole()
 
 
+def test_a_halt_without_a_reason_keeps_the_reason_of_the_one_before() -> None:
+    harness = BotHarness()
+    since = harness.clock.now()
+    assert "already" not in harness.ask(HaltRequested(detail="the tax office is here")).text
+    harness.wait(0.5)
+    answer = harness.ask(HaltRequested())
+    assert answer.done
+    reason = "asked by the user (the tax office is here)"
+    assert answer.text == f"Openings are halted already, since {since:%Y-%m-%d %H:%M:%S} UTC: {reason}."
+    assert harness.ledger.halt is not None
+    assert harness.ledger.halt.detail == "the tax office is here"
+    assert len(harness.logged(Halted)) == 1
+    assert "already" not in harness.ask(HaltRequested(detail="exams")).text
+    assert harness.ledger.halt.detail == "exams"
+
+
+def test_a_closing_keeps_the_reason_of_the_halt_before_it() -> None:
+    harness = BotHarness()
+    harness.run(0.2)
+    assert harness.ask(HaltRequested(detail="the tax office is here")).done
+    assert harness.ask(CloseRequested()).done
+    assert harness.ledger.halt is not None
+    assert harness.ledger.halt.detail == "the tax office is here"
+
+
 def test_a_running_bot_adopts_by_name(tmp_path: Path) -> None:
     harness, mailbox = BotHarness(parameters=CALM), mailbox_in(tmp_path)
 

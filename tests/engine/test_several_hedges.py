@@ -11,7 +11,15 @@ from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.errors import VenueError
-from hedgerow.domain.events import ExecutionStarted, FundingReceived, Halted, HaltReason, HedgeAdopted, HedgeOpened
+from hedgerow.domain.events import (
+    ExecutionStarted,
+    FundingReceived,
+    Halted,
+    HaltReason,
+    HedgeAdopted,
+    HedgeOpened,
+    NakedAlarmed,
+)
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
 from hedgerow.domain.formats import log_funding
 from hedgerow.domain.instrument import Market, Side, TradingStatus
@@ -648,6 +656,27 @@ def test_no_pair_is_opened_before_a_hedge_that_lost_a_leg_meanwhile_is_closed() 
     started = [(event.execution.kind, event.execution.symbol) for event in bot.logged(ExecutionStarted)]
     assert started[:3] == [(ExecutionKind.OPEN, A), (ExecutionKind.OPEN, B), (ExecutionKind.CLOSE, A)]
     matched(bot)
+
+
+def test_a_leg_that_lost_most_of_its_coins_while_another_opens_is_said_to_be_naked() -> None:
+    bot, taken = maker("0.0006", "0.0005"), list[Decimal]()
+    bot.parameters = replace(bot.parameters, execution=replace(MAKER, max_naked_seconds=2))
+
+    def take(harness: BotHarness) -> None:
+        job, held = harness.ledger.execution, harness.ledger.held(A)
+        if not taken and job is not None and job.symbol == B and job.perp.filled and held is not None:
+            taken.append(held.pair.spot.floor_quantity(held.spot_quantity * Decimal("0.9")))
+            harness.world.trade_by_hand(Market.SPOT, A, Side.SELL, taken[0])
+
+    bot.run(1.5, at={step / 120: take for step in range(1, 120)})
+    (alarm,) = bot.logged(NakedAlarmed)
+    assert bot.reasons == [Reason.IMBALANCE]
+    assert alarm.hedge_id == bot.ledger.closed[0].hedge_id
+    assert abs(alarm.exposure - taken[0]) < Decimal("0.01")
+    assert alarm.notional == pytest.approx(alarm.exposure * 100, rel=Decimal("0.001"))
+    assert 2 < alarm.seconds < 30
+    closing = next(at for at in bot.logged(ExecutionStarted) if at.execution.kind is ExecutionKind.CLOSE)
+    assert alarm.at - closing.at < timedelta(seconds=1), "it is said before the closing, not after it"
 
 
 def test_a_forced_trade_reported_while_another_opens_is_looked_for_until_the_account_shows_it() -> None:

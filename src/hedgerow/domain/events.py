@@ -474,10 +474,12 @@ class NakedAlarmed(Struct, frozen=True, kw_only=True, tag="naked_alarmed"):
     at: datetime
     hedge_id: str
     exposure: Decimal
-    """Base units."""
+    """Base units, those in doubt included."""
     notional: Decimal
-    """Quote units."""
+    """What ``exposure`` is worth, quote units."""
     seconds: float
+    in_doubt: Decimal = Decimal(0)
+    """The part of ``exposure`` that is unhedged only if an order of unknown outcome was filled."""
 
 
 class CycleCompleted(Struct, frozen=True, kw_only=True, tag="cycle_completed"):

@@ -6,7 +6,7 @@ from typing import assert_never
 from hedgerow.domain import events as ev
 from hedgerow.domain.errors import ConfigError, HedgerowError, MailboxError, StoreError
 from hedgerow.domain.execution import ExecutionKind, ExecutionState, HedgeExecution
-from hedgerow.domain.formats import log_funding
+from hedgerow.domain.formats import log_funding, utc_second
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.operator_requests import (
@@ -396,7 +396,7 @@ class Service:
             case AdoptRequested():
                 return await self._adopt(request.symbol)
             case HaltRequested():
-                return await self._halt(request.detail or "by hand")
+                return await self._halt(request.detail)
             case ResumeRequested():
                 return await self._resume()
             case CloseOnExitRequested():
@@ -513,7 +513,13 @@ class Service:
         )
 
     async def _halt(self, detail: str) -> Answer:
-        await self._halted(detail)
+        standing = self._journal.ledger.standing_halt
+        if standing is not None and (not detail or standing.reason is not ev.HaltReason.USER):
+            since = f"since {utc_second(standing.since)} UTC"
+            text = f"Openings are halted already, {since}: {standing.reason} ({standing.detail})."
+            return Answer(done=True, text=text)
+        now = self._clock.now()
+        await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.USER, detail=detail or "by hand"))
         if self._alone:
             return Answer(done=True, text="Openings are halted.")
         job = self._journal.ledger.execution
@@ -524,9 +530,8 @@ class Service:
         return Answer(done=True, text=f"Openings are halted; {rest}")
 
     async def _halted(self, detail: str) -> None:
-        """Halt openings; a halt for another cause that only a person lifts keeps that cause."""
-        standing = self._journal.ledger.standing_halt
-        if standing is not None and standing.reason is not ev.HaltReason.USER:
+        """Halt openings; a halt that only a person lifts keeps its cause."""
+        if self._journal.ledger.standing_halt is not None:
             return
         now = self._clock.now()
         await self._journal.record(ev.Halted(at=now, reason=ev.HaltReason.USER, detail=detail))

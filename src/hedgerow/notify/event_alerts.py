@@ -136,11 +136,13 @@ _DOING: Final = {
 
 def _naked(seq: int, event: ev.NakedAlarmed, before: Ledger, after: Ledger) -> _Alerts:
     symbol = _symbol_of(event.hedge_id, before, after)
+    doubt = f", or up to {quantity(abs(event.exposure))}: the outcome of an order is unknown" if event.in_doubt else ""
+    most = "up to " if event.in_doubt else ""
     yield alert_of(
         AlertKind.NAKED,
         event.at,
-        f"NAKED on {symbol}: {money(event.notional)} unhedged for {seconds(event.seconds)}",
-        f"one leg has {quantity(abs(event.exposure))} more than the other",
+        f"NAKED on {symbol}: {most}{money(event.notional)} unhedged for {seconds(event.seconds)}",
+        f"one leg has {quantity(abs(event.exposure) - event.in_doubt)} more than the other{doubt}",
         symbol=symbol,
         seq=seq,
     )

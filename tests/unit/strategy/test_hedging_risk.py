@@ -10,7 +10,7 @@ from hedgerow.domain.commands import PlaceOrder
 from hedgerow.domain.execution import ExecutionKind, ExecutionPlan, ExecutionState, HedgeExecution, LegProgress
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.order import OrderRequest
-from hedgerow.strategy.hedging.orders import Surroundings, at_risk, fresh_touch, surplus, tracked
+from hedgerow.strategy.hedging.orders import Surroundings, at_risk, fresh_touch, surplus, tracked, unhedged
 from support.toy_venue import depth_of, new_job, toy_pair
 from support.views import NOW
 
@@ -112,6 +112,38 @@ def test_what_is_left_of_a_leg_is_naked_since_the_other_one_was_lost(kind: Execu
 def test_a_lone_leg_of_which_nobody_knows_when_the_other_was_lost_is_not_counted() -> None:
     unknown = lone_job(ExecutionKind.CLOSE, spot=4, perp=0, naked_since=None)
     assert seen(unknown).worst_naked_seconds == 0
+
+
+# --- what an alarm says ----------------------------------------------------------------------------------------------
+
+
+def in_alarm(before: HedgeExecution, after: HedgeExecution | None = None, *, books: bool = True) -> tuple[object, ...]:
+    """Return quantity, the part in doubt, and the price."""
+    book = depth_of(Market.SPOT, [(Decimal(100), Decimal(9))], [(Decimal(101), Decimal(9))], NOW)
+    found = unhedged(before, after or before, Surroundings(at=NOW, spot=book if books else None))
+    return found.quantity, found.in_doubt, found.price
+
+
+def test_an_alarm_tells_what_is_unhedged_from_what_an_order_in_doubt_may_leave_so() -> None:
+    idle = replace(job(Market.SPOT, Side.BUY, coins=4, short=0, state=ExecutionState.FOLLOWING), working=None)
+    assert in_alarm(idle) == (4, 0, 101)
+    assert in_alarm(job(Market.SPOT, Side.BUY, coins=0, short=0, state=ExecutionState.RESOLVING)) == (4, 4, 101)
+    assert in_alarm(job(Market.PERP, Side.SELL, coins=1, short=0, state=ExecutionState.RESOLVING)) == (3, 2, 101)
+    crumbs = replace(idle, spot=LegProgress(filled=Decimal("4.001")), perp=LegProgress(filled=Decimal(4)))
+    unknown = job(Market.PERP, Side.SELL, coins=0, short=0, state=ExecutionState.RESOLVING)
+    assert in_alarm(replace(unknown, spot=crumbs.spot, perp=crumbs.perp))[1] == Decimal("3.999"), "crumbs are no leg"
+
+
+def test_an_alarm_about_what_has_just_been_hedged_tells_what_it_was() -> None:
+    naked = replace(job(Market.SPOT, Side.BUY, coins=4, short=0, state=ExecutionState.FOLLOWING), working=None)
+    assert in_alarm(naked, replace(naked, perp=LegProgress(filled=Decimal(4)))) == (4, 0, 101)
+
+
+def test_an_alarm_about_a_closing_tells_what_others_took_as_well() -> None:
+    assert in_alarm(lone_job(ExecutionKind.CLOSE, spot=0, perp=4, naked_since=LONG_AGO))[:2] == (4, 0)
+    uneven = lone_job(ExecutionKind.CLOSE, spot=1, perp=4, naked_since=None)
+    assert in_alarm(uneven)[:2] == (3, 0)
+    assert in_alarm(uneven, books=False) == (3, 0, None)
 
 
 def test_a_book_from_the_future_is_not_fresh() -> None:

@@ -263,6 +263,9 @@ STATE_LINES = {
 }
 
 
+IN_DOUBT = "the outcome of an order is unknown"
+
+
 def _execution_started(event: ev.ExecutionStarted) -> Lines:
     # An opening is announced by its decision, before the wallets are rebalanced for it.
     job = event.execution
@@ -285,8 +288,17 @@ def _turn_of_others(event: ev.ExecutionSuspended | ev.ExecutionTakenUp, before: 
 
 
 def _naked(event: ev.NakedAlarmed, before: Ledger) -> Lines:
-    what = f"{log_quantity(abs(event.exposure))} ({log_money(event.notional)}) on {_symbol_of(before)}"
-    return (alarm(f"NAKED LEG: {what} unhedged for {seconds(event.seconds)}"),)
+    hedge, most = before.hedges.get(event.hedge_id), abs(event.exposure)
+    known, price = most - event.in_doubt, event.notional / most if most else ZERO
+    of, long = hedge.symbol if hedge else _symbol_of(before), seconds(event.seconds)
+    if event.in_doubt and not known:
+        return (alarm(f"NAKED LEG: up to {_valued(most, price)} on {of} unhedged for {long}: {IN_DOUBT}"),)
+    doubt = f"; up to {_valued(most, price)}, for {IN_DOUBT}" if event.in_doubt else ""
+    return (alarm(f"NAKED LEG: {_valued(known, price)} on {of} unhedged for {long}{doubt}"),)
+
+
+def _valued(coins: Decimal, price: Decimal) -> str:
+    return f"{log_quantity(coins)} ({log_money(coins * price)})"
 
 
 def _halted(event: ev.Halted, after: Ledger) -> Lines:

@@ -46,7 +46,7 @@ from hedgerow.strategy.decisions.entry import settings_in_place
 from hedgerow.strategy.hedging import machine as hedging
 from hedgerow.strategy.hedging.cells import filled
 from hedgerow.strategy.hedging.machine import Happening, Step, Surroundings
-from hedgerow.strategy.hedging.orders import at_risk, surplus
+from hedgerow.strategy.hedging.orders import Unhedged, unhedged
 from hedgerow.strategy.hedging.quality import quality_of
 from hedgerow.strategy.parameters import LEVERAGE
 
@@ -211,7 +211,10 @@ class Executor:
             perp_attempts=_attempts(hedge, Market.PERP),
         )
         lone = not plan.spot_quantity or not plan.perp_quantity
-        return await self._start(replace(job, naked_since=hedge.unhedged_since) if lone else job)
+        if lone:
+            return await self._start(replace(job, naked_since=hedge.unhedged_since))
+        apart = self._apart(job, hedge)
+        return await self._start(replace(job, naked_alarmed=True), apart) if apart else await self._start(job)
 
     async def resume(self) -> HedgeExecution | None:
         """Take up what the log says is in flight, until it has ended or waits: returns the last of its jobs."""
@@ -253,8 +256,17 @@ class Executor:
         await self._journal.record(unknown)
         return unknown
 
-    async def _start(self, job: HedgeExecution) -> HedgeExecution:
-        await self._journal.record(ev.ExecutionStarted(at=job.started_at, execution=job))
+    def _apart(self, job: HedgeExecution, hedge: HedgedPosition) -> tuple[ev.Event, ...]:
+        """Return the alarm where others took a part of one leg, for which both legs are closed now."""
+        apart, now = self._journal.ledger.apart.get(hedge.hedge_id), self._clock.now()
+        seconds = (now - apart.since).total_seconds() if apart else 0.0
+        if apart is None or not job.plan.urgent or seconds <= job.limits.max_naked_seconds:
+            return ()
+        left = Unhedged(quantity=abs(hedge.spot_quantity + hedge.perp_quantity), in_doubt=ZERO, price=apart.price)
+        return (replace(self._alarm(job, left, now), seconds=seconds),)
+
+    async def _start(self, job: HedgeExecution, alarm: tuple[ev.Event, ...] = ()) -> HedgeExecution:
+        await self._journal.record(ev.ExecutionStarted(at=job.started_at, execution=job), *alarm)
         self._turned_at = self._clock.monotonic()
         after = await self._pump(job, None)
         if self._journal.ledger.suspended and not self._in_turn:
@@ -350,8 +362,8 @@ class Executor:
             # Behind a fill the other leg follows before anything else is looked at.
             if self._requests is not None and not filled(event):
                 await self._requests.answer_in_trade(job)
-            taken = await self._step(job, event)
-            await self._log(job, taken)
+            taken, around = await self._step(job, event)
+            await self._log(job, taken, around)
             job = taken.job
             if job.state.ended:
                 await self._conclude(job)
@@ -370,13 +382,14 @@ class Executor:
             event = await self._carry_out(taken)
             self._say_resting(job, event)
 
-    async def _step(self, job: HedgeExecution, event: Happening) -> Step:
-        """Return the next step of a job, which begins no slice while another hedge cannot wait."""
+    async def _step(self, job: HedgeExecution, event: Happening) -> tuple[Step, Surroundings]:
+        """Return the next step of a job, which begins no slice while another hedge cannot wait, and what it saw."""
         around = await self._look(job, event)
         taken = hedging.step(job, event, around)
         if _leads_on(taken) and await self._yields(job):
-            return hedging.step(job, event, replace(around, yields=True))
-        return taken
+            around = replace(around, yields=True)
+            return hedging.step(job, event, around), around
+        return taken, around
 
     def _say_resting(self, job: HedgeExecution, event: Happening) -> None:
         """Say every now and then what a trade waits for whose orders rest and fill nothing."""
@@ -503,14 +516,14 @@ class Executor:
         oldest = now - timedelta(seconds=self._limits.book_stale_seconds)
         return all(depth is not None and oldest <= depth.at <= now for depth in (books.spot, books.perp))
 
-    async def _log(self, before: HedgeExecution, taken: Step) -> None:
+    async def _log(self, before: HedgeExecution, taken: Step, around: Surroundings) -> None:
         """Append the step together with the intent it leads to; nothing is sent that was not logged first."""
         now = self._clock.now()
         events: list[ev.Event] = []
         if taken.job != before:
             events.append(self._stepped(taken.job, now))
         if taken.job.naked_alarmed and not before.naked_alarmed:
-            events.append(_alarm(taken.job, now))
+            events.append(self._alarm(taken.job, unhedged(before, taken.job, around), now))
         if taken.job.state is ExecutionState.NAKED and self._journal.ledger.standing_halt is None:
             events.append(ev.Halted(at=now, reason=ev.HaltReason.NAKED, detail=f"{taken.job.symbol}: a leg is naked"))
         if taken.command is not None:
@@ -519,6 +532,18 @@ class Executor:
             await self._journal.record(*events)
         if taken.job.detail == hedging.OTHER_UNITS_DETAIL != before.detail:
             self._journal.say(Warned(at=now, text=f"{taken.job.symbol}: {taken.job.detail}"))
+
+    def _alarm(self, job: HedgeExecution, found: Unhedged, now: datetime) -> ev.NakedAlarmed:
+        held = self._journal.ledger.hedges.get(job.hedge_id)
+        price = found.price or (held.entry_price if held else ZERO)
+        return ev.NakedAlarmed(
+            at=now,
+            hedge_id=job.hedge_id,
+            exposure=found.quantity,
+            notional=found.quantity * price,
+            seconds=job.worst_naked_seconds,
+            in_doubt=found.in_doubt,
+        )
 
     def _stepped(self, job: HedgeExecution, now: datetime) -> ev.ExecutionStepped:
         logged = self._journal.ledger.execution
@@ -679,16 +704,6 @@ def _attempts(hedge: HedgedPosition, market: Market) -> int:
     own = (r.request.client_id for r in hedge.orders if r.request.market is market)
     numbers = [int(i.rsplit("-", 1)[1]) for i in own if i.startswith(f"{hedge.hedge_id}-")]
     return max(numbers, default=0)
-
-
-def _alarm(job: HedgeExecution, now: datetime) -> ev.NakedAlarmed:
-    return ev.NakedAlarmed(
-        at=now,
-        hedge_id=job.hedge_id,
-        exposure=job.exposure or at_risk(job) or surplus(job),
-        notional=job.worst_naked_notional,
-        seconds=job.worst_naked_seconds,
-    )
 
 
 def _opening_ended(

@@ -21,6 +21,7 @@ __all__ = [
     "MOST_DOUBTFUL",
     "Step",
     "Surroundings",
+    "Unhedged",
     "at_risk",
     "cap_bps",
     "elapsed",
@@ -43,6 +44,7 @@ __all__ = [
     "tolerance",
     "tracked",
     "tradable",
+    "unhedged",
     "unhedged_coins",
     "with_fill",
     "worst_exposure",
@@ -125,6 +127,17 @@ class Step(Struct, frozen=True, kw_only=True):
     watch: OrderRequest | None = None
     """A resting order whose next fill or end is waited for, for at most ``WATCH_SECONDS``."""
     pause_seconds: float = 0.0
+
+
+class Unhedged(Struct, frozen=True, kw_only=True):
+    """What the legs of a job differ by."""
+
+    quantity: Decimal
+    """Base units, at most."""
+    in_doubt: Decimal
+    """The part of ``quantity`` that is unhedged only if an order of unknown outcome was filled, base units."""
+    price: Decimal | None
+    """Of one base unit, quote units; None = unknown."""
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------
@@ -472,6 +485,24 @@ def own_difference(job: HedgeExecution) -> Decimal:
     before = job.plan.spot_quantity - job.plan.perp_quantity
     excused = max(ZERO, before - job.net_spot) if before > 0 else min(ZERO, before + job.net_perp)
     return _left_unequal(job) - excused
+
+
+def unhedged(before: HedgeExecution, job: HedgeExecution, around: Surroundings) -> Unhedged:
+    """Return what the legs differ by, or did until the step from ``before`` to ``job``."""
+    price = worth(job, around) or _price_in_doubt(job)
+    known = max(_known_unhedged(before), _known_unhedged(job))
+    most = known if _is_one_legged(job) else max(known, at_risk(before), at_risk(job))
+    certain = most == known or price is None or known > tolerance(job, price)
+    return Unhedged(quantity=most, in_doubt=most - known if certain else most, price=price)
+
+
+def _known_unhedged(job: HedgeExecution) -> Decimal:
+    """Return by how much the legs differ whatever became of orders in doubt, base units."""
+    if _is_one_legged(job):
+        return surplus(job)
+    known = with_fill(job, job.working, job.working_filled) if job.working else job
+    before = abs(_left_unequal(known)) if job.kind is not ExecutionKind.OPEN else ZERO
+    return max(naked_quantity(known), before)
 
 
 def unhedged_coins(job: HedgeExecution) -> Decimal:

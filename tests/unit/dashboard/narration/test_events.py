@@ -19,6 +19,7 @@ from hedgerow.domain.position import ClosedHedge, DustLot, Reason, Tally
 from hedgerow.engine.notices import Recorded
 from support.golden_cases import AT, BTC, HEDGE, HEDGE_ID, hedge, job, notice_of
 from support.views import ledger_of
+from support.worlds import make_pair
 
 HELD = ledger_of(HEDGE)
 LOT = DustLot(asset="BTC", quantity=Decimal("0.000003"), cost=Decimal("0.207"))
@@ -304,6 +305,25 @@ def test_a_naked_leg_is_an_alarm() -> None:
     assert texts(event, Ledger(execution=job())) == texts(event)
     assert texts(event, Ledger())[0].startswith("NAKED LEG: 0.003620 ($250.00) on an ended position")
     assert level(event) is LineLevel.ALARM
+
+
+def test_an_alarm_says_what_of_a_naked_leg_is_in_doubt() -> None:
+    event = ev.NakedAlarmed(
+        at=AT, hedge_id=HEDGE_ID, exposure=Decimal(3), notional=Decimal(300), seconds=5.24, in_doubt=Decimal(2)
+    )
+    doubt = "the outcome of an order is unknown"
+    assert texts(event) == [
+        f"NAKED LEG: 1.000000 ($100.00) on BTCUSDT unhedged for 5.2 s; up to 3.000000 ($300.00), for {doubt}"
+    ]
+    unknown = replace(event, in_doubt=Decimal(3))
+    assert texts(unknown) == [f"NAKED LEG: up to 3.000000 ($300.00) on BTCUSDT unhedged for 5.2 s: {doubt}"]
+
+
+def test_a_naked_leg_is_said_of_its_own_hedge_where_several_are_held() -> None:
+    other = replace(HEDGE, hedge_id="other", pair=make_pair("ETHUSDT"))
+    held = Ledger(hedges={HEDGE_ID: HEDGE, "other": other})
+    event = ev.NakedAlarmed(at=AT, hedge_id="other", exposure=Decimal(1), notional=Decimal(9), seconds=6.0)
+    assert texts(event, held) == ["NAKED LEG: 1.000000 ($9.00) on ETHUSDT unhedged for 6.0 s"]
 
 
 def test_a_halt_and_its_end_are_reported() -> None:
