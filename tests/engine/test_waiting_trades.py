@@ -247,6 +247,48 @@ def test_all_that_can_be_closed_are_closed_beside_one_that_waits() -> None:
     bot.check()
 
 
+@pytest.mark.parametrize(
+    ("sales", "hours", "said"),
+    [
+        (8, 0.5, ""),
+        (10_000, 0.5, "BBBUSDT could not be closed: nothing was closed: refused with -2010"),
+        (10_000, 24, "BBBUSDT could not be closed: its opening is not finished: refused with -2010"),
+    ],
+    ids=["made whole, then closed", "made whole", "still waiting"],
+)
+def test_closing_all_says_what_became_of_an_opening_that_waited(sales: int, hours: float, said: str) -> None:
+    """The short of B is refused for so many hours, so many sales of its coins as well."""
+    after, until = START + timedelta(hours=1), START + timedelta(hours=1 + hours, seconds=60)
+    faults = FaultPlan(
+        refusals=(
+            PairRefusal(code=-2010, symbol=B, market=Market.PERP, refused=Refused.ORDERS, after=after, until=until),
+        ),
+        submits=(
+            SubmitFault(
+                fault=FaultKind.REJECT,
+                command="place_order",
+                market=Market.SPOT,
+                side=Side.SELL,
+                symbol=B,
+                times=sales,
+                code=-2010,
+            ),
+        ),
+    )
+    bot = BotHarness(market(), parameters=calm(), usdt=WALLET, perp=WALLET, faults=faults, latency_seconds=2.0)
+    bot.run(0.2)
+    job = bot.ledger.execution
+    assert job is not None
+    assert (job.symbol, job.kind, job.state) == (B, ExecutionKind.OPEN, ExecutionState.NAKED)
+    bot.wait((START + timedelta(hours=1.5) - bot.clock.now()).total_seconds() / 3600)
+    answer = bot.ask(CloseAllRequested())
+    assert answer.done == (not said)
+    assert said in answer.text
+    assert "only a part" not in answer.text
+    assert {hedge.symbol for hedge in bot.ledger.hedges.values()} == ({B} if said else set())
+    bot.check()
+
+
 def test_one_is_closed_by_name_beside_one_that_waits() -> None:
     bot = naked_b()
     assert bot.ask(CloseRequested(symbol=C)).done

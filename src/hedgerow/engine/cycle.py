@@ -483,15 +483,17 @@ class Cycle:
         await self.finish_what_is_in_flight()
         ledger = self._journal.ledger
         others = [each for each in ledger.judged_hedges if each is not self._traded]
-        left = {job.symbol: _why_unfinished(job) for job in ledger.jobs}
+        left, waiting = dict[str, str | None](), {job.hedge_id for job in ledger.jobs}
         for hedge in sorted(others, key=lambda each: -each.entry_notional):
             await self._executor.set_aside(f"{hedge.symbol} is to be closed")
-            why = await self._close_now(reason, hedge.hedge_id)
-            if why is not None:
-                left[hedge.symbol] = why
+            left[hedge.hedge_id] = await self._close_now(reason, hedge.hedge_id)
+            waiting.update(job.hedge_id for job in self._journal.ledger.jobs)
         if self._journal.ledger.suspended:
             await self.finish_what_is_in_flight()
-        return {symbol: why for symbol, why in left.items() if self._journal.ledger.held(symbol) is not None}
+        for hedge_id in sorted(waiting):  # a trade that waited may have left its hedge whole, or waits still
+            left[hedge_id] = await self._close_now(reason, hedge_id)
+        held = self._journal.ledger.hedges.items()
+        return {hedge.symbol: why for hedge_id, hedge in held if (why := left.get(hedge_id)) is not None}
 
     @property
     def _traded(self) -> HedgedPosition | None:
@@ -513,6 +515,8 @@ class Cycle:
     async def _close_now(self, reason: Reason, hedge_id: str) -> str | None:
         ledger = self._journal.ledger
         hedge, job = ledger.open_hedge(hedge_id), ledger.execution or ledger.suspended.get(hedge_id)
+        if job is not None and job.hedge_id != hedge_id:
+            return f"{job.symbol} is traded now"
         if hedge is None or job is not None:
             return None if hedge_id not in self._journal.ledger.hedges else _why_unfinished(job)
         observation = await self._reader.read()
@@ -672,5 +676,7 @@ def _why_unfinished(job: HedgeExecution | None) -> str:
     """Return why a job has not ended flat."""
     if job is None:
         return "an opening is not finished"
-    traded = job.spot.filled or job.perp.filled
+    if job.kind is ExecutionKind.OPEN:
+        return f"its opening is not finished: {job.detail or 'see the log'}"
+    traded = job.spot.filled > job.unwound or job.perp.filled
     return f"{'only a part was closed' if traded else 'nothing was closed'}: {job.detail or 'see the log'}"
