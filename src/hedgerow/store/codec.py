@@ -31,7 +31,7 @@ __all__ = [
 
 FORMAT_VERSION: Final = 1
 """Version of the events' JSON and of the tables that hold it; a log with a higher one is refused."""
-FOLD_VERSION: Final = 2
+FOLD_VERSION: Final = 3
 """To be raised when folding the same events gives another ledger: older snapshots are then rebuilt."""
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic", decimal_format="string")

@@ -56,18 +56,21 @@ def with_changed_hedge(ledger: Ledger, hedge_id: str, change: Callable[[HedgedPo
 def without_dust(ledger: Ledger, ended: HedgedPosition, quantity: Decimal) -> Ledger:
     """Take coins out of what was kept of a hedge that ended, and their value out of its result.
 
-    Others sold them, or a fee in coin was larger than estimated; ``quantity`` is negative where it was smaller.
+    Others sold them, or a fee in coin was larger than estimated; ``quantity`` is negative where it was smaller. A lot
+    that an exchange of the coin left nothing of stays: its cost is a loss that is in no other figure.
     """
     lot = ledger.dust.get(ended.pair.base)
-    gone = min(quantity, lot.quantity) if lot else ZERO
+    gone = min(quantity, lot.quantity) if lot and lot.quantity else ZERO
     if lot is None or not gone:
         return ledger
     cost = lot.cost * gone / lot.quantity
     rest = replace(lot, quantity=lot.quantity - gone, cost=lot.cost - cost)
-    dust = {asset: rest if asset == lot.asset else each for asset, each in ledger.dust.items()}
+    dust = {**ledger.dust, lot.asset: rest}
+    if not rest.quantity:
+        del dust[lot.asset]
     old = next(closed for closed in ledger.closed if closed.hedge_id == ended.hedge_id)
     after = _with_changed_end(ledger, old, replace(old, residue_value=old.residue_value - cost))
-    return replace(after, dust={asset: each for asset, each in dust.items() if each.quantity > 0})
+    return replace(after, dust=dust)
 
 
 def _with_changed_end(ledger: Ledger, old: ClosedHedge, late: ClosedHedge) -> Ledger:

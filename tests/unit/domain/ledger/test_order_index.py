@@ -3,10 +3,11 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.events import HedgeAdopted
+from hedgerow.domain.events import DustKept, HedgeAdopted
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Side
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import DustLot
 from support.ledger_builder import SPOT_FEE, LedgerBuilder
 
 
@@ -56,6 +57,25 @@ def test_a_late_fee_in_coin_changes_what_was_kept_of_the_closed_hedge(fee: str) 
     assert ledger.closed[0].residue_value == left * 100
     change = (Decimal(fee) - Decimal("0.004")) * 100
     assert before.totals.net_profit - ledger.totals.net_profit == change
+
+
+def test_a_late_fee_in_coin_leaves_the_dust_of_another_coin_as_it_is() -> None:
+    builder = LedgerBuilder().open_hedge().begin(ExecutionKind.CLOSE).trade("s-2", Side.SELL, 9, 110)
+    builder.trade("p-2", Side.BUY, 10, 110).closed(residue="99.6").dust("0.996", "99.6")
+    lost = DustLot(asset="XYZ", quantity=ZERO, cost=Decimal("0.1"))  # exchanged for less than one new coin
+    builder.record(DustKept(at=builder.now, lot=lost))
+    ledger = builder.fee("s-1", Side.BUY, 10, 100, fee="0.005", asset="ABC", value="0.5").ledger
+    assert ledger.dust == {"ABC": DustLot(asset="ABC", quantity=Decimal("0.995"), cost=Decimal("99.5")), "XYZ": lost}
+
+
+@pytest.mark.parametrize("fee", ["0.003", "0.005"], ids=["smaller", "larger"])
+def test_a_late_fee_in_coin_leaves_dust_of_which_nothing_is_left_as_it_is(fee: str) -> None:
+    builder = LedgerBuilder().open_hedge().begin(ExecutionKind.CLOSE).trade("s-2", Side.SELL, "9.996", 110)
+    builder.trade("p-2", Side.BUY, 10, 110).closed().dust("0", "0.1")
+    before = builder.ledger
+    ledger = builder.fee("s-1", Side.BUY, 10, 100, fee=fee, asset="ABC", value=str(Decimal(fee) * 100)).ledger
+    assert ledger.dust == before.dust
+    assert ledger.closed[0].residue_value == 0
 
 
 def test_a_fill_of_an_order_nobody_knows_changes_no_hedge() -> None:
