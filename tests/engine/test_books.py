@@ -12,7 +12,7 @@ from hedgerow.dashboard.books.matching import AuditLine, MatchStatus, audit, pen
 from hedgerow.dashboard.books.report import BooksReport, VenueSide, wallet_lines
 from hedgerow.dashboard.books.statement import Statement, read_statement
 from hedgerow.domain.commands import TransferDirection
-from hedgerow.domain.events import FlowKind, FundingReceived, Wallet
+from hedgerow.domain.events import FeeBooked, FlowKind, FundingReceived, Wallet
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
@@ -187,6 +187,17 @@ def test_fees_whose_reports_do_not_come_are_estimates_and_the_lines_say_so() -> 
     assert {line.standing for line in lines_of(harness) if line.kind is LineKind.FILL} == {MatchStatus.PENDING}
     harness.run(2)
     assert not any(line.estimated for line in read_statement(harness.log).hedges[0].fee_lines)
+    check_every_line(harness)
+
+
+def test_trades_that_could_not_be_read_for_hours_are_booked_within_minutes_once_they_can_be() -> None:
+    ends = OPENED + timedelta(minutes=200)
+    silent = ReadFault(read=Read.FILLS, after=OPENED, until=ends)
+    harness = BotHarness(parameters=PATIENT, faults=FaultPlan(reads=(silent,)))
+    harness.run(6)
+    booked = [event.at for event in harness.logged(FeeBooked)]
+    assert booked
+    assert ends <= min(booked) <= max(booked) < ends + timedelta(minutes=15), "a pause of ten minutes, and a check"
     check_every_line(harness)
 
 

@@ -236,6 +236,45 @@ def test_a_row_listed_hours_after_its_change_is_booked_by_a_later_reading() -> N
     desk.run(script())
 
 
+def test_a_row_listed_late_is_read_soon_however_often_other_differences_were_looked_into() -> None:
+    desk = StatementHarness(pairs=5)
+    unexplained = Decimal("0.01")
+
+    async def script() -> None:
+        await desk.begin()
+        await desk.check()
+        account = await desk.venue.account()
+        lost = ExternalFlow(
+            at=account.at,
+            row_id="not a row of the exchange",
+            wallet=Wallet.SPOT,
+            asset="USDT",
+            amount=unexplained,
+            kind=FlowKind.OTHER,
+        )
+        await desk.journal.record(lost)
+        for _ in range(10):
+            desk.deposit()
+            await desk.check()
+            await desk.wait(minutes=5)
+        deposited = desk.clock.now()
+        desk.deposit()
+        statement = desk.venue.statement
+
+        async def late(since: datetime, until: datetime | None = None) -> Any:
+            rows = await statement(since, until)
+            return rows if desk.clock.now() - deposited >= timedelta(minutes=1) else ()
+
+        desk.venue.statement = late  # type: ignore[method-assign]
+        await desk.check()
+        assert await desk.differences() == {"spot:USDT": 10 - unexplained}
+        await desk.wait(minutes=5)
+        await desk.check()
+        assert await desk.differences() == {"spot:USDT": -unexplained}
+
+    desk.run(script())
+
+
 def test_a_difference_that_stands_for_weeks_does_not_keep_the_watermark_back() -> None:
     desk = StatementHarness(pairs=5)
 

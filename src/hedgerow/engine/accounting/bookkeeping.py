@@ -59,6 +59,8 @@ class Bookkeeper:
         self._no_funding = FailureLines(journal=journal, clock=clock)
         self._odd_rows = FailureLines(journal=journal, clock=clock)
         self._no_trades = {market: FailureLines(journal=journal, clock=clock) for market in Market}
+        self._trades_read = True
+        """Whether the own trades whose fees are not known could all be read when they were last asked for."""
         self._difference: dict[str, Decimal] = {}
         self._standing_since = clock.now()
         self._agreed_at: datetime | None = None
@@ -216,12 +218,14 @@ class Bookkeeper:
 
     async def book_fees(self) -> None:
         """Book trade reports for every fill whose real fee is not known yet; unreadable ones stay estimates."""
+        self._trades_read = True
         for hedge, market, records in _unsettled(self._journal.ledger):
             since = min(record.issued_at for record in records) - OVERLAP
             try:
                 fills = await self._venue.fills(market, hedge.symbol, since)
                 await self._book_fills(hedge, records, fills)
             except VenueError as unreadable:
+                self._trades_read = False
                 self._no_trades[market].warn(text=f"Could not fetch trades: {unreadable}")
             else:
                 self._no_trades[market].over()
@@ -310,7 +314,7 @@ class Bookkeeper:
         if not self._statement.begun:
             await self.book_fees()
             await self.book_funding(force=True)
-        await self._statement.read()
+        await self._statement.read(trades_read=self._trades_read)
 
 
 def _venue_time(account: AccountView) -> datetime:

@@ -19,9 +19,12 @@ MAX_STEP, MIN_STEP = timedelta(days=84), timedelta(days=7)
 STEP_SECONDS = 20.0
 """Longest wait of a check for its step: a statement is no reason to keep a hedge waiting."""
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 240.0, 6 * 3600.0
-"""Pause after a whole reading that did not explain the difference: doubled each time."""
+"""Pause after a whole reading that did not explain the difference: doubled each time, until it is another one."""
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 30.0, 600.0
-"""Pause after a reading that failed, doubled each time; what it would explain is known soon after an outage ends."""
+"""Pause after a reading that failed, or of which own trades could not be read, doubled each time.
+
+What it would explain is known soon after an outage ends.
+"""
 
 
 class StatementReader:
@@ -39,6 +42,8 @@ class StatementReader:
         self._step = MAX_STEP
         self._reached: datetime | None = None
         self._failures = 0
+        self._without_trades = 0
+        """Whole readings in a row of which own trades could not be read."""
         self._readings = 0
         self._again_at = 0.0
 
@@ -55,17 +60,22 @@ class StatementReader:
     def agreed(self) -> None:
         """Start again: the books agree."""
         self._step, self._reached = MAX_STEP, None
-        self._failures = self._readings = 0
+        self._failures = self._without_trades = self._readings = 0
         self._again_at = 0.0
 
     def due(self, *, changed: bool) -> bool:
         """Return whether to read now; ``changed``: the difference is another one than after the last check."""
+        if changed:
+            self._readings = 0
         if changed and not self._failures:
             return True
         return self._clock.monotonic() >= self._again_at
 
-    async def read(self) -> None:
-        """Book the rows of the next step; one that cannot be read is tried again after a pause."""
+    async def read(self, *, trades_read: bool) -> None:
+        """Book the rows of the next step; one that cannot be read is tried again after a pause.
+
+        ``trades_read``: whether own trades, which explain a difference as well, could all be read.
+        """
         opened = self._journal.ledger.books_since
         if opened is None:
             return
@@ -85,7 +95,10 @@ class StatementReader:
         self._failures, self._reached = 0, until
         if until is None:
             self._readings += 1
+            self._without_trades = 0 if trades_read else self._without_trades + 1
             pause = backoff_seconds(FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS, self._readings)
+            if self._without_trades:
+                pause = backoff_seconds(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, self._without_trades)
             self._again_at = self._clock.monotonic() + pause
         await self._book(rows, opened)
 
