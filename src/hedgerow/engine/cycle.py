@@ -190,6 +190,8 @@ class Cycle:
 
     async def finish_what_is_in_flight(self) -> None:
         """Take up a job or a transfer that a crash or a failed cycle left behind; nothing else is started before."""
+        if not self._journal.ledger.jobs and self._journal.ledger.transfer is None:
+            return
         await self._executor.resume()
         await self._executor.settle_transfer()
 

@@ -305,24 +305,26 @@ class EmulatedVenue:
 
     async def submit(self, command: Command) -> tuple[Event, ...]:
         """Carry out one command and return what is known to have happened, oldest first."""
-        await self._travel()
+        if self._latency is not None:
+            await self._travel(self._latency)
+        self._pass()
         self._remember()
         fault = self._faults.on_submit(command, self.world.now)
         events = self._carry_out(command, fault)
         self._save_change()
         if self._latency is not None:
-            await self.clock.sleep(self._latency.draw(self._random))
+            await self._travel(self._latency)
         return events
 
     async def _arrive(self, read: Read) -> None:
         """Let a read travel to the venue and back, and bring the world to that time."""
-        await self._travel()
+        if self._latency is not None:
+            await self._travel(self._latency)
+        self._pass()
         self._faults.on_read(read, self.world.now)
 
-    async def _travel(self) -> None:
-        if self._latency is not None:
-            await self.clock.sleep(self._latency.draw(self._random))
-        self._pass()
+    async def _travel(self, latency: LatencyModel) -> None:
+        await self.clock.sleep(latency.draw(self._random))
 
     def _pass(self) -> None:
         """Bring the world to the present."""
