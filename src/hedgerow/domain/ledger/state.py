@@ -294,6 +294,12 @@ class Ledger(Struct, frozen=True, kw_only=True, dict=True):
         opening = self.opening
         return self.open_hedges if opening is None else (*self.open_hedges, opening)
 
+    @cached_property
+    def orders_in_doubt(self) -> tuple[tuple[HedgedPosition, OrderRecord], ...]:
+        """Orders that may have filled further than the log has it, each with its open or closed hedge."""
+        hedges = (*self.open_hedges, *(closed.hedge for closed in self.closed))
+        return tuple((hedge, record) for hedge in hedges for record in hedge.in_doubt)
+
     @property
     def known_hedges(self) -> tuple[HedgedPosition, ...]:
         """The live hedges, and the closed ones that are kept."""

@@ -91,11 +91,13 @@ class LateFills:
 
     def _doubtful(self) -> list[tuple[HedgedPosition, OrderRecord]]:
         """Return the orders that may have filled further, until their trades have been read for a while."""
+        doubtful = self._journal.ledger.orders_in_doubt
+        if not doubtful:
+            return []
         now = self._clock.monotonic()
         return [
             (hedge, record)
-            for hedge in _all(self._journal.ledger)
-            for record in hedge.in_doubt
+            for hedge, record in doubtful
             if now - self._read_since.get(record.request.client_id, now) < LISTED_SECONDS
         ]
 
