@@ -5,6 +5,7 @@ whole all shorts lose at once, so that liquidation is nearer than each of these 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
@@ -12,8 +13,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, MarginTier, PerpPosition, tier_of
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
+from hedgerow.domain.position import HedgedPosition
+from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG
 
 __all__ = ["shared_distance", "shared_margin_wanted"]
 
@@ -29,8 +33,9 @@ def shared_distance(ledger: Ledger, account: AccountView, marks: Mapping[str, De
     margin - d x notional = maintenance, with the maintenance margin that the venue's tiers ask for at the raised marks:
     a larger notional may be of a tier that asks for more. Where the tiers are not known, that of now grows in step.
     Longs are not the bot's: what they would gain is not counted. ``marks`` are newer ones than the account's. While the
-    reply contradicts itself, the short of a hedge is at most what the log has of it. None with one hedge alone, which
-    the venue's own price judges, and where the short of a hedge cannot be read.
+    reply contradicts itself, or may be of before a short was bought back, the short of a hedge is at most what the log
+    has of it. None with one hedge alone, which the venue's own price judges, and where the short of a hedge cannot be
+    read.
     """
     if len(ledger.hedges) <= 1:
         return None
@@ -46,14 +51,27 @@ def shared_distance(ledger: Ledger, account: AccountView, marks: Mapping[str, De
 
 
 def _believed(ledger: Ledger, account: AccountView) -> Iterable[PerpPosition]:
-    """Return the rows of an account; of one that contradicts itself, none with more of a hedge's short than the log."""
-    if not account.doubts:
-        return account.positions.values()
-    owned = {hedge.symbol: hedge.short for hedge in ledger.hedges.values()}
-    return (
-        replace(row, quantity=-owned[row.symbol]) if -row.quantity > owned.get(row.symbol, -row.quantity) else row
-        for row in account.positions.values()
-    )
+    """Yield the rows of an account, none with more of a hedge's short than the log where the log knows better."""
+    for row in account.positions.values():
+        known = _known_short(ledger, account, row) if row.quantity < 0 else None
+        yield row if known is None else replace(row, quantity=-known)
+
+
+def _known_short(ledger: Ledger, account: AccountView, row: PerpPosition) -> Decimal | None:
+    """Return what the log has left of a short of which a reply shows more, falsely or as it was before; else None."""
+    hedge = ledger.held(row.symbol)
+    if hedge is None:
+        ended = (each.closed_at for each in ledger.closed if each.symbol == row.symbol)
+        return ZERO if any(abs(account.at - at) < OWN_TRADE_LAG for at in ended) else None
+    if -row.quantity <= hedge.short:
+        return None
+    return hedge.short if account.doubts or _bought_back_lately(hedge, account.at) else None
+
+
+def _bought_back_lately(hedge: HedgedPosition, at: datetime) -> bool:
+    """Return whether a reply of ``at`` may be of before an order that has reduced the short."""
+    orders = (record for record in hedge.orders if record.request.market is Market.PERP and not record.opens)
+    return any(abs(at - record.issued_at) < OWN_TRADE_LAG for record in orders if record.filled_quantity)
 
 
 def _distance(margin: Decimal, shorts: Decimal, sizes: Sequence[tuple[Decimal, tuple[MarginTier, ...]]]) -> Decimal:

@@ -1,5 +1,6 @@
 """What is done first when several hedges are held, and how their shared margin is judged."""
 
+from datetime import timedelta
 from decimal import Decimal
 from math import inf, isclose
 
@@ -8,10 +9,11 @@ from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, MarginTier, PerpWallet, tier_of
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import ImportedState, Ledger, Target
 from hedgerow.domain.ledger.suspension import set_aside
 from hedgerow.domain.market import MarketView
-from hedgerow.domain.position import HedgedPosition, Reason
+from hedgerow.domain.position import ClosedHedge, HedgedPosition, OrderRecord, Reason, Tally
 from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms, mark_alarm
 from hedgerow.strategy.decisions.reconcile import reconcile
 from hedgerow.strategy.decisions.review import is_safety, reviews, target_of
@@ -25,7 +27,7 @@ from hedgerow.strategy.observation import Close, Decision, Evaluation, Hold, Obs
 from hedgerow.strategy.parameters import AdoptMode, PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.toy_venue import new_job
-from support.views import NOW, account, hedge, listing, market_of, pair_of, several_of, short_of
+from support.views import NOW, account, fill, hedge, listing, market_of, pair_of, several_of, short_of
 
 A, B, C = "AAAUSDT", "BBBUSDT", "CCCUSDT"
 POLICY = VolumeFarming(StrategyParameters(position_management=PositionManagement(max_positions=3)))
@@ -87,6 +89,28 @@ def test_a_reply_that_contradicts_itself_proves_no_larger_short_than_the_log() -
     assert isclose(shared_distance(BOTH, scaled) or 0.0, 2970 / 3030)
     assert isclose(shared_distance(BOTH, replace(true, doubts=scaled.doubts)) or 0.0, 2980 / 2020)
     assert [type(decision) for _, decision in decided(replace(scaled, doubts=()))] == [Close, Close]
+
+
+@pytest.mark.parametrize(("minutes", "believed"), [(0.1, "5"), (1.9, "5"), (2.1, "10")])
+def test_a_short_just_bought_back_in_part_endangers_by_what_is_left_of_it(minutes: float, believed: str) -> None:
+    bought = fill(Market.PERP, Side.BUY, "5", trade_id=9, at=NOW - timedelta(minutes=minutes))
+    orders = (*FIRST.orders, OrderRecord.of_fill(bought, hedge_id="h1", base="AAA", fee_quote=Decimal(0)))
+    ledger = several_of(replace(FIRST, orders=orders, tally=Tally.of(orders)), SECOND)
+    notional = 1000 + 100 * int(believed)
+    assert isclose(shared_distance(ledger, seen("620")) or 0.0, 600 / (notional + 20))
+    more = {**seen("620").positions, A: short_of(A, "4", maintenance=Decimal(10))}
+    fewer = shared_distance(ledger, replace(seen("620"), positions=more))
+    assert isclose(fewer or 0.0, 600 / 1420)
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(0.1, 0), (1.9, 0), (2.1, 1000)])
+def test_the_short_of_a_hedge_just_closed_endangers_no_other(minutes: float, left: int) -> None:
+    at, of = NOW - timedelta(minutes=minutes), hedge("10", pair=pair_of(C))
+    ended = ClosedHedge(hedge=of, closed_at=at, reason=Reason.USER)
+    shown = {**seen("620").positions, C: short_of(C, "10", maintenance=Decimal(10))}
+    found = shared_distance(several_of(FIRST, SECOND, closed=(ended,)), replace(seen("620"), positions=shown))
+    asked = 30 if left else 20
+    assert isclose(found or 0.0, (620 - asked) / (2000 + left + asked))
 
 
 STEPS = (
