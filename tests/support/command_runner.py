@@ -83,7 +83,10 @@ def process(*words: object, home: Path, **more: Any) -> "subprocess.Popen[str]":
 
 @contextmanager
 def ended_once_it_answers(port: int) -> Generator[None]:
-    """Send this process SIGTERM, which a server of it takes as its end, once the port answers."""
+    """Send this process SIGTERM, which a server of it takes as its end, once the port answers.
+
+    Without a handler the signal ends this process: a server may listen a moment before it has one.
+    """
     never = threading.Event()
 
     def watch() -> None:
@@ -93,8 +96,10 @@ def ended_once_it_answers(port: int) -> Generator[None]:
             except OSError:
                 never.wait(0.1)
             else:
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
+                if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
+                never.wait(0.1)
 
     watching = threading.Thread(target=watch)
     watching.start()
