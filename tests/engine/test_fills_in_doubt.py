@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from hedgerow.domain.events import Event, ExecutionStarted, FeeBooked, HedgeOpened, OrderEnded
+from hedgerow.domain.events import ExecutionStarted, FeeBooked, HedgeOpened, OrderEnded
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market
-from hedgerow.domain.order import Fill, OrderStatus
+from hedgerow.domain.order import Fill
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import CycleFailed, Warned
@@ -23,19 +23,8 @@ PATIENT = StrategyParameters(
 )
 
 
-def halve_one(bot: BotHarness, leg: str) -> None:
-    """Let the next report of an order of a leg say that it expired, half filled."""
-    left = [leg]
-
-    def halved(event: Event) -> Event:
-        if not left or not isinstance(event, OrderEnded) or f"-{leg}-" not in event.client_id:
-            return event
-        left.clear()
-        half = (event.filled_quantity / 2).quantize(Decimal("0.01"))
-        worth = event.filled_notional / 2
-        return replace(event, status=OrderStatus.EXPIRED, filled_quantity=half, filled_notional=worth)
-
-    bot.venue.reported = halved
+def half_of(event: OrderEnded) -> tuple[Decimal, Decimal]:
+    return (event.filled_quantity / 2).quantize(Decimal("0.01")), event.filled_notional / 2
 
 
 def opening(leg: str, *, blind_seconds: float, parameters: StrategyParameters = PATIENT) -> BotHarness:
@@ -44,7 +33,7 @@ def opening(leg: str, *, blind_seconds: float, parameters: StrategyParameters = 
     market_data = ScriptedMarketData([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")])
     plan = FaultPlan(reads=(blind,))
     bot = BotHarness(market_data, usdt=1000, perp=1000, parameters=parameters, faults=plan, poll_seconds=30)
-    halve_one(bot, leg)
+    bot.venue.expire_one(leg, half_of)
     return bot
 
 

@@ -21,18 +21,9 @@ from support.bot_harness import OPENED, BotHarness
 AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
 
 
-def deny_one(bot: BotHarness, leg: str) -> None:
-    """Let the next report of an order of a leg say that it expired with nothing filled."""
-    left = [leg]
-
-    def denied(event: Event) -> Event:
-        if not left or not isinstance(event, OrderEnded) or f"-{leg}-" not in event.client_id:
-            return event
-        left.clear()
-        assert event.filled_quantity
-        return replace(event, status=OrderStatus.EXPIRED, filled_quantity=Decimal(0), filled_notional=Decimal(0))
-
-    bot.venue.reported = denied
+def nothing_of(event: OrderEnded) -> tuple[Decimal, Decimal]:
+    assert event.filled_quantity
+    return Decimal(0), Decimal(0)
 
 
 def halve(bot: BotHarness, legs: str) -> None:
@@ -57,7 +48,7 @@ def kinds(bot: BotHarness) -> list[ExecutionKind]:
 @pytest.mark.parametrize("leg", ["s", "p"])
 def test_an_opening_is_not_hedged_twice_when_a_reply_denies_a_fill(leg: str) -> None:
     bot = BotHarness()
-    deny_one(bot, leg)
+    bot.venue.expire_one(leg, nothing_of)
     bot.run(0.3)
     bot.check_whole()
     assert kinds(bot) == [ExecutionKind.OPEN], "nothing has to be trimmed"
@@ -68,7 +59,7 @@ def test_a_closing_does_not_trade_twice_when_a_reply_denies_a_fill(leg: str) -> 
     bot = BotHarness()
     bot.run(0.3)
     bot.ask(HaltRequested())
-    deny_one(bot, leg)
+    bot.venue.expire_one(leg, nothing_of)
     bot.parameters = AGED
     bot.run(0.3)
     assert bot.logged(HedgeClosed)

@@ -107,6 +107,19 @@ class StatementHarness:
         self.exchange_account.world.deposit(Wallet.SPOT, "USDT", Decimal(amount))
         self.exchange_account.sync()
 
+    async def book_what_nothing_explains(self, amount: Decimal) -> None:
+        """Let the books have USDT of the spot wallet that no row of the exchange is about."""
+        account = await self.venue.account()
+        flow = ExternalFlow(
+            at=account.at,
+            row_id="not a row of the exchange",
+            wallet=Wallet.SPOT,
+            asset="USDT",
+            amount=amount,
+            kind=FlowKind.OTHER,
+        )
+        await self.journal.record(flow)
+
     async def differences(self) -> dict[str, Decimal]:
         return books_difference(self.journal.ledger.books, await self.venue.account())
 
@@ -243,16 +256,7 @@ def test_a_row_listed_late_is_read_soon_however_often_other_differences_were_loo
     async def script() -> None:
         await desk.begin()
         await desk.check()
-        account = await desk.venue.account()
-        lost = ExternalFlow(
-            at=account.at,
-            row_id="not a row of the exchange",
-            wallet=Wallet.SPOT,
-            asset="USDT",
-            amount=unexplained,
-            kind=FlowKind.OTHER,
-        )
-        await desk.journal.record(lost)
+        await desk.book_what_nothing_explains(unexplained)
         for _ in range(10):
             desk.deposit()
             await desk.check()
@@ -281,16 +285,7 @@ def test_a_difference_that_stands_for_weeks_does_not_keep_the_watermark_back() -
     async def script() -> None:
         await desk.begin()
         await desk.check()
-        account = await desk.venue.account()
-        lost = ExternalFlow(
-            at=account.at,
-            row_id="not a row of the exchange",
-            wallet=Wallet.SPOT,
-            asset="USDT",
-            amount=Decimal("0.01"),
-            kind=FlowKind.OTHER,
-        )
-        await desk.journal.record(lost)
+        await desk.book_what_nothing_explains(Decimal("0.01"))
         for _ in range(30):
             await desk.check()
             await desk.wait(days=1)

@@ -11,12 +11,14 @@ from decimal import Decimal
 from random import Random
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.app.state_file import StateFile
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import AccountView, PerpPosition
 from hedgerow.domain.commands import Command, PlaceOrder
-from hedgerow.domain.events import CommandIssued, Event, StateImported
+from hedgerow.domain.events import CommandIssued, Event, OrderEnded, StateImported
 from hedgerow.domain.funding import FundingPayment
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.books import books_difference
@@ -24,6 +26,7 @@ from hedgerow.domain.ledger.reducers import fold
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.operator_requests import Answer, Request
+from hedgerow.domain.order import OrderStatus
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.emulator import EmulatedVenue, World
 from hedgerow.emulator.inprocess.faults import FaultPlan
@@ -138,6 +141,19 @@ class WatchedVenue(EmulatedVenue):
         self.sent.append(command)
         events = await super().submit(command)
         return tuple(map(self.reported, events)) if self.reported else events
+
+    def expire_one(self, leg: str, filled: Callable[[OrderEnded], tuple[Decimal, Decimal]]) -> None:
+        """Let the next report of an order of a leg say that it expired, with that quantity and notional filled."""
+        left = [leg]
+
+        def expired(event: Event) -> Event:
+            if not left or not isinstance(event, OrderEnded) or f"-{leg}-" not in event.client_id:
+                return event
+            left.clear()
+            quantity, notional = filled(event)
+            return replace(event, status=OrderStatus.EXPIRED, filled_quantity=quantity, filled_notional=notional)
+
+        self.reported = expired
 
     def _watch(self, command: PlaceOrder, ledger: Ledger) -> None:
         order = command.order
