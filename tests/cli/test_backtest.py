@@ -1,13 +1,14 @@
 """``hedgerow backtest`` and ``hedgerow bound``: figures as JSON, and one line for everything that cannot be used."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from hedgerow.backtest.figures import DEFINITIONS
-from support.archives import FUNDING_COLUMNS, PRICE_COLUMNS, hours, prints, write_archive, write_rows
+from support.archives import FUNDING_COLUMNS, PRICE_COLUMNS, Row, hours, prints, write_archive, write_rows
 from support.backtest_markets import FIRST, Coin, write_market
 from support.command_runner import Shell
 
@@ -104,6 +105,8 @@ def test_two_hedges_earn_no_more_each_than_one(market: Path, shell: Shell) -> No
         (("--end", f"{FIRST:%Y-%m-%d}"), "must be after --start"),
         (("--start", "2031-01-01", "--end", "2031-02-01"), "no prices from 2031-01-01 00:00"),
         (("--symbols", "DOGUSDT"), "no symbol DOGUSDT; there are AUSDT, BUSDT"),
+        (("--symbols", "ausdt"), "no symbol ausdt (do you mean AUSDT?); there are AUSDT, BUSDT"),
+        (("--symbols", ""), "--symbols '': allowed are different symbols"),
         (("--symbols", "AUSDT,,"), "--symbols AUSDT,,: allowed are different symbols"),
         (("--exchange", "kraken"), "no funding of kraken in the window; there is some of binance"),
         (("--policy", "dreams"), "policy 'dreams' is unknown"),
@@ -165,6 +168,97 @@ def test_rows_that_are_no_prices_and_rates_are_left_out_and_said(tmp_path: Path,
     assert "WILDUSDT skipped: funding rate of 2025-03-02 00:00 is 500%" in done.err
     assert "TWICEUSDT skipped: two different closes" in done.err
     assert "LONEUSDT skipped: no spot and perpetual prices in the window" in done.err
+
+
+def _changed(rows: list[Row], index: int, columns: Sequence[str], **values: object) -> list[Row]:
+    row = tuple(values.get(name, value) for name, value in zip(columns, rows[index], strict=True))
+    return [*rows[:index], row, *rows[index + 1 :]]
+
+
+FIFTH = "2025-03-01 05:00"
+LEFT_OUT = [
+    ({"spot_close": 1e300}, "BTCUSDT: 1 spot_close left out that is no price, the first of " + FIFTH),
+    ({"perp_close": 1e-300}, "BTCUSDT: 1 perp_close left out that is no price, the first of " + FIFTH),
+    ({"mark_close": 1e300}, "BTCUSDT: 1 mark_close left out that is no price, the first of " + FIFTH),
+    ({"mark_close": 0.0}, "BTCUSDT: 1 mark_close left out that is no price, the first of " + FIFTH),
+    ({"mark_close": -3.0}, "BTCUSDT: 1 mark_close left out that is no price, the first of " + FIFTH),
+    ({"mark_close": float("nan")}, "BTCUSDT: 1 mark_close left out that is no price, the first of " + FIFTH),
+    ({"mark_close": 9e4}, "BTCUSDT: 1 mark_close left out more than a factor of 2 from the perpetual's close"),
+    ({"perp_close": 9e4}, "BTCUSDT: 1 hour left out whose spot and perpetual are more than a factor of 2 apart"),
+    ({"symbol": None}, "prices_hourly.parquet: 1 row left out without symbol"),
+    ({"exchange": ""}, "prices_hourly.parquet: 1 row left out without exchange"),
+    ({"open_time": None}, "prices_hourly.parquet: 1 row left out without open_time"),
+    (
+        {"open_time": 2**62},
+        "1 row left out whose open_time is no time, the first 4611686018427387904 of BTCUSDT; allowed",
+    ),
+    ({"open_time": 1_740_804_300_000}, "BTCUSDT: 1 hour left out that does not begin on the hour"),
+    ({"rate": None}, "BTCUSDT: 1 settlement left out without a funding rate, the first of 2025-03-02 16:00"),
+    ({"rate": float("inf")}, "BTCUSDT: 1 funding rate left out that is no number, the first of 2025-03-02 16:00"),
+    ({"funding_time": -8}, "funding.parquet: 1 row left out whose funding_time is no time, the first -8 of BTCUSDT"),
+    ({"funding_time": 1_740_931_200}, "1 row left out whose funding_time is no time, the first 1740931200 of BTCUSDT"),
+]
+
+
+@pytest.mark.parametrize(("change", "line"), LEFT_OUT)
+def test_each_row_that_is_not_played_has_one_line_and_both_ways_play_the_rest_alike(
+    tmp_path: Path, shell: Shell, change: dict[str, object], line: str
+) -> None:
+    prices, rates = hours(72), [(*row[:3], 3e-4, *row[4:]) for row in prints(10)]
+    if change.keys() <= set(PRICE_COLUMNS):
+        prices = _changed(prices, 5, PRICE_COLUMNS, **change)
+    else:
+        rates = _changed(rates, 5, FUNDING_COLUMNS, **change)
+    write_archive(tmp_path, prices, rates)
+    window = ("--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-04", "--cost-bps", "4")
+    found = []
+    for via in ("kernel", "replay"):
+        done = shell("backtest", *window, "--set", "funding_ma_periods=3", "--via", via, "--json", "-")
+        assert done.code == 0, done.err
+        assert done.err.count(line) == 1
+        assert "Warning" not in done.err
+        found.append(json.loads(done.out))
+    assert found[0]["decisions_sha256"] == found[1]["decisions_sha256"]
+    assert found[0]["entries"] > 0
+    assert found[1]["failed_checks"] == 0
+    checked = shell("data", "check", "--data", str(tmp_path))
+    assert checked.code == 1
+    for command in (("bound",), ("sweep", "--grid", "min_funding_apr=5,10")):
+        done = shell(*command, *window)
+        assert done.code == 0, done.err
+        assert done.err.count(line) == 1
+
+
+@pytest.mark.parametrize("hours_apart", [3.0, 1e9, 0.0, -8.0, 1.5, float("nan"), float("inf"), None])
+def test_an_interval_that_no_venue_has_is_refused_in_one_line(
+    tmp_path: Path, shell: Shell, hours_apart: float | None
+) -> None:
+    write_archive(tmp_path, hours(72), _changed(prints(10), 3, FUNDING_COLUMNS, interval_hours=hours_apart))
+    done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-04")
+    assert done.code == 2
+    shown = "missing" if hours_apart is None else f"{hours_apart:g}"
+    assert f"BTCUSDT: funding interval of 2025-03-02 00:00 must be 1, 2, 4 or 8 hours, not {shown}" in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert f"interval_hours: {shown}, and not 1, 2, 4 or 8" in shell("data", "check", "--data", str(tmp_path)).out
+
+
+def test_a_rate_of_three_hundred_digits_is_shown_in_a_few(tmp_path: Path, shell: Shell) -> None:
+    write_archive(tmp_path, hours(72), _changed(prints(10), 3, FUNDING_COLUMNS, rate=1e300))
+    done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-04")
+    assert done.code == 2
+    assert "funding rate of 2025-03-02 00:00 is 1e+302%; at most 100% is plausible" in done.err
+    assert (
+        "rate: +1e+302% of notional for one interval is no rate" in shell("data", "check", "--data", str(tmp_path)).out
+    )
+
+
+def test_a_pair_of_two_units_is_skipped_with_the_reason(tmp_path: Path, shell: Shell) -> None:
+    thousands = [(*row[:3], row[3] / 1000, *row[4:]) for row in hours(72, symbol="PEPEUSDT")]
+    write_archive(tmp_path, [*hours(72), *thousands], [*prints(10), *prints(10, symbol="PEPEUSDT")])
+    done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-04")
+    assert done.code == 0, done.err
+    why = "72 hours left out whose spot and perpetual are more than a factor of 2 apart, the first of 2025-03-01 00:00"
+    assert f"PEPEUSDT skipped: no spot and perpetual prices in the window ({why})" in done.err
 
 
 def test_a_missing_column_is_named(tmp_path: Path, shell: Shell) -> None:

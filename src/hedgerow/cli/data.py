@@ -19,8 +19,8 @@ from hedgerow.cli.tables import Column, show_table
 from hedgerow.dashboard.progress import SeriesProgress
 from hedgerow.domain.errors import ConfigError, VenueError
 from hedgerow.domain.formats import utc_minute
-from hedgerow.history.checks import Finding, Inventory, check_folder, inventory
-from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE
+from hedgerow.history.checks import Finding, Inventory, check_folder, inventory, unplaced_in
+from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, UnplacedRows
 from hedgerow.history.recording import recorded_days
 from hedgerow.history.series import at_ms
 
@@ -143,12 +143,14 @@ def check_history(folder: DataOption = DEFAULT_FOLDER, json: JsonOption = None) 
     """
     refuse_unwritable("--json", json)
     found = check_folder(_existing(folder))
-    _write(json, [_finding_json(each) for each in found])
+    unplaced = unplaced_in(folder)
+    _write(json, [_finding_json(each) for each in found] + [_unplaced_json(each) for each in unplaced])
+    count = len(found) + len(unplaced)
     if not is_stdout(json):
-        for each in found:
-            say(_finding_line(each))
-        say(f"{len(found)} finding{'' if len(found) == 1 else 's'}" if found else "Nothing found.")
-    return ExitCode.FAILED if found else ExitCode.DONE
+        for line in [*map(_finding_line, found), *map(str, unplaced)]:
+            say(line)
+        say(f"{count} finding{'' if count == 1 else 's'}" if count else "Nothing found.")
+    return ExitCode.FAILED if count else ExitCode.DONE
 
 
 def _existing(folder: Path) -> Path:
@@ -195,6 +197,11 @@ def _finding_json(each: Finding) -> dict[str, Any]:
         "kind": each.kind.value,
         "detail": each.detail,
     }
+
+
+def _unplaced_json(each: UnplacedRows) -> dict[str, Any]:
+    detail = f"{each.rows} rows left out {each.reason}"
+    return {"file": each.file, "exchange": None, "symbol": None, "time": None, "kind": "unusable", "detail": detail}
 
 
 def _write(target: Path | None, document: object) -> None:

@@ -139,7 +139,7 @@ def _symbols(text: str | None) -> tuple[str, ...] | None:
         return None
     found = tuple(part.strip() for part in text.split(","))
     if not all(found) or len(set(found)) < len(found):
-        raise ConfigError(f"--symbols {text}: allowed are different symbols with commas between them")
+        raise ConfigError(f"--symbols {text or repr(text)}: allowed are different symbols with commas between them")
     return found
 
 

@@ -5,7 +5,7 @@ predicted rate is computed from closes and prints known by then. Which venue a s
 part, is decided once for the whole window.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,15 @@ from hedgerow.domain.errors import HistoryError
 from hedgerow.domain.funding import FundingRate, last_settlement, next_settlement
 from hedgerow.domain.instrument import BasisPair, FeeRates, Market
 from hedgerow.history.grids import Captures, basis_pair, declared_liquidity, declared_volume, load_captures
-from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, read_rows, symbols_of, time_range
+from hedgerow.history.parquet import (
+    FUNDING_FILE,
+    PRICES_FILE,
+    ParquetRows,
+    read_rows,
+    symbols_of,
+    time_range,
+    unplaced_rows,
+)
 from hedgerow.history.quality import (
     Gap,
     clean_closes,
@@ -78,10 +86,17 @@ class ArchiveMarketData:
     """Market history of one window; implements ``ports.MarketData``."""
 
     def __init__(
-        self, asked: _Window, window: _Window, histories: Sequence[_PairHistory], skipped: Mapping[str, str]
+        self,
+        asked: _Window,
+        window: _Window,
+        histories: Sequence[_PairHistory],
+        skipped: Mapping[str, str],
+        unplaced: Sequence[str],
     ) -> None:
         self._asked = asked
         self._window = window
+        self._unplaced = tuple(unplaced)
+        """Rows of the files that belong to no series, in words."""
         self._histories = {each.pair.symbol: each for each in histories}
         self._pairs = tuple(each.pair for each in histories)
         self.skipped = skipped
@@ -136,7 +151,8 @@ class ArchiveMarketData:
                 skipped[symbol] = str(error)
         if not histories:
             raise HistoryError(f"{directory}: no pair is left: " + _listing(skipped))
-        return cls(asked, window, histories, skipped)
+        unplaced = [str(each) for name in (PRICES_FILE, FUNDING_FILE) for each in unplaced_rows(directory / name)]
+        return cls(asked, window, histories, skipped, unplaced)
 
     @property
     def start(self) -> datetime:
@@ -165,8 +181,8 @@ class ArchiveMarketData:
 
     @property
     def notes(self) -> Sequence[str]:
-        """One line per thing to announce: a shortened window, each skipped pair, each gap in the prices."""
-        notes: list[str] = []
+        """One line per thing to announce: rows left out, a shortened window, skipped pairs, gaps in the prices."""
+        notes = list(self._unplaced)
         if self._asked != self._window:
             reach = f"{utc_text(self._window.start_ms)} to {utc_text(self._window.end_ms)} UTC"
             notes.append(f"the data reach only part of the window asked for; it runs from {reach}")
@@ -288,9 +304,9 @@ def _history(
         HistoryError: the pair cannot take part; the text is the reason.
     """
     prices_from, closes = _chosen(
-        "spot and perpetual prices", prices, window, clean_closes, lambda c: c.open_ms + HOUR_MS
+        "spot and perpetual prices", prices, window, clean_closes, unusable_closes, lambda c: c.open_ms + HOUR_MS
     )
-    funding_from, prints = _chosen("funding", funding, window, clean_prints, lambda p: p.at_ms)
+    funding_from, prints = _chosen("funding", funding, window, clean_prints, unusable_prints, lambda p: p.at_ms)
     series = PriceSeries(closes)
     left_out = (*unusable_closes(prices[prices_from]), *unusable_prints(funding[funding_from]))
     price = Decimal(repr(series.spot_near(window.start_ms)))
@@ -312,7 +328,10 @@ def _charging(history: _PairHistory, fees: FeeRates) -> _PairHistory:
 def _known_symbols(symbols: Sequence[str], known: Collection[str], directory: Path) -> set[str]:
     unknown = [symbol for symbol in symbols if symbol not in known]
     if unknown:
-        raise HistoryError(f"{directory}: no symbol {unknown[0]}; there are {', '.join(sorted(known)) or 'none'}")
+        meant = f" (do you mean {unknown[0].upper()}?)" if unknown[0].upper() in known else ""
+        raise HistoryError(
+            f"{directory}: no symbol {unknown[0]}{meant}; there are {', '.join(sorted(known)) or 'none'}"
+        )
     return set(symbols)
 
 
@@ -339,6 +358,7 @@ def _chosen(
     by_venue: Mapping[str, ParquetRows],
     window: _Window,
     clean: Callable[[ParquetRows], list[Cleaned]],
+    unusable: Callable[[ParquetRows], Iterable[str]],
     known_ms: Callable[[Cleaned], int],
 ) -> tuple[str, list[Cleaned]]:
     """Return the preferred venue that covers the window, else the preferred one that has anything in it.
@@ -354,7 +374,8 @@ def _chosen(
         if known_ms(rows[0]) <= window.start_ms + DAY_MS and known_ms(rows[-1]) >= window.end_ms - DAY_MS:
             return venue, rows
     if not present:
-        raise HistoryError(f"no {what} in the window")
+        left_out = "; ".join(text for venue in sorted(by_venue, key=_preference) for text in unusable(by_venue[venue]))
+        raise HistoryError(f"no {what} in the window" + (f" ({left_out})" if left_out else ""))
     return present[0]
 
 

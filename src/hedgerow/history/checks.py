@@ -14,13 +14,11 @@ from statistics import median
 from msgspec import Struct
 
 from hedgerow.domain.errors import HistoryError
-from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, read_rows
-from hedgerow.history.quality import SAME_SETTLEMENT_MS
+from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, UnplacedRows, read_rows, unplaced_rows
+from hedgerow.history.quality import HOUR_MS, SAME_SETTLEMENT_MS, is_interval, is_price, is_rate, percent
 
-__all__ = ["Finding", "FindingKind", "Inventory", "check_folder", "inventory"]
+__all__ = ["Finding", "FindingKind", "Inventory", "check_folder", "inventory", "unplaced_in"]
 
-HOUR_MS = 3_600_000
-FIRST_MS, LAST_MS = -(2**62), 2**62
 CLOSES = ("spot_close", "perp_close", "mark_close")
 LEAST_JUMP, JUMPS = 0.1, 25.0
 """A move of one hour is an outlier beyond 10 % where it is more than so many times the usual move."""
@@ -108,6 +106,15 @@ def check_folder(folder: Path) -> tuple[Finding, ...]:
     return (*findings, *_alone(series))
 
 
+def unplaced_in(folder: Path) -> tuple[UnplacedRows, ...]:
+    """Return which rows of the two files belong to no series.
+
+    Raises:
+        HistoryError: a file is missing, unreadable or has other columns.
+    """
+    return tuple(each for file in (PRICES_FILE, FUNDING_FILE) for each in unplaced_rows(folder / file))
+
+
 def _alone(series: Sequence[tuple[str, str, str, ParquetRows]]) -> Iterator[Finding]:
     """Yield the symbols of one file that the other one does not have."""
     other_than = {PRICES_FILE: FUNDING_FILE, FUNDING_FILE: PRICES_FILE}
@@ -130,9 +137,10 @@ _Found = tuple[FindingKind, int, str]
 
 def _series(folder: Path) -> Iterator[tuple[str, str, str, ParquetRows]]:
     for file in (PRICES_FILE, FUNDING_FILE):
-        found = read_rows(folder / file, first_ms=FIRST_MS, last_ms=LAST_MS)
+        found = read_rows(folder / file)
         if not found:
-            raise HistoryError(f"{folder / file}: no rows")
+            why = "".join(f"; {each.rows:,} left out {each.reason}" for each in unplaced_rows(folder / file))
+            raise HistoryError(f"{folder / file}: no rows{why}")
         for symbol, venues in sorted(found.items()):
             for exchange, rows in sorted(venues.items()):
                 yield file, symbol, exchange, rows
@@ -145,7 +153,7 @@ def _prices(rows: ParquetRows) -> Iterator[_Found]:
         yield FindingKind.UNUSABLE, odd[0], f"{_times(odd, 'hour')} not on the full hour"
     series = {name: dict(_usable(rows, name)) for name in CLOSES}
     for name, known in series.items():
-        bad = [at for at, value in _values(rows, name) if value is not None and not _is_price(value)]
+        bad = [at for at, value in _values(rows, name) if value is not None and not is_price(value)]
         if bad:
             yield FindingKind.UNUSABLE, bad[0], f"{name}: {_times(bad, 'value')} no price"
         if known:
@@ -179,8 +187,8 @@ def _jumps(name: str, series: Mapping[str, Mapping[int, float]]) -> Iterator[_Fo
     least = max(log(1 + LEAST_JUMP), JUMPS * median(abs(move) for move in moves.values()))
     for at, move in moves.items():
         if abs(move) > least and (abs(move) > log(SPLIT) or not any(_shares(prices, at, move) for prices in others)):
-            change = known[at] / known[at - HOUR_MS] - 1
-            yield FindingKind.OUTLIER, at, f"{name}: {change:+.1%} in one hour, to {known[at]:.10g}"
+            change = percent(known[at] / known[at - HOUR_MS] - 1, 1, sign="+")
+            yield FindingKind.OUTLIER, at, f"{name}: {change} in one hour, to {known[at]:.10g}"
 
 
 def _shares(prices: Mapping[int, float], at: int, move: float) -> bool:
@@ -201,7 +209,7 @@ def _apart(name: str, perp: Mapping[int, float], other: Mapping[int, float]) -> 
     far = {at: perp[at] / other[at] - 1 for at in perp if at in other and abs(perp[at] / other[at] - 1) > WIDEST_BASIS}
     for stretch in _stretches(list(far), lambda _, __: True):
         widest = max((far[at] for at in stretch), key=abs)
-        detail = f"perp_close {widest:+.1%} from {name}"
+        detail = f"perp_close {percent(widest, 1, sign='+')} from {name}"
         yield FindingKind.OUTLIER, stretch[0], detail + (f" at most, for {len(stretch)} h" if len(stretch) > 1 else "")
 
 
@@ -222,18 +230,25 @@ def _funding(rows: ParquetRows) -> Iterator[_Found]:
     for at, rate in _values(rows, "rate"):
         if rate is None or not isfinite(rate):
             yield FindingKind.UNUSABLE, at, f"rate: {rate} is no rate"
+        elif not is_rate(rate):
+            yield (
+                FindingKind.UNUSABLE,
+                at,
+                f"rate: {percent(rate, 3, sign='+')} of notional for one interval is no rate",
+            )
         elif abs(rate) > HIGHEST_RATE:
-            yield FindingKind.OUTLIER, at, f"rate: {rate:+.3%} of notional for one interval"
+            yield FindingKind.OUTLIER, at, f"rate: {percent(rate, 3, sign='+')} of notional for one interval"
     yield from _intervals(rows)
 
 
 def _intervals(rows: ParquetRows) -> Iterator[_Found]:
     settled: list[tuple[int, float]] = []
     for at, hours in _values(rows, "interval_hours"):
-        if hours is not None and isfinite(hours) and hours >= 1 and hours == int(hours):
+        if hours is not None and is_interval(hours):
             settled.append((at, hours))
             continue
-        yield FindingKind.UNUSABLE, at, f"interval_hours: {hours} is no number of whole hours"
+        shown = "missing" if hours is None else f"{hours:g}"
+        yield FindingKind.UNUSABLE, at, f"interval_hours: {shown}, and not 1, 2, 4 or 8"
         settled += [(at, settled[-1][1])] if settled else []
     for (before, old), (at, new) in pairwise(settled):
         if new != old:
@@ -257,12 +272,8 @@ def _values(rows: ParquetRows, name: str) -> Iterator[tuple[int, float | None]]:
 
 def _usable(rows: ParquetRows, name: str) -> Iterator[tuple[int, float]]:
     for at, value in _values(rows, name):
-        if value is not None and _is_price(value) and at % HOUR_MS == 0:
+        if value is not None and is_price(value) and at % HOUR_MS == 0:
             yield at, value
-
-
-def _is_price(value: float) -> bool:
-    return isfinite(value) and value > 0
 
 
 def _times(found: Sequence[int], what: str) -> str:

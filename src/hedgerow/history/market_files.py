@@ -19,13 +19,11 @@ from msgspec import Struct
 from hedgerow.domain.errors import HistoryError
 from hedgerow.history.arrow import load_arrow, put_in_place, read_whole, write_whole
 from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE
+from hedgerow.history.quality import HOUR_MS, INTERVALS
 
 __all__ = ["MarketFiles", "Part", "SeriesName", "Span", "settled_intervals"]
 
 PARTS: Final = ".download"
-HOUR_MS: Final = 3_600_000
-KNOWN_INTERVALS: Final = (1, 2, 4, 8)
-"""Hours between two settlements (docs/aster-api.md 11)."""
 JITTER_MS: Final = 60_000
 """A settlement's stamp lies at most this far from its full hour."""
 COVERAGE, SOURCE = b"hedgerow.coverage", b"hedgerow.source"
@@ -231,10 +229,10 @@ def settled_intervals(times_ms: Sequence[int], present: int | None) -> list[int]
     for index in range(len(times_ms)):
         after = gaps[index] if index < len(gaps) else present
         if index == 0:
-            found.append(after if gaps and after in KNOWN_INTERVALS else present or KNOWN_INTERVALS[-1])
+            found.append(after if gaps and after in INTERVALS else present or INTERVALS[-1])
             continue
         gap = gaps[index - 1]
-        is_interval = gap in KNOWN_INTERVALS and (gap <= found[-1] or gap == after)
+        is_interval = gap in INTERVALS and (gap <= found[-1] or gap == after)
         found.append(gap if is_interval else found[-1])
     return found
 

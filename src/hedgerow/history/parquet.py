@@ -1,6 +1,9 @@
-"""Reads the archive's Parquet files: only the rows of a window, checked and grouped by series."""
+"""Reads the archive's Parquet files: only the rows of a window, checked and grouped by series.
 
-from collections.abc import Mapping, Sequence
+A row without an exchange, a symbol or a time belongs to no series: ``unplaced_rows`` counts them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,13 +11,26 @@ from msgspec import Struct
 
 from hedgerow.domain.errors import HistoryError
 
-__all__ = ["FUNDING_FILE", "PRICES_FILE", "Layout", "ParquetRows", "TimeRange", "read_rows", "symbols_of", "time_range"]
+__all__ = [
+    "EARLIEST_MS",
+    "FUNDING_FILE",
+    "LATEST_MS",
+    "PRICES_FILE",
+    "Layout",
+    "ParquetRows",
+    "TimeRange",
+    "UnplacedRows",
+    "read_rows",
+    "symbols_of",
+    "time_range",
+    "unplaced_rows",
+]
 
 FUNDING_FILE = "funding.parquet"
 PRICES_FILE = "prices_hourly.parquet"
 KEYS = ("exchange", "symbol")
-EARLIEST_MS, LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
-"""First and last millisecond of the calendar, years 1 to 9999: stamps in another unit lie beyond."""
+EARLIEST_MS, LATEST_MS = 946_684_800_000, 4_102_444_799_999
+"""First and last millisecond of the years 2000 to 2099: stamps in another unit lie outside."""
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -45,7 +61,21 @@ class ParquetRows(Struct, frozen=True, kw_only=True):
     numbers: Mapping[str, Sequence[float | None]]
 
 
-def read_rows(path: Path, *, first_ms: int, last_ms: int) -> Mapping[str, Mapping[str, ParquetRows]]:
+class UnplacedRows(Struct, frozen=True, kw_only=True):
+    """Rows of a file that belong to no series, for one reason."""
+
+    file: str
+    rows: int
+    reason: str
+    """Goes on after "rows left out"; names what is wrong and what is allowed."""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.rows:,} row{'' if self.rows == 1 else 's'} left out {self.reason}"
+
+
+def read_rows(
+    path: Path, *, first_ms: int = EARLIEST_MS, last_ms: int = LATEST_MS
+) -> Mapping[str, Mapping[str, ParquetRows]]:
     """Return the rows with a time in ``[first_ms, last_ms]``, by symbol and then by exchange.
 
     Raises:
@@ -53,11 +83,8 @@ def read_rows(path: Path, *, first_ms: int, last_ms: int) -> Mapping[str, Mappin
     """
     layout = _checked_layout(path)
     columns = [*KEYS, layout.time, *layout.numbers]
-    window = [(layout.time, ">=", first_ms), (layout.time, "<=", last_ms)]
-    table = _read(path, columns=columns, filters=window)
-    times = table.column(layout.time).drop_null().sort()
-    if len(times):
-        _refuse_impossible(path, layout, times[0].as_py(), times[-1].as_py())
+    first, last = max(first_ms, EARLIEST_MS), min(last_ms, LATEST_MS)
+    table = _read(path, columns=columns, filters=[(layout.time, ">=", first), (layout.time, "<=", last)])
     found: dict[str, dict[str, ParquetRows]] = {}
     for exchange, symbol in _series_in(table):
         found.setdefault(symbol, {})[exchange] = _rows_of(table, exchange, symbol, layout)
@@ -79,23 +106,56 @@ def time_range(path: Path) -> TimeRange | None:
     """Return the first and last time of a file; None for a file without rows.
 
     Raises:
-        HistoryError: the file is missing, unreadable or has other columns.
+        HistoryError: the file is missing, unreadable, has other columns, or no row has a time that can be one.
     """
     layout = _checked_layout(path)
     times = _read(path, columns=[layout.time]).column(layout.time).drop_null().sort()
     if not len(times):
         return None
-    found = TimeRange(first_ms=times[0].as_py(), last_ms=times[-1].as_py())
-    _refuse_impossible(path, layout, found.first_ms, found.last_ms)
-    return found
+    compute = _pyarrow("compute")
+    possible = times.filter(_is_possible(times))
+    if not len(possible):
+        raise HistoryError(f"{path}: column {layout.time!r} holds {times[0].as_py()}; {_allowed_times()}")
+    found = compute.min_max(possible).as_py()
+    return TimeRange(first_ms=found["min"], last_ms=found["max"])
 
 
-def _refuse_impossible(path: Path, layout: Layout, first: int, last: int) -> None:
-    """Refuse stamps that no calendar has, as microseconds are."""
-    for stamp in (first, last):
-        if not EARLIEST_MS <= stamp <= LATEST_MS:
-            allowed = "allowed are milliseconds since 1970-01-01 UTC, at most the end of the year 9999"
-            raise HistoryError(f"{path}: column {layout.time!r} holds {stamp}; {allowed}")
+def unplaced_rows(path: Path) -> tuple[UnplacedRows, ...]:
+    """Return which rows of a file belong to no series, and why.
+
+    Raises:
+        HistoryError: the file is missing, unreadable or has other columns.
+    """
+    layout = _checked_layout(path)
+    table = _read(path, columns=[*KEYS, layout.time])
+    return tuple(_unplaced(path.name, table, layout))
+
+
+def _unplaced(file: str, table: Any, layout: Layout) -> Iterator[UnplacedRows]:
+    compute = _pyarrow("compute")
+    for name in KEYS:
+        column = table.column(name).cast("string")
+        count = column.null_count + (compute.sum(compute.equal(column, "")).as_py() or 0)
+        if count:
+            yield UnplacedRows(file=file, rows=count, reason=f"without {name}")
+    times = table.column(layout.time)
+    if times.null_count:
+        yield UnplacedRows(file=file, rows=times.null_count, reason=f"without {layout.time}")
+    beyond = table.filter(compute.invert(_is_possible(times)))
+    if len(beyond):
+        first, symbol = beyond.column(layout.time)[0].as_py(), beyond.column("symbol")[0].as_py()
+        reason = f"whose {layout.time} is no time, the first {first} of {symbol}; {_allowed_times()}"
+        yield UnplacedRows(file=file, rows=len(beyond), reason=reason)
+
+
+def _is_possible(times: Any) -> Any:
+    """Return which stamps can be times; null where there is none."""
+    compute = _pyarrow("compute")
+    return compute.and_(compute.greater_equal(times, EARLIEST_MS), compute.less_equal(times, LATEST_MS))
+
+
+def _allowed_times() -> str:
+    return "allowed are milliseconds since 1970-01-01 UTC, of the years 2000 to 2099"
 
 
 def _series_in(table: Any) -> list[tuple[str, str]]:

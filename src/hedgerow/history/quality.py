@@ -1,4 +1,7 @@
-"""Quality of a series: contradicting rows are refused, rows without a value dropped, gaps named."""
+"""Quality of a series: what is a price, a rate and an interval; what of a series is left out, refused or missing.
+
+`hedgerow data check` and everything that plays history judge values by the same functions.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -12,21 +15,37 @@ from hedgerow.domain.funding import EPOCH
 from hedgerow.history.parquet import ParquetRows
 
 __all__ = [
+    "HOUR_MS",
+    "INTERVALS",
+    "SAME_SETTLEMENT_MS",
     "Gap",
     "HourlyClose",
     "Print",
     "clean_closes",
     "clean_prints",
     "gaps_between",
+    "is_interval",
+    "is_price",
+    "is_rate",
+    "percent",
     "unusable_closes",
     "unusable_prints",
     "utc_text",
 ]
 
+HOUR_MS = 3_600_000
 SAME_SETTLEMENT_MS = 60_000
 """Prints closer than this are one settlement; the venue's jitter is 15 s at most (docs/aster-api.md 11)."""
 LARGEST_RATE = 1.0
 """A settled rate beyond this, either sign, is no rate: venues cap one interval at 2 to 3 % (docs/aster-api.md 11)."""
+INTERVALS = (1, 2, 4, 8)
+"""Hours between two settlements (docs/aster-api.md 11)."""
+LOWEST_PRICE, HIGHEST_PRICE = 1e-12, 1e9
+"""USDT for one coin: what is outside is no price of any coin."""
+FURTHEST_APART = 2.0
+"""A perpetual and its coin, or its mark, whose prices differ by more than this factor are not prices of one thing."""
+SHOWN_PERCENT = 1e6
+"""Percentages beyond it are shown with an exponent."""
 
 
 class HourlyClose(Struct, frozen=True):
@@ -58,18 +77,39 @@ class Gap(Struct, frozen=True, kw_only=True):
         return (self.until_ms - self.from_ms) / 3_600_000
 
 
+def is_price(value: float | None) -> bool:
+    """Return whether a close can be a price."""
+    return value is not None and LOWEST_PRICE <= value <= HIGHEST_PRICE
+
+
+def is_rate(value: float | None) -> bool:
+    """Return whether a settled rate can be one."""
+    return value is not None and abs(value) <= LARGEST_RATE
+
+
+def is_interval(hours: float | None) -> bool:
+    """Return whether a venue settles every so many hours."""
+    return hours in INTERVALS
+
+
+def percent(fraction: float, digits: int = 0, *, sign: str = "") -> str:
+    """Return a fraction as a percentage of a few characters, however large it is."""
+    shown = fraction * 100
+    return f"{shown:{sign}.{digits}f}%" if abs(shown) <= SHOWN_PERCENT else f"{shown:{sign}.3g}%"
+
+
 def clean_closes(rows: ParquetRows) -> list[HourlyClose]:
     """Return the hours with a spot and a perpetual close; the perpetual's replaces a mark that is not known.
 
     Raises:
         HistoryError: one hour is listed twice with different closes.
     """
-    columns = (rows.numbers[name] for name in ("spot_close", "perp_close", "mark_close"))
     kept: list[HourlyClose] = []
-    for open_ms, spot, perp, mark in zip(rows.times_ms, *columns, strict=True):
-        if not (_is_price(spot) and _is_price(perp)):
+    for open_ms, spot, perp, mark in _closes(rows):
+        if open_ms % HOUR_MS or not (_are_prices(spot, perp) and _are_near(spot, perp)):
             continue
-        close = HourlyClose(open_ms, spot or 0.0, perp or 0.0, (mark if _is_price(mark) else perp) or 0.0)
+        known = mark if _are_prices(mark, perp) and _are_near(mark, perp) else perp
+        close = HourlyClose(open_ms, spot or 0.0, perp or 0.0, known or 0.0)
         if not kept or kept[-1].open_ms < open_ms:
             kept.append(close)
         elif kept[-1] != close:
@@ -81,18 +121,20 @@ def clean_prints(rows: ParquetRows) -> list[Print]:
     """Return the settled rates at their real times, one per settlement.
 
     Raises:
-        HistoryError: one settlement is listed twice with different rates, or an interval is not whole hours.
+        HistoryError: one settlement is listed twice with different rates, a rate is too large, or an interval is none.
     """
     kept: list[Print] = []
     for at_ms, rate, hours in zip(rows.times_ms, rows.numbers["rate"], rows.numbers["interval_hours"], strict=True):
         if rate is None or not isfinite(rate):
             continue
-        if abs(rate) > LARGEST_RATE:
+        if not is_rate(rate):
             raise HistoryError(
-                f"funding rate of {utc_text(at_ms)} is {rate:.0%}; at most {LARGEST_RATE:.0%} is plausible"
+                f"funding rate of {utc_text(at_ms)} is {percent(rate)}; at most {percent(LARGEST_RATE)} is plausible"
             )
-        if hours is None or not isfinite(hours) or hours < 1 or hours != int(hours):
-            raise HistoryError(f"funding interval of {utc_text(at_ms)} must be whole hours, not {hours}")
+        if hours is None or not is_interval(hours):
+            raise HistoryError(
+                f"funding interval of {utc_text(at_ms)} must be 1, 2, 4 or 8 hours, not {_figure(hours)}"
+            )
         if not kept or at_ms - kept[-1].at_ms >= SAME_SETTLEMENT_MS:
             kept.append(Print(at_ms, rate, int(hours)))
         elif (kept[-1].rate, kept[-1].interval_hours) != (rate, hours):
@@ -101,22 +143,33 @@ def clean_prints(rows: ParquetRows) -> list[Print]:
 
 
 def unusable_closes(rows: ParquetRows) -> Iterator[str]:
-    """Yield a line for spot and perpetual closes that stand in the file and are no price; a missing one is none."""
-    for name in ("spot_close", "perp_close"):
+    """Yield a line for closes that stand in the file and are not used; a missing one is none."""
+    odd = [at for at in rows.times_ms if at % HOUR_MS]
+    if odd:
+        yield _left_out(odd, "hour", "that does not begin on the hour", "that do not begin on the hour")
+    for name in ("spot_close", "perp_close", "mark_close"):
         bad = [at for at, value in zip(rows.times_ms, rows.numbers[name], strict=True) if _is_bad(value)]
         if bad:
-            yield f"{len(bad)} {name} left out that {_is_or_are(bad)} no price, the first of {utc_text(bad[0])}"
+            yield _left_out(bad, name, "that is no price", "that are no price")
+    apart = [at for at, spot, perp, _ in _closes(rows) if _are_prices(spot, perp) and not _are_near(spot, perp)]
+    if apart:
+        why = f"whose spot and perpetual are more than a factor of {FURTHEST_APART:g} apart"
+        yield _left_out(apart, "hour", why, why)
+    apart = [at for at, _, perp, mark in _closes(rows) if _are_prices(perp, mark) and not _are_near(perp, mark)]
+    if apart:
+        why = f"more than a factor of {FURTHEST_APART:g} from the perpetual's close"
+        yield _left_out(apart, "mark_close", why, why)
 
 
 def unusable_prints(rows: ParquetRows) -> Iterator[str]:
-    """Yield a line for settled rates that are no number."""
-    bad = [
-        at
-        for at, value in zip(rows.times_ms, rows.numbers["rate"], strict=True)
-        if value is not None and not isfinite(value)
-    ]
+    """Yield a line for rows without a settled rate, and one for rates that are no number."""
+    values = list(zip(rows.times_ms, rows.numbers["rate"], strict=True))
+    missing = [at for at, value in values if value is None]
+    if missing:
+        yield _left_out(missing, "settlement", "without a funding rate", "without a funding rate")
+    bad = [at for at, value in values if value is not None and not isfinite(value)]
     if bad:
-        yield f"{len(bad)} funding rate left out that {_is_or_are(bad)} no number, the first of {utc_text(bad[0])}"
+        yield _left_out(bad, "funding rate", "that is no number", "that are no number")
 
 
 def gaps_between(known_ms: Sequence[int], *, start_ms: int, end_ms: int, longest_ms: int) -> list[Gap]:
@@ -131,13 +184,28 @@ def utc_text(at_ms: int) -> str:
     return format(EPOCH + timedelta(milliseconds=at_ms), "%Y-%m-%d %H:%M")
 
 
+def _closes(rows: ParquetRows) -> Iterator[tuple[int, float | None, float | None, float | None]]:
+    return zip(rows.times_ms, *(rows.numbers[name] for name in ("spot_close", "perp_close", "mark_close")), strict=True)
+
+
+def _are_prices(one: float | None, other: float | None) -> bool:
+    return is_price(one) and is_price(other)
+
+
+def _are_near(one: float | None, other: float | None) -> bool:
+    """Return whether two prices may be of one thing; None is near nothing."""
+    return one is not None and other is not None and one <= FURTHEST_APART * other and other <= FURTHEST_APART * one
+
+
 def _is_bad(value: float | None) -> bool:
-    return value is not None and not _is_price(value)
+    return value is not None and not is_price(value)
 
 
-def _is_or_are(found: Sequence[int]) -> str:
-    return "is" if len(found) == 1 else "are"
+def _left_out(found: Sequence[int], what: str, one: str, several: str) -> str:
+    """Return one line; the name of a column has no plural."""
+    name, why = (what, one) if len(found) == 1 else (what if "_" in what else f"{what}s", several)
+    return f"{len(found)} {name} left out {why}, the first of {utc_text(found[0])}"
 
 
-def _is_price(value: float | None) -> bool:
-    return value is not None and isfinite(value) and value > 0
+def _figure(value: float | None) -> str:
+    return "missing" if value is None else f"{value:g}"

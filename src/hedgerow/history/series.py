@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from hedgerow.domain.funding import EPOCH, FundingRate
-from hedgerow.history.quality import HourlyClose, Print
+from hedgerow.history.quality import HOUR_MS, HourlyClose, Print
 from hedgerow.ports import MarketPrices
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "to_ms",
 ]
 
-HOUR_MS = 3_600_000
 MAX_HELD_MS = 2 * HOUR_MS
 """A close this old is no price any more: one missing hour is bridged, a longer gap is unreadable."""
 INTEREST_PER_8H = 0.0001

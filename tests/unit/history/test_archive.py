@@ -235,7 +235,7 @@ def test_a_pair_whose_rows_contradict_each_other_is_skipped(tmp_path: Path) -> N
     assert market_data.skipped == {
         "AUSDT": "two different closes for the hour from 2025-03-01 00:00",
         "BUSDT": "two different funding rates for the settlement of 2025-03-01 08:00",
-        "CUSDT": "funding interval of 2025-03-01 00:00 must be whole hours, not 1.5",
+        "CUSDT": "funding interval of 2025-03-01 00:00 must be 1, 2, 4 or 8 hours, not 1.5",
     }
 
 

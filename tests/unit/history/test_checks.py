@@ -51,7 +51,7 @@ def test_a_row_that_is_there_twice_is_named_with_whether_it_agrees(tmp_path: Pat
     assert found(tmp_path, None, twice)[0] == ("duplicate", 8, "the settlement is there twice, with two readings")
 
 
-@pytest.mark.parametrize("value", [NAN, 0.0, -5.0, float("inf")])
+@pytest.mark.parametrize("value", [NAN, 0.0, -5.0, float("inf"), 1e300, 1e-300])
 def test_a_value_that_is_no_price_is_unusable(tmp_path: Path, value: float) -> None:
     assert ("unusable", 20, "spot_close: 1 value is no price") in found(tmp_path, changed(20, value, 1020.2, 1020.1))
 
@@ -99,10 +99,12 @@ def test_missing_settlements_and_changed_intervals_are_distinguished(tmp_path: P
 def test_a_rate_beyond_what_venues_pay_is_an_outlier(tmp_path: Path) -> None:
     rates = prints(6)
     rates[3] = (*rates[3][:3], 5.0, *rates[3][4:])
-    assert found(tmp_path, None, rates) == [("outlier", 24, "rate: +500.000% of notional for one interval")]
+    assert found(tmp_path, None, rates) == [("unusable", 24, "rate: +500.000% of notional for one interval is no rate")]
+    rates[3] = (*rates[3][:3], -0.015, *rates[3][4:])
+    assert found(tmp_path, None, rates) == [("outlier", 24, "rate: -1.500% of notional for one interval")]
     rates[3] = (*rates[3][:3], NAN, 0.5, None)
     assert found(tmp_path, None, rates) == [
-        ("unusable", 24, "interval_hours: 0.5 is no number of whole hours"),
+        ("unusable", 24, "interval_hours: 0.5, and not 1, 2, 4 or 8"),
         ("unusable", 24, "rate: nan is no rate"),
     ]
 
