@@ -5,7 +5,7 @@ The event log does not hold it. An observer builds one value after every cycle a
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -52,6 +52,7 @@ __all__ = [
     "PairPrices",
     "PaymentMade",
     "ProcessHealth",
+    "RefusedPair",
     "SettledRate",
     "advanced",
     "decision_of",
@@ -93,6 +94,17 @@ class SettledRate(Struct, frozen=True, kw_only=True):
     rate: float
     """Fraction of notional; positive = received by the short."""
     interval_hours: int
+
+
+class RefusedPair(Struct, frozen=True, kw_only=True):
+    """A pair for which no hedge is closed, because it could not be opened then."""
+
+    symbol: str
+    held: str
+    """Symbol of the hedge that would have been closed."""
+    why: str
+    until: datetime
+    """When it is asked about again."""
 
 
 class PairOutlook(Struct, frozen=True, kw_only=True):
@@ -192,6 +204,8 @@ class Outlook(Struct, frozen=True, kw_only=True):
     """Shorts that are not the bot's."""
     longs: tuple[str, ...] = ()
     """Longs on the same cross margin."""
+    refused: tuple[RefusedPair, ...] = ()
+    """Pairs for which no hedge is closed now, the newest refusal first."""
     venue: str = ""
     policy: str = ""
     pairs: tuple[PairOutlook, ...] = ()
@@ -283,6 +297,8 @@ def advanced(  # noqa: C901, PLR0912 - one case per kind of notice
             changed = replace(now, free_spot=notice.spot_usdt, free_perp=notice.perp_usdt)
         case mo.HealthJudged():
             changed = replace(now, foreign=notice.foreign)
+        case mo.OpeningRefused():
+            changed = _refused(now, notice)
         case mo.BooksChecked():
             changed = replace(now, differences=dict(notice.differences), differences_at=notice.at)
         case mo.Observed():
@@ -420,9 +436,11 @@ def _ended(rules: OutlookRules, now: Outlook, notice: mo.CycleEnded) -> Outlook:
         blind = now.blind_since or now.read_at or now.started_at
         missing = now.unread if seen is None else seen.missing
         return replace(now, checking_since=None, checked_at=notice.at, blind_since=blind, unread=missing)
-    held = held_outlook(ledger, seen, policy)
+    refused = tuple(each for each in now.refused if each.until > notice.at and ledger.held(each.symbol) is None)
+    passed_over = frozenset(each.symbol for each in refused)
+    held = held_outlook(ledger, seen, policy, refused=passed_over)
     smaller = [hedge for hedge in ledger.open_hedges if hedge is not ledger.largest]
-    found = [held_outlook(ledger, seen, policy, hedge) for hedge in smaller]
+    found = [held_outlook(ledger, seen, policy, hedge, refused=passed_over) for hedge in smaller]
     others = tuple(each for each in found if each is not None)
     prices = coin_prices({*ledger.dust, *(hedge.pair.base for hedge in ledger.hedges.values())}, seen.market)
     return replace(
@@ -444,8 +462,32 @@ def _ended(rules: OutlookRules, now: Outlook, notice: mo.CycleEnded) -> Outlook:
         coin_prices=prices,
         equity=notice.equity,
         longs=foreign_longs(seen.account, ledger),
+        refused=refused,
+        reason=now.reason or _refusal_text(refused, ledger),
         pairs=_pairs(seen.market, policy, ledger) if rules.with_pairs else (),
         differences=now.differences if _found_in_this_check(now) else {},
+    )
+
+
+def _refused(now: Outlook, notice: mo.OpeningRefused) -> Outlook:
+    found = RefusedPair(
+        symbol=notice.symbol,
+        held=notice.held,
+        why=notice.why,
+        until=notice.at + timedelta(seconds=notice.seconds),
+    )
+    return replace(now, refused=(found, *(each for each in now.refused if each.symbol != notice.symbol)))
+
+
+def _refusal_text(refused: tuple[RefusedPair, ...], ledger: Ledger) -> str:
+    """Return for which pair no hedge is closed, and why; of several the one that was refused last."""
+    return next(
+        (
+            f"{each.held} is not closed for {each.symbol}, which could not be opened: {each.why}"
+            for each in refused
+            if ledger.held(each.held) is not None
+        ),
+        "",
     )
 
 
@@ -523,11 +565,17 @@ def decision_of(notice: mo.Decided) -> DecisionCount:
 
 
 def held_outlook(
-    ledger: Ledger, seen: Observation, policy: Policy, hedge: HedgedPosition | None = None
+    ledger: Ledger,
+    seen: Observation,
+    policy: Policy,
+    hedge: HedgedPosition | None = None,
+    *,
+    refused: Collection[str] = (),
 ) -> HeldOutlook | None:
     """Return a held hedge at one reading; None when none is held or the account or market is not readable.
 
-    ``hedge`` is that of several that is meant; None = the largest.
+    ``hedge`` is that of several that is meant; None = the largest. ``refused`` are pairs that could not be opened a
+    short time ago.
     """
     account, market, meant = seen.account, seen.market, hedge or ledger.largest
     if meant is None or account is None or market is None:
@@ -537,7 +585,8 @@ def held_outlook(
     prices, signal = prices_of(symbol, market, account), evaluation.signal
     health = health_of(hedge, seen, prices.spot or prices.perp, shared_distance(ledger, account))
     legs, position = legs_of(hedge, account), account.positions.get(symbol)
-    foresight = foreseen_exits(policy, market, evaluation, health, prospects_of(policy, market, symbol, ledger), ledger)
+    prospects = prospects_of(policy, market, symbol, ledger, refused)
+    foresight = foreseen_exits(policy, market, evaluation, health, prospects, ledger)
     return HeldOutlook(
         hedge_id=hedge.hedge_id,
         symbol=symbol,

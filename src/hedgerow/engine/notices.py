@@ -40,6 +40,7 @@ __all__ = [
     "Observed",
     "Observer",
     "ObserverFailed",
+    "OpeningRefused",
     "OpportunityFound",
     "OrderRests",
     "ReadFailed",
@@ -239,6 +240,17 @@ class EquityRead(Struct, frozen=True, kw_only=True):
     equity: Decimal
 
 
+class OpeningRefused(Struct, frozen=True, kw_only=True):
+    """A pair could not be opened in place of a hedge: for ``seconds`` no hedge is closed for it."""
+
+    at: datetime
+    held: str
+    """Symbol of the hedge."""
+    symbol: str
+    why: str
+    seconds: float
+
+
 class BooksChecked(Struct, frozen=True, kw_only=True):
     """The books differ from the venue in two readings: per ``wallet:asset``, venue minus booked."""
 
@@ -357,6 +369,7 @@ Notice: TypeAlias = (
     | HedgeUnseen
     | Evaluated
     | ScanStarted
+    | OpeningRefused
     | OpportunityFound
     | NoOpportunity
     | Decided

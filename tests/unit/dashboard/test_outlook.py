@@ -12,9 +12,11 @@ import pytest
 from hedgerow.app.outlook_file import OutlookFile, read_outlook
 from hedgerow.dashboard.outlook import Outlook, OutlookBuilder
 from hedgerow.domain.errors import VenueError
+from hedgerow.domain.events import HedgeClosed
 from hedgerow.domain.instrument import Market, Side
+from hedgerow.domain.position import Reason
 from hedgerow.engine.notices import CycleEnded, NothingRead, Notice, Warned
-from hedgerow.strategy.parameters import StrategyParameters
+from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
 from hedgerow.strategy.policies import VolumeFarming
 from support.bot_harness import BotHarness
 from support.worlds import SYMBOL, Listing, ScriptedMarketData
@@ -25,9 +27,9 @@ POLICY = VolumeFarming(StrategyParameters())
 class Writer:
     """Keeps every outlook that would be written."""
 
-    def __init__(self, harness: BotHarness) -> None:
+    def __init__(self, harness: BotHarness, policy: VolumeFarming = POLICY) -> None:
         self._harness = harness
-        self._builder = OutlookBuilder(POLICY)
+        self._builder = OutlookBuilder(policy)
         self.written: list[Outlook] = []
 
     def on_notice(self, notice: Notice) -> None:
@@ -97,6 +99,40 @@ def test_why_nothing_is_opened_is_reported() -> None:
     harness.run(0.05, observers=(writer,))
     assert writer.last.reason.startswith("too little capital: ")
     assert writer.last.held is None
+
+
+def better_pair(outlook: Outlook) -> str:
+    """Return the pair that the held hedge would be closed for."""
+    assert outlook.held is not None
+    return next(each.pair for each in outlook.held.exits if each.rule is Reason.BETTER_PAIR)
+
+
+def test_no_exit_is_shown_for_a_pair_that_cannot_be_opened_and_the_reason_is_until_it_is_asked_about_again() -> None:
+    parameters = StrategyParameters(
+        position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600)
+    )
+    thin, other = "CCCUSDT", "BBBUSDT"
+    listings = [
+        Listing(SYMBOL, spot=100, rate="0.0004"),
+        Listing(other, spot=120, rate="0.0003"),
+        Listing(thin, spot=80, rate="0.002", depth_notional=400),
+    ]
+    harness = BotHarness(ScriptedMarketData(listings), parameters=parameters)
+    writer = Writer(harness, VolumeFarming(parameters))
+    harness.run(14, observers=(writer,))
+    refused = [outlook for outlook in writer.written if outlook.refused and outlook.checking_since is None]
+    assert len(refused) > 10
+    for outlook in refused:
+        assert (outlook.refused[0].symbol, outlook.refused[0].held) == (thin, SYMBOL)
+        assert outlook.refused[0].until > outlook.at
+        assert better_pair(outlook) == other
+        assert outlook.reason.startswith(f"{SYMBOL} is not closed for {thin}, which could not be opened: spot book")
+    first = writer.written.index(refused[0])
+    assert better_pair(writer.written[first - 3]) == thin
+    harness.market_data.set_liquidity(half_spread_bps=1, depth_notional=10_000_000, symbol=thin)
+    harness.run(1, observers=(writer,))
+    assert harness.logged(HedgeClosed)[0].reason is Reason.BETTER_PAIR
+    assert writer.last.refused == ()
 
 
 def test_an_exchange_that_cannot_be_read_is_blind_since_the_last_reading() -> None:

@@ -48,6 +48,7 @@ CycleNotice: TypeAlias = (
     | mo.NothingRead
     | mo.Evaluated
     | mo.ScanStarted
+    | mo.OpeningRefused
     | mo.OpportunityFound
     | mo.NoOpportunity
     | mo.OrderRests
@@ -95,7 +96,7 @@ def cycle_lines(notice: CycleNotice) -> Lines:  # noqa: C901, PLR0911, PLR0912 -
             return _cycle_failed(notice)
         case mo.SettingsInForce():
             return info("The changed settings are in force from this check on")
-        case mo.CycleEnded() | mo.Observed():
+        case mo.CycleEnded() | mo.Observed() | mo.OpeningRefused():
             return ()
     assert_never(notice)
 

@@ -23,6 +23,7 @@ _ROUTINE = frozenset(
         mo.BalancesRead,
         mo.ScanStarted,
         mo.SettingsInForce,
+        mo.OpeningRefused,
         mo.OpportunityFound,
         mo.NoOpportunity,
         mo.Observed,

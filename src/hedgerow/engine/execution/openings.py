@@ -10,7 +10,7 @@ from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.position import HedgedPosition
 from hedgerow.engine.in_force import PolicyInForce
 from hedgerow.engine.journal import Journal
-from hedgerow.engine.notices import Warned
+from hedgerow.engine.notices import OpeningRefused, Warned
 from hedgerow.engine.observation import read_books
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.entry import openings_blocked, plan_opening
@@ -105,10 +105,12 @@ class Openings:
         return plan if isinstance(plan, str) else None
 
     def _keep(self, hedge: HedgedPosition, symbol: str, why: str) -> None:
-        """Remember a refusal; the first one of a pair is logged."""
+        """Remember a refusal and report it; the first one of a pair is logged."""
+        now = self._clock.now()
         if symbol not in self._refused:
             text = f"{hedge.symbol} is not closed for {symbol}, which could not be opened: {why}"
-            self._journal.say(Warned(at=self._clock.now(), text=text))
+            self._journal.say(Warned(at=now, text=text))
+        self._journal.say(OpeningRefused(at=now, held=hedge.symbol, symbol=symbol, why=why, seconds=REFUSED_SECONDS))
         self._refused[symbol] = self._clock.monotonic()
 
     async def _on_its_books(self, opportunity: Opportunity, observation: Observation, ledger: Ledger) -> Open | str:

@@ -3,7 +3,7 @@
 It is foreseen from one reading: by the time a rule holds, another pair may be the best, or none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Final, Protocol, runtime_checkable
 
@@ -124,13 +124,18 @@ class ForeseesExits(Protocol):
         ...
 
 
-def prospects_of(policy: Policy, market: MarketView, held: str, ledger: Ledger) -> Prospects:
-    """Return what would be opened once ``held`` is closed; of the pairs only the first few are asked."""
+def prospects_of(
+    policy: Policy, market: MarketView, held: str, ledger: Ledger, refused: Collection[str] = ()
+) -> Prospects:
+    """Return what would be opened once ``held`` is closed; of the pairs only the first few are asked.
+
+    ``refused`` are those that could not be opened a short time ago: no hedge is closed for them.
+    """
     ranking = policy.rank(market)
     still_best = False
     for signal in ranking.ordered[: LOOKED_AT + 1]:
         pair, own = market.pair(signal.symbol), signal.symbol == held
-        taken = not own and ledger.held(signal.symbol) is not None
+        taken = not own and (signal.symbol in refused or ledger.held(signal.symbol) is not None)
         rests = cooldown_refusal(signal.symbol, ledger, market.at) is not None
         if pair is None or taken or rests or policy.refusals(pair, ranking, market):
             continue

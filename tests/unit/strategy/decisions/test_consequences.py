@@ -94,6 +94,13 @@ def test_a_pair_that_another_hedge_holds_or_that_rests_is_not_opened_instead() -
     assert found.best_other.symbol == "CCCUSDT"
 
 
+def test_a_pair_that_could_not_be_opened_is_not_opened_instead_and_a_held_one_stays() -> None:
+    found = prospects_of(policy(), market(), "AAAUSDT", Ledger(), {"AAAUSDT", "BBBUSDT"})
+    assert found.still_best
+    assert found.best_other is not None
+    assert found.best_other.symbol == "CCCUSDT"
+
+
 def test_a_pair_that_is_no_longer_listed_is_not_opened() -> None:
     unlisted = market()
     gone = replace(unlisted, pairs=unlisted.pairs[1:])
