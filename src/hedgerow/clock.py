@@ -14,7 +14,7 @@ from functools import cache
 from heapq import heappop
 from typing import Any, TypeVar
 
-__all__ = ["ANSWER_SECONDS", "FollowedClock", "SystemClock", "VirtualClock", "run_virtual"]
+__all__ = ["ANSWER_SECONDS", "FollowedClock", "SystemClock", "VirtualClock", "run_on", "run_virtual"]
 
 Result = TypeVar("Result")
 TICK_SECONDS = 1e-6
@@ -276,6 +276,11 @@ def _is_fast_loop_usable() -> bool:
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def run_on(clock: object, main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run what ``main`` returns on a clock: a virtual one's own event loop, or asyncio's for the wall clock."""
+    return run_virtual(clock, main()) if isinstance(clock, VirtualClock) else asyncio.run(main())
 
 
 def run_virtual(clock: VirtualClock, main: Coroutine[Any, Any, Result], *, fast: bool = True) -> Result:

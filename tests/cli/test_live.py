@@ -234,6 +234,26 @@ def test_a_bot_killed_while_it_opens_comes_back_hedged_or_flat(
         assert ledger.foremost is None or ledger.largest is not None
 
 
+def test_commands_that_trade_beside_an_exchange_whose_time_stands_still_follow_its_clock(
+    shell: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_config(place / "config_volume_farming_strategy.json", CONFIG)
+    with local_aster(speed=0, start=datetime.fromisoformat(START)) as aster:
+        lead(aster, monkeypatch)
+        assert shell("run", "--once", "--venue-clock").code == 0
+        hedge = check_sound(aster, place).largest
+        assert hedge is not None
+        assert shell("reconcile").code == 0
+        assert shell("halt").code == 0
+        assert shell("resume").code == 0
+        done = shell("close", hedge.symbol, "--yes")
+        assert done.code == 0, done.err
+        assert f"Closed {hedge.symbol}" in done.out
+        ledger = check_sound(aster, place)
+        assert ledger.hedges == {}
+        assert ledger.closed[-1].closed_at.date() == datetime.fromisoformat(START).date()
+
+
 def test_the_credentials_may_stand_in_the_home_folder(
     aster: LocalAster, shell: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

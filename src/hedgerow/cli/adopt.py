@@ -1,6 +1,5 @@
 """``hedgerow adopt``: take a position found on the exchange into the ledger."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -38,5 +37,5 @@ def adopt(  # noqa: PLR0913 - one parameter per option
     place = home_of(home, paper=paper, dry_run=dry_run, store=store)
     warn_of_broken_settings(refuse_broken_settings(place, config))
     with logged(place, console=False) as observers:
-        answer = asyncio.run(ask(place, config, AdoptRequested(symbol=symbol.upper()), observers, seconds=valid_for))
+        answer = ask(place, config, AdoptRequested(symbol=symbol.upper()), observers, seconds=valid_for)
     return answered(answer, place)

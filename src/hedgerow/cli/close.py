@@ -107,7 +107,7 @@ def _carried_out(
     place: Home, config: Path | None, request: Request, hedge: HedgeSeen | None = None, *, seconds: float
 ) -> int:
     with logged(place, console=False) as observers:
-        return answered(asyncio.run(ask(place, config, request, observers, hedge=hedge, seconds=seconds)), place)
+        return answered(ask(place, config, request, observers, hedge=hedge, seconds=seconds), place)
 
 
 def _held(home: Home) -> tuple[list[HedgeSeen], StoreError | None]:

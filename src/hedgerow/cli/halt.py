@@ -1,6 +1,5 @@
 """``hedgerow halt`` and ``hedgerow resume``: block openings, allow them again."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -57,4 +56,4 @@ def resume(
 def _send(place: Home, config: Path | None, request: Request, seconds: float) -> int:
     warn_of_broken_settings(refuse_broken_settings(place, config))
     with logged(place, console=False) as observers:
-        return answered(asyncio.run(ask(place, config, request, observers, seconds=seconds)), place)
+        return answered(ask(place, config, request, observers, seconds=seconds), place)

@@ -1,6 +1,5 @@
 """``hedgerow reconcile``: bring the log in line with the exchange, once, and say what was found and done."""
 
-import asyncio
 from pathlib import Path
 
 from hedgerow.app.session import Session, open_session, read_settings
@@ -9,6 +8,7 @@ from hedgerow.app.venues.select import venue_access
 from hedgerow.cli.codes import ExitCode
 from hedgerow.cli.common import ConfigOption, DryRunOption, HomeOption, PaperOption, StoreOption, home_of
 from hedgerow.cli.running import logged
+from hedgerow.clock import run_on
 from hedgerow.domain.errors import AccountBusy
 from hedgerow.engine.notices import Observer
 
@@ -30,8 +30,11 @@ def reconcile(
     place = home_of(home, paper=paper, dry_run=dry_run, store=store)
     settings = read_settings(place, config)
     try:
-        with open_session(place, settings, venue_access(place)) as session, logged(place, console=True) as observers:
-            halted = asyncio.run(_reconciled(session, observers))
+        with (
+            open_session(place, settings, venue_access(place, lockstep=None)) as session,
+            logged(place, console=True) as observers,
+        ):
+            halted = run_on(session.clock, lambda: _reconciled(session, observers))
     except AccountBusy as busy:
         raise AccountBusy(f"a running bot reconciles at every check, and no other process may: {busy}") from busy
     return ExitCode.HALTED if halted else ExitCode.DONE

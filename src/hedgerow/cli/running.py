@@ -1,16 +1,15 @@
 """Runs a bot in the foreground: console, log file, signals. Shared by ``run`` and the one-shot commands."""
 
-import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
-from typing import Any, TextIO, TypeVar, cast
+from typing import TextIO, cast
 
 from hedgerow.app.bot import Bot
 from hedgerow.app.session import Session
 from hedgerow.app.signals import stop_in_order
 from hedgerow.cli.non_blocking_stream import NonBlockingStream
-from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.clock import run_on
 from hedgerow.config import Home
 from hedgerow.dashboard.console import LogObserver, close_logging, configure_logging
 from hedgerow.dashboard.narration.wording import LineLevel, narrate
@@ -18,9 +17,7 @@ from hedgerow.domain.events import Halted, HaltReason
 from hedgerow.engine.notices import Notice, Observer, Recorded, StoppedAtOnce, StopRequested
 from hedgerow.engine.runner import RunOptions
 
-__all__ = ["logged", "on_its_clock", "run_bot"]
-
-Result = TypeVar("Result")
+__all__ = ["logged", "run_bot"]
 
 
 class Findings:
@@ -56,13 +53,6 @@ def logged(home: Home, *, console: bool, json: bool = False) -> Generator[tuple[
             close_logging()
 
 
-def on_its_clock(session: Session, main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run ``main`` on the session's clock: the wall clock, or a virtual one."""
-    if isinstance(session.clock, VirtualClock):
-        return run_virtual(session.clock, main())
-    return asyncio.run(main())
-
-
 def run_bot(session: Session, options: RunOptions, observers: tuple[Observer, ...]) -> Bot:
     """Run until the first SIGINT, SIGTERM or SIGHUP has stopped the bot; the second one stops it at once.
 
@@ -78,4 +68,4 @@ def run_bot(session: Session, options: RunOptions, observers: tuple[Observer, ..
                 await bot.runner.run()
             return bot
 
-    return on_its_clock(session, main)
+    return run_on(session.clock, main)

@@ -11,7 +11,7 @@ from hedgerow.app.signals import on_stop_signals, stop_between_trades
 from hedgerow.app.storage.parts import RequestBox
 from hedgerow.app.storage.select import request_box
 from hedgerow.app.venues.select import venue_access
-from hedgerow.clock import SystemClock
+from hedgerow.clock import SystemClock, run_on
 from hedgerow.config import Home
 from hedgerow.domain.errors import AccountBusy, ConfigError, MailboxError
 from hedgerow.domain.operator_requests import (
@@ -29,7 +29,7 @@ from hedgerow.store.account_lock import AccountLock
 __all__ = ["ask", "ask_the_bot", "refuse_broken_settings"]
 
 
-async def ask(
+def ask(
     home: Home,
     config: Path | None,
     action: Request,
@@ -52,22 +52,19 @@ async def ask(
     request = new_request(action, clock, user=user_name(), hedge=hedge, seconds=seconds)
     if broken:
         holder = _who_runs(home, broken)
-        with request_box(home, clock) as box:
-            return await ask_the_bot(box, request, clock, holder)
+        return _left_for(home, request, clock, holder)
     try:
-        access = venue_access(home)
+        access = venue_access(home, lockstep=None)
     except ConfigError as error:
         if home.database is None:
             raise
         # A user without keys can still ask the bot that has them.
-        with request_box(home, clock) as box:
-            return await ask_the_bot(box, request, clock, f"here it cannot be done: {error}")
+        return _left_for(home, request, clock, f"here it cannot be done: {error}")
     try:
         with open_session(home, settings, access) as session:
-            return await _here(session, request, observers)
+            return run_on(session.clock, lambda: _here(session, request, observers))
     except AccountBusy as busy:
-        with request_box(home, clock) as box:
-            return await ask_the_bot(box, request, clock, str(busy))
+        return _left_for(home, request, clock, str(busy))
 
 
 def refuse_broken_settings(home: Home, config: Path | None) -> str:
@@ -96,6 +93,11 @@ def _who_runs(home: Home, broken: str) -> str:
     except AccountBusy as busy:
         return str(busy)
     raise ConfigError(f"{broken}; no bot runs that could be asked: correct the file, or name another with --config")
+
+
+def _left_for(home: Home, request: OperatorRequest, clock: Clock, holder: str) -> Answer:
+    with request_box(home, clock) as box:
+        return asyncio.run(ask_the_bot(box, request, clock, holder))
 
 
 async def _here(session: Session, request: OperatorRequest, observers: Sequence[Observer]) -> Answer:

@@ -30,7 +30,7 @@ class _DryFile(Struct, frozen=True, kw_only=True):
 
 
 def dry_run_venue_access(
-    home: Home, environment: Environment, *, usdt: Decimal | None = None, lockstep: bool = False
+    home: Home, environment: Environment, *, usdt: Decimal | None = None, lockstep: bool | None = False
 ) -> VenueAccess:
     """Return the access to the home's dry run.
 

@@ -14,7 +14,7 @@ from hedgerow.app.findings.account import clock_finding
 from hedgerow.app.findings.keys import Severity, agent_findings, expiry_of, refused
 from hedgerow.app.venues.connection import VenueAccess, VenueConnection
 from hedgerow.app.venues.environment import Environment
-from hedgerow.app.venues.lockstep import AttendedTransport, LockstepClock
+from hedgerow.app.venues.lockstep import AttendedTransport, LockstepClock, stands_still
 from hedgerow.aster import AsterClient, AsterVenue, Credentials, Hosts
 from hedgerow.aster.http.error_codes import NonceRefused
 from hedgerow.aster.http.transport import HttpTransport
@@ -39,8 +39,8 @@ POLL_SECONDS = 30.0
 """A poll is three signed reads, 10 weight of the futures and 5 of the spot market: two a minute are below 1 %."""
 
 
-def live_venue_access(home: Home, environment: Environment, *, lockstep: bool = False) -> VenueAccess:
-    """Return the access to the account that the credentials name.
+def live_venue_access(home: Home, environment: Environment, *, lockstep: bool | None = False) -> VenueAccess:
+    """Return the access to the account that the credentials name; ``lockstep`` as in ``live_exchange``.
 
     Raises:
         ConfigError: there are no credentials, or they or the hosts cannot be used.
@@ -87,9 +87,11 @@ def credentials_of(home: Home, environment: Environment) -> Credentials:
 
 
 def live_exchange(
-    environment: Environment, credentials: Credentials | None, *, lockstep: bool = False
+    environment: Environment, credentials: Credentials | None, *, lockstep: bool | None = False
 ) -> "LiveExchange":
     """Return the live exchange, not connected yet; without credentials only public data can be read.
+
+    ``lockstep``: whether its clock is that of an emulator; None = if it is one whose time stands still otherwise.
 
     Raises:
         ConfigError: hosts or nonces cannot be used, or the exchange's clock cannot be followed.
@@ -97,6 +99,7 @@ def live_exchange(
     hosts = environment.hosts()
     sockets = HttpTransport(environment.proxy())
     patience = environment.lockstep_patience()
+    lockstep = stands_still(hosts.futures_rest) if lockstep is None else lockstep
     clock: Clock = LockstepClock(hosts.futures_rest, answer_seconds=patience) if lockstep else SystemClock()
     chance = random.Random(secrets.randbits(64))  # noqa: S311 - spreads retries, nothing secret
     client = AsterClient(

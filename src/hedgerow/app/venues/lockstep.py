@@ -14,7 +14,7 @@ from hedgerow.clock import ANSWER_SECONDS, FollowedClock
 from hedgerow.domain.errors import ConfigError
 from hedgerow.ports import HttpRequest, HttpResponse, Transport
 
-__all__ = ["AttendedTransport", "LockstepClock"]
+__all__ = ["AttendedTransport", "LockstepClock", "stands_still"]
 
 PATIENCE_SECONDS = 60.0
 """Real seconds for an answer of the emulator's administration."""
@@ -25,6 +25,27 @@ class _Time(Struct, frozen=True, kw_only=True):
     """The emulator's time, as its administration reports it."""
 
     time: datetime
+    speed: float | None = None
+    """Emulated seconds per real second; 0 = it advances only when it is asked to."""
+
+
+def stands_still(address: str) -> bool:
+    """Return whether an emulator answers there whose time advances only when it is asked to (``--speed 0``).
+
+    Only an address without TLS is asked: an emulator's.
+    """
+    parts = urlsplit(address)
+    if parts.scheme != "http":
+        return False
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
+    try:
+        connection.request("GET", "/admin/time")
+        answer = connection.getresponse()
+        return answer.status == OK and msgspec.json.decode(answer.read(), type=_Time).speed == 0
+    except (OSError, HTTPException, msgspec.MsgspecError):
+        return False
+    finally:
+        connection.close()
 
 
 class LockstepClock(FollowedClock):

@@ -26,9 +26,12 @@ def venue_access(
     speed: float | None = 1.0,
     usdt: Decimal | None = None,
     seed: int | None = None,
-    lockstep: bool = False,
+    lockstep: bool | None = False,
 ) -> VenueAccess:
     """Return the access to the exchange of ``home``; ``speed``, ``usdt`` and ``seed`` make paper.
+
+    ``lockstep``: whether the clock is an emulator's; None, for a command that does one thing and ends, = if that one's
+    time stands still otherwise.
 
     Raises:
         ConfigError: live credentials are missing, or something about the exchange cannot be used.
