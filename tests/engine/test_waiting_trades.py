@@ -250,7 +250,7 @@ def test_all_that_can_be_closed_are_closed_beside_one_that_waits() -> None:
 @pytest.mark.parametrize(
     ("sales", "hours", "said"),
     [
-        (8, 0.5, ""),
+        (10, 0.5, ""),
         (10_000, 0.5, "BBBUSDT could not be closed: nothing was closed: refused with -2010"),
         (10_000, 24, "BBBUSDT could not be closed: its opening is not finished: refused with -2010"),
     ],

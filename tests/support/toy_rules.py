@@ -13,6 +13,8 @@ from support.toy_venue import ToyVenue
 
 __all__ = ["check", "check_end"]
 
+OLD_BOOK_AFTER_SECONDS, OLD_BOOK_SECONDS = 3, 60
+"""Legs that have differed for so long may be matched on a book up to so old."""
 MOVED = Decimal("1.05")
 """What the wandering price may add to a slice since it was sent."""
 
@@ -57,7 +59,8 @@ def _check_order(
     assert order.reduce_only == (order.market is Market.PERP and order.side is Side.BUY)
     book = around.depth(order.market)
     assert book is not None
-    assert (around.at - book.at).total_seconds() <= job.limits.book_stale_seconds, "traded on a stale book"
+    if (around.at - book.at).total_seconds() > job.limits.book_stale_seconds:
+        _check_on_old_book(taken.job, around, order, (around.at - book.at).total_seconds())
     touch = book.touch(order.side)
     assert touch is not None
     if order.time_in_force is TimeInForce.GTX:
@@ -72,6 +75,16 @@ def _check_order(
     if order.market is Market.PERP and not venue.unwinds(order):
         planned = venue.plan.perp_quantity + venue.landed
         assert venue.perp_traded + order.quantity <= planned, "beyond the plan"
+
+
+def _check_on_old_book(job: HedgeExecution, around: Surroundings, order: OrderRequest, seconds: float) -> None:
+    """Fail unless the order matches legs that have differed for a while, on a book up to a minute old, at once."""
+    assert seconds <= OLD_BOOK_SECONDS, "traded on a stale book"
+    assert job.naked_since is not None, "traded on an old book though the legs match"
+    assert (around.at - job.naked_since).total_seconds() >= OLD_BOOK_AFTER_SECONDS
+    assert order.time_in_force is TimeInForce.IOC
+    both = job.plan.spot_quantity > 0 and job.plan.perp_quantity > 0
+    assert job.state is not ExecutionState.LEADING or not both, "led a slice on an old book"
 
 
 def _check_slice(venue: ToyVenue, taken: Step, around: Surroundings, order: OrderRequest, touch: Decimal) -> None:

@@ -135,7 +135,14 @@ class ExecutionLimits(Struct, frozen=True, kw_only=True):
         Decimal, Setting(text="largest slice, as a part of the depth within the cap", gt=0, le=1)
     ] = Decimal("0.2")
     book_stale_seconds: Annotated[
-        float, Setting(text="an older order book is not traded on, {unit}", gt=0, le=60, unit=Unit.SECONDS)
+        float,
+        Setting(
+            text="an older order book is not traded on, {unit}; legs that have differed for 3 s are matched on one up"
+            " to a minute old",
+            gt=0,
+            le=60,
+            unit=Unit.SECONDS,
+        ),
     ] = 3
     settlement_guard_seconds: Annotated[
         float,

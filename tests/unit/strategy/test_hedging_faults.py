@@ -113,7 +113,7 @@ def test_a_follow_that_stays_partial_for_thirty_seconds_leaves_a_smaller_hedge()
 
 def test_a_follow_without_books_waits_and_then_leads_back() -> None:
     harness = leading()
-    harness.age = 10
+    harness.age = 61
     harness.fills()
     assert harness.job.state is FOLLOWING
     assert harness.taken.pause_seconds == 1

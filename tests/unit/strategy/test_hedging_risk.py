@@ -153,3 +153,27 @@ def test_a_book_from_the_future_is_not_fresh() -> None:
         )
         touch = fresh_touch(new_job(), Surroundings(at=NOW, spot=book), Market.SPOT, Side.BUY)
         assert (touch is not None) is fresh
+
+
+@pytest.mark.parametrize(
+    ("state", "perp", "age", "seconds", "fresh"),
+    [
+        (ExecutionState.FOLLOWING, 4, 60, 3, True),
+        (ExecutionState.FOLLOWING, 4, 61, 3, False),
+        (ExecutionState.FOLLOWING, 4, 10, 2, False),
+        (ExecutionState.FOLLOWING, 4, 10, None, False),
+        (ExecutionState.LEADING, 4, 10, 3, False),
+        (ExecutionState.LEADING, 0, 10, 3, True),
+    ],
+)
+def test_an_old_book_matches_legs_that_differ_and_leads_no_slice_of_both(
+    state: ExecutionState, perp: int, age: int, seconds: int | None, *, fresh: bool
+) -> None:
+    since = None if seconds is None else NOW - timedelta(seconds=seconds)
+    plan = ExecutionPlan(spot_quantity=Decimal(4), perp_quantity=Decimal(perp), slice_notional=Decimal(500))
+    held = replace(new_job(), kind=ExecutionKind.CLOSE, plan=plan, state=state, naked_since=since)
+    book = depth_of(
+        Market.SPOT, [(Decimal(100), Decimal(9))], [(Decimal(101), Decimal(9))], NOW - timedelta(seconds=age)
+    )
+    touch = fresh_touch(held, Surroundings(at=NOW, spot=book), Market.SPOT, Side.SELL)
+    assert (touch is not None) is fresh

@@ -55,6 +55,9 @@ UNREADABLE_SECONDS = 1.0
 """Pause before books that were stale or one-sided are read again."""
 LATE_SECONDS = 60.0
 """A fill that is reported later than this may have been made at another price than the present one."""
+OLD_BOOK_AFTER_SECONDS, OLD_BOOK_SECONDS = 3.0, 60.0
+"""Legs that have differed for so long are matched on a book up to so old: an order's limit is its worst price, however
+old the book that it was taken from, and where no newer book comes none matches them otherwise. It leads no slice."""
 FUTURE_SECONDS = 1.0
 """A book stamped later than this after the present is not fresh: one of the two clocks is wrong."""
 BLOCKED_PAUSE_SECONDS = 5.0
@@ -610,8 +613,10 @@ def _own_price(job: HedgeExecution, market: Market) -> Decimal | None:
 
 
 def _fresh(job: HedgeExecution, around: Surroundings, depth: Depth) -> bool:
-    age = (around.at - depth.at).total_seconds()
-    return -FUTURE_SECONDS <= age <= job.limits.book_stale_seconds
+    age, stale = (around.at - depth.at).total_seconds(), job.limits.book_stale_seconds
+    since = None if job.state is ExecutionState.LEADING and not _is_one_legged(job) else job.naked_since
+    naked = since is not None and (around.at - since).total_seconds() >= OLD_BOOK_AFTER_SECONDS
+    return -FUTURE_SECONDS <= age <= (max(stale, OLD_BOOK_SECONDS) if naked else stale)
 
 
 def _reversing(job: HedgeExecution) -> bool:

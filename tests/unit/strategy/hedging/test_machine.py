@@ -218,6 +218,17 @@ def test_nothing_is_led_unless_both_books_are_fresh_and_two_sided(fault: str) ->
     assert harness.job.detail == "no readable two-sided books in time"
 
 
+def test_legs_that_differ_for_seconds_are_matched_on_a_book_that_no_newer_one_replaces() -> None:
+    harness = HedgingHarness(new_job(OPEN)).after(0).prepared().prepared()
+    harness.age = 10
+    harness.fills()
+    assert harness.command is None
+    assert harness.after(3).order.market is Market.PERP
+    older = HedgingHarness(new_job(OPEN)).after(0).prepared().prepared()
+    older.age = 61
+    assert older.fills().after(3).command is None
+
+
 # --- books that move apart ------------------------------------------------------------------------------------------
 
 
