@@ -185,6 +185,10 @@ LEFT_OUT = [
     ({"mark_close": float("nan")}, "BTCUSDT: 1 mark_close left out that is no price, the first of " + FIFTH),
     ({"mark_close": 9e4}, "BTCUSDT: 1 mark_close left out more than a factor of 2 from the perpetual's close"),
     ({"perp_close": 9e4}, "BTCUSDT: 1 hour left out whose spot and perpetual are more than a factor of 2 apart"),
+    ({"symbol": "A B\n"}, "1 row left out whose symbol is no name; allowed are 1 to 40 characters without blanks"),
+    ({"symbol": "X" * 41}, "1 row left out whose symbol is no name"),
+    ({"funding_time": 1_740_931_270_000}, "BTCUSDT: 1 settlement left out more than a minute from the full hour"),
+    ({"spot_close": 1e5, "perp_close": 1e5}, "BTCUSDT: 1 hour left out more than a factor of 10 from the price before"),
     ({"symbol": None}, "prices_hourly.parquet: 1 row left out without symbol"),
     ({"exchange": ""}, "prices_hourly.parquet: 1 row left out without exchange"),
     ({"open_time": None}, "prices_hourly.parquet: 1 row left out without open_time"),
@@ -250,6 +254,32 @@ def test_a_rate_of_three_hundred_digits_is_shown_in_a_few(tmp_path: Path, shell:
     assert (
         "rate: +1e+302% of notional for one interval is no rate" in shell("data", "check", "--data", str(tmp_path)).out
     )
+
+
+@pytest.mark.parametrize("factor", [1000, 1e-3])
+def test_what_follows_a_change_of_the_unit_is_left_out_and_both_ways_end_there(
+    tmp_path: Path, shell: Shell, factor: float
+) -> None:
+    rows = [row if n < 30 else (*row[:3], *(value * factor for value in row[3:])) for n, row in enumerate(hours(240))]
+    write_archive(tmp_path, rows, [(*row[:3], 3e-4, *row[4:]) for row in prints(31)])
+    window = ("--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-11", "--cost-bps", "4")
+    found = set()
+    for via in ("kernel", "replay"):
+        done = shell("backtest", *window, "--set", "funding_ma_periods=3", "--via", via, "--json", "-")
+        assert done.code == 0, done.err
+        assert (
+            "210 hours left out more than a factor of 10 from the price before: another unit, the first of " in done.err
+        )
+        assert "BTCUSDT: its prices end at 2025-03-02 06:00 UTC" in done.err
+        found.add(json.loads(done.out)["decisions_sha256"])
+    assert len(found) == 1
+
+
+def test_no_pair_is_left_where_no_settlement_has_a_time(tmp_path: Path, shell: Shell) -> None:
+    write_archive(tmp_path, hours(72), [(*row[:2], row[2] // 1000, *row[3:]) for row in prints(10)])
+    done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-04")
+    assert done.code == 2
+    assert "BTCUSDT: no funding in the window; funding.parquet: 10 rows left out whose funding_time is no" in done.err
 
 
 def test_a_pair_of_two_units_is_skipped_with_the_reason(tmp_path: Path, shell: Shell) -> None:

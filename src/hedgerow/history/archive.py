@@ -149,9 +149,9 @@ class ArchiveMarketData:
                 histories.append(history if fees is None else _charging(history, fees))
             except HistoryError as error:
                 skipped[symbol] = str(error)
-        if not histories:
-            raise HistoryError(f"{directory}: no pair is left: " + _listing(skipped))
         unplaced = [str(each) for name in (PRICES_FILE, FUNDING_FILE) for each in unplaced_rows(directory / name)]
+        if not histories:
+            raise HistoryError("; ".join([f"{directory}: no pair is left: {_listing(skipped)}", *unplaced]))
         return cls(asked, window, histories, skipped, unplaced)
 
     @property

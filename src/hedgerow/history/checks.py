@@ -15,7 +15,15 @@ from msgspec import Struct
 
 from hedgerow.domain.errors import HistoryError
 from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, UnplacedRows, read_rows, unplaced_rows
-from hedgerow.history.quality import HOUR_MS, SAME_SETTLEMENT_MS, is_interval, is_price, is_rate, percent
+from hedgerow.history.quality import (
+    HOUR_MS,
+    SAME_SETTLEMENT_MS,
+    is_interval,
+    is_on_the_hour,
+    is_price,
+    is_rate,
+    percent,
+)
 
 __all__ = ["Finding", "FindingKind", "Inventory", "check_folder", "inventory", "unplaced_in"]
 
@@ -227,6 +235,9 @@ def _stretches(times: Sequence[int], is_like: Callable[[int, int], bool]) -> Ite
 
 def _funding(rows: ParquetRows) -> Iterator[_Found]:
     yield from _repeated(rows, lambda a, b: b - a < SAME_SETTLEMENT_MS, "settlement")
+    odd = [at for at in rows.times_ms if not is_on_the_hour(at)]
+    if odd:
+        yield FindingKind.UNUSABLE, odd[0], f"{_times(odd, 'settlement')} more than a minute from the full hour"
     for at, rate in _values(rows, "rate"):
         if rate is None or not isfinite(rate):
             yield FindingKind.UNUSABLE, at, f"rate: {rate} is no rate"

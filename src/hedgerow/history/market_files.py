@@ -19,13 +19,11 @@ from msgspec import Struct
 from hedgerow.domain.errors import HistoryError
 from hedgerow.history.arrow import load_arrow, put_in_place, read_whole, write_whole
 from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE
-from hedgerow.history.quality import HOUR_MS, INTERVALS
+from hedgerow.history.quality import HOUR_MS, INTERVALS, JITTER_MS
 
 __all__ = ["MarketFiles", "Part", "SeriesName", "Span", "settled_intervals"]
 
 PARTS: Final = ".download"
-JITTER_MS: Final = 60_000
-"""A settlement's stamp lies at most this far from its full hour."""
 COVERAGE, SOURCE = b"hedgerow.coverage", b"hedgerow.source"
 """Keys of a file's metadata: the windows of each series, and the address that they were read from."""
 PART_NAME = re.compile(r"(?P<symbol>.+)\.(?P<series>[a-z]+)\.(?P<from_ms>\d+)-(?P<until_ms>\d+)\.parquet")

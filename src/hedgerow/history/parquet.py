@@ -29,6 +29,9 @@ __all__ = [
 FUNDING_FILE = "funding.parquet"
 PRICES_FILE = "prices_hourly.parquet"
 KEYS = ("exchange", "symbol")
+LONGEST_NAME = 40
+NAME = rf"^[^\s\pC]{{1,{LONGEST_NAME}}}$"
+"""Of an exchange or a symbol: in any script, without blanks and control characters."""
 EARLIEST_MS, LATEST_MS = 946_684_800_000, 4_102_444_799_999
 """First and last millisecond of the years 2000 to 2099: stamps in another unit lie outside."""
 
@@ -98,8 +101,8 @@ def symbols_of(path: Path) -> tuple[str, ...]:
         HistoryError: the file is missing, unreadable or has other columns.
     """
     _checked_layout(path)
-    column = _read(path, columns=["symbol"]).column("symbol")
-    return tuple(sorted(symbol for symbol in column.unique().to_pylist() if symbol))
+    column = _read(path, columns=["symbol"]).column("symbol").unique().cast("string")
+    return tuple(sorted(column.filter(_are_names(column)).to_pylist()))
 
 
 def time_range(path: Path) -> TimeRange | None:
@@ -138,14 +141,26 @@ def _unplaced(file: str, table: Any, layout: Layout) -> Iterator[UnplacedRows]:
         count = column.null_count + (compute.sum(compute.equal(column, "")).as_py() or 0)
         if count:
             yield UnplacedRows(file=file, rows=count, reason=f"without {name}")
+        odd = compute.sum(compute.invert(_are_names(column))).as_py() or 0
+        if odd > count - column.null_count:
+            rows, allowed = (
+                odd - count + column.null_count,
+                f"allowed are 1 to {LONGEST_NAME} characters without blanks",
+            )
+            yield UnplacedRows(file=file, rows=rows, reason=f"whose {name} is no name; {allowed}")
     times = table.column(layout.time)
     if times.null_count:
         yield UnplacedRows(file=file, rows=times.null_count, reason=f"without {layout.time}")
     beyond = table.filter(compute.invert(_is_possible(times)))
     if len(beyond):
-        first, symbol = beyond.column(layout.time)[0].as_py(), beyond.column("symbol")[0].as_py()
+        first, symbol = beyond.column(layout.time)[0].as_py(), str(beyond.column("symbol")[0].as_py())[:LONGEST_NAME]
         reason = f"whose {layout.time} is no time, the first {first} of {symbol}; {_allowed_times()}"
         yield UnplacedRows(file=file, rows=len(beyond), reason=reason)
+
+
+def _are_names(column: Any) -> Any:
+    """Return which texts can name an exchange or a symbol; null where there is none."""
+    return _pyarrow("compute").match_substring_regex(column, NAME)
 
 
 def _is_possible(times: Any) -> Any:
@@ -159,8 +174,9 @@ def _allowed_times() -> str:
 
 
 def _series_in(table: Any) -> list[tuple[str, str]]:
-    groups = table.select(list(KEYS)).group_by(list(KEYS)).aggregate([]).to_pylist()
-    return sorted((g["exchange"], g["symbol"]) for g in groups if g["exchange"] and g["symbol"])
+    groups = table.select(list(KEYS)).group_by(list(KEYS)).aggregate([])
+    named = _pyarrow("compute").and_(*(_are_names(groups.column(name).cast("string")) for name in KEYS))
+    return sorted((g["exchange"], g["symbol"]) for g in groups.filter(named).to_pylist())
 
 
 def _rows_of(table: Any, exchange: str, symbol: str, layout: Layout) -> ParquetRows:

@@ -17,6 +17,7 @@ from hedgerow.history.parquet import ParquetRows
 __all__ = [
     "HOUR_MS",
     "INTERVALS",
+    "JITTER_MS",
     "SAME_SETTLEMENT_MS",
     "Gap",
     "HourlyClose",
@@ -25,6 +26,7 @@ __all__ = [
     "clean_prints",
     "gaps_between",
     "is_interval",
+    "is_on_the_hour",
     "is_price",
     "is_rate",
     "percent",
@@ -40,10 +42,14 @@ LARGEST_RATE = 1.0
 """A settled rate beyond this, either sign, is no rate: venues cap one interval at 2 to 3 % (docs/aster-api.md 11)."""
 INTERVALS = (1, 2, 4, 8)
 """Hours between two settlements (docs/aster-api.md 11)."""
-LOWEST_PRICE, HIGHEST_PRICE = 1e-12, 1e9
-"""USDT for one coin: what is outside is no price of any coin."""
+LOWEST_PRICE, HIGHEST_PRICE = 1e-8, 1e8
+"""USDT for one coin: exchanges quote no finer, and beyond it is no price of any coin."""
 FURTHEST_APART = 2.0
 """A perpetual and its coin, or its mark, whose prices differ by more than this factor are not prices of one thing."""
+FURTHEST_MOVE, LONGEST_MOVE_MS = 10.0, 7 * 24 * HOUR_MS
+"""Spot and perpetual that both change by more than this factor, with no gap so long, are prices of another unit."""
+JITTER_MS = 60_000
+"""A settlement's stamp lies at most this far from its full hour."""
 SHOWN_PERCENT = 1e6
 """Percentages beyond it are shown with an exponent."""
 
@@ -92,6 +98,11 @@ def is_interval(hours: float | None) -> bool:
     return hours in INTERVALS
 
 
+def is_on_the_hour(at_ms: int) -> bool:
+    """Return whether a settlement may be of that time: venues settle on the full hour."""
+    return min(at_ms % HOUR_MS, -at_ms % HOUR_MS) <= JITTER_MS
+
+
 def percent(fraction: float, digits: int = 0, *, sign: str = "") -> str:
     """Return a fraction as a percentage of a few characters, however large it is."""
     shown = fraction * 100
@@ -101,15 +112,21 @@ def percent(fraction: float, digits: int = 0, *, sign: str = "") -> str:
 def clean_closes(rows: ParquetRows) -> list[HourlyClose]:
     """Return the hours with a spot and a perpetual close; the perpetual's replaces a mark that is not known.
 
+    Hours in another unit than those before them are left out.
+
     Raises:
         HistoryError: one hour is listed twice with different closes.
     """
     kept: list[HourlyClose] = []
+    seen_ms = 0
     for open_ms, spot, perp, mark in _closes(rows):
         if open_ms % HOUR_MS or not (_are_prices(spot, perp) and _are_near(spot, perp)):
             continue
         known = mark if _are_prices(mark, perp) and _are_near(mark, perp) else perp
         close = HourlyClose(open_ms, spot or 0.0, perp or 0.0, known or 0.0)
+        since_ms, seen_ms = open_ms - seen_ms, open_ms
+        if kept and since_ms < LONGEST_MOVE_MS and _is_other_unit(kept[-1], close):
+            continue
         if not kept or kept[-1].open_ms < open_ms:
             kept.append(close)
         elif kept[-1] != close:
@@ -125,7 +142,7 @@ def clean_prints(rows: ParquetRows) -> list[Print]:
     """
     kept: list[Print] = []
     for at_ms, rate, hours in zip(rows.times_ms, rows.numbers["rate"], rows.numbers["interval_hours"], strict=True):
-        if rate is None or not isfinite(rate):
+        if rate is None or not isfinite(rate) or not is_on_the_hour(at_ms):
             continue
         if not is_rate(rate):
             raise HistoryError(
@@ -155,6 +172,10 @@ def unusable_closes(rows: ParquetRows) -> Iterator[str]:
     if apart:
         why = f"whose spot and perpetual are more than a factor of {FURTHEST_APART:g} apart"
         yield _left_out(apart, "hour", why, why)
+    other = _in_other_units(rows)
+    if other:
+        why = f"more than a factor of {FURTHEST_MOVE:g} from the price before: another unit"
+        yield _left_out(other, "hour", why, why)
     apart = [at for at, _, perp, mark in _closes(rows) if _are_prices(perp, mark) and not _are_near(perp, mark)]
     if apart:
         why = f"more than a factor of {FURTHEST_APART:g} from the perpetual's close"
@@ -167,6 +188,11 @@ def unusable_prints(rows: ParquetRows) -> Iterator[str]:
     missing = [at for at, value in values if value is None]
     if missing:
         yield _left_out(missing, "settlement", "without a funding rate", "without a funding rate")
+    odd = [at for at in rows.times_ms if not is_on_the_hour(at)]
+    if odd:
+        yield _left_out(
+            odd, "settlement", "more than a minute from the full hour", "more than a minute from the full hour"
+        )
     bad = [at for at, value in values if value is not None and not isfinite(value)]
     if bad:
         yield _left_out(bad, "funding rate", "that is no number", "that are no number")
@@ -195,6 +221,28 @@ def _are_prices(one: float | None, other: float | None) -> bool:
 def _are_near(one: float | None, other: float | None) -> bool:
     """Return whether two prices may be of one thing; None is near nothing."""
     return one is not None and other is not None and one <= FURTHEST_APART * other and other <= FURTHEST_APART * one
+
+
+def _in_other_units(rows: ParquetRows) -> list[int]:
+    """Return the hours that ``clean_closes`` leaves out because both prices are of another unit than before."""
+    found: list[int] = []
+    kept: HourlyClose | None = None
+    seen_ms = 0
+    for open_ms, spot, perp, _ in _closes(rows):
+        if spot is None or perp is None or open_ms % HOUR_MS or not (_are_prices(spot, perp) and _are_near(spot, perp)):
+            continue
+        close = HourlyClose(open_ms, spot, perp, perp)
+        since_ms, seen_ms = open_ms - seen_ms, open_ms
+        if kept is not None and since_ms < LONGEST_MOVE_MS and _is_other_unit(kept, close):
+            found.append(open_ms)
+        else:
+            kept = close
+    return found
+
+
+def _is_other_unit(before: HourlyClose, after: HourlyClose) -> bool:
+    spot, perp = after.spot / before.spot, after.perp / before.perp
+    return min(spot, perp) > FURTHEST_MOVE or max(spot, perp) < 1 / FURTHEST_MOVE
 
 
 def _is_bad(value: float | None) -> bool:

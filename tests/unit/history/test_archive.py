@@ -82,9 +82,9 @@ def test_no_answer_depends_on_a_row_that_was_not_known_yet(tmp_path: Path, day: 
 
 def test_an_altered_row_changes_the_answer_once_it_is_known(tmp_path: Path) -> None:
     rows = hours(48)
-    changed = [*rows[:20], (*rows[20][:3], 5.0, 5.0, 5.0), *rows[21:]]
+    changed = [*rows[:20], (*rows[20][:3], 500.0, 500.0, 500.0), *rows[21:]]
     at = START + 21 * HOUR
-    assert spot(loaded(tmp_path, changed, prints(7)), at) == 5
+    assert spot(loaded(tmp_path, changed, prints(7)), at) == 500
     assert spot(loaded(tmp_path, rows, prints(7)), at) == 1020
 
 
