@@ -137,8 +137,7 @@ class ExecutionLimits(Struct, frozen=True, kw_only=True):
     book_stale_seconds: Annotated[
         float,
         Setting(
-            text="an older order book is not traded on, {unit}; legs that have differed for 3 s are matched on one up"
-            " to a minute old",
+            text="an older book is not traded on, {unit}; legs that differ for 3 s are matched on one of 60 s",
             gt=0,
             le=60,
             unit=Unit.SECONDS,
