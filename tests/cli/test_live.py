@@ -52,6 +52,15 @@ def aster(monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterator[LocalAster]:
         yield exchange
 
 
+@pytest.fixture
+def still_aster(monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterator[LocalAster]:
+    """Yield an exchange whose time advances only when it is asked to."""
+    write_config(place / "config_volume_farming_strategy.json", CONFIG)
+    with local_aster(speed=0, start=datetime.fromisoformat(START)) as exchange:
+        lead(exchange, monkeypatch)
+        yield exchange
+
+
 def ledger_of(place: Path, mode: HomeMode = HomeMode.LIVE) -> Ledger:
     ledger = asyncio.run(read_ledger(Home(folder=place, mode=mode)))
     assert ledger is not None
@@ -219,39 +228,33 @@ def check_no_secret(place: Path, said: str) -> None:
 
 
 def test_a_bot_killed_while_it_opens_comes_back_hedged_or_flat(
-    shell: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+    still_aster: LocalAster, shell: Shell, place: Path
 ) -> None:
     # In lockstep: an order that may never have left is certain only after the nonce window, a real minute otherwise.
-    write_config(place / "config_volume_farming_strategy.json", CONFIG)
-    with local_aster(speed=0, start=datetime.fromisoformat(START)) as aster:
-        lead(aster, monkeypatch)
-        with running(place, "--venue-clock") as bot:
-            until(lambda: count(place / "hedgerow.db", "command_issued") >= 4, bot)
-            bot.kill()
-            bot.wait(timeout=PATIENCE)
-        assert shell("run", "--once", "--venue-clock").code == 0
-        ledger = check_sound(aster, place)
-        assert ledger.foremost is None or ledger.largest is not None
+    with running(place, "--venue-clock") as bot:
+        until(lambda: count(place / "hedgerow.db", "command_issued") >= 4, bot)
+        bot.kill()
+        bot.wait(timeout=PATIENCE)
+    assert shell("run", "--once", "--venue-clock").code == 0
+    ledger = check_sound(still_aster, place)
+    assert ledger.foremost is None or ledger.largest is not None
 
 
 def test_commands_that_trade_beside_an_exchange_whose_time_stands_still_follow_its_clock(
-    shell: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+    still_aster: LocalAster, shell: Shell, place: Path
 ) -> None:
-    write_config(place / "config_volume_farming_strategy.json", CONFIG)
-    with local_aster(speed=0, start=datetime.fromisoformat(START)) as aster:
-        lead(aster, monkeypatch)
-        assert shell("run", "--once", "--venue-clock").code == 0
-        hedge = check_sound(aster, place).largest
-        assert hedge is not None
-        assert shell("reconcile").code == 0
-        assert shell("halt").code == 0
-        assert shell("resume").code == 0
-        done = shell("close", hedge.symbol, "--yes")
-        assert done.code == 0, done.err
-        assert f"Closed {hedge.symbol}" in done.out
-        ledger = check_sound(aster, place)
-        assert ledger.hedges == {}
-        assert ledger.closed[-1].closed_at.date() == datetime.fromisoformat(START).date()
+    assert shell("run", "--once", "--venue-clock").code == 0
+    hedge = check_sound(still_aster, place).largest
+    assert hedge is not None
+    assert shell("reconcile").code == 0
+    assert shell("halt").code == 0
+    assert shell("resume").code == 0
+    done = shell("close", hedge.symbol, "--yes")
+    assert done.code == 0, done.err
+    assert f"Closed {hedge.symbol}" in done.out
+    ledger = check_sound(still_aster, place)
+    assert ledger.hedges == {}
+    assert ledger.closed[-1].closed_at.date() == datetime.fromisoformat(START).date()
 
 
 def test_the_credentials_may_stand_in_the_home_folder(
