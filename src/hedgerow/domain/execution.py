@@ -137,7 +137,7 @@ class ExecutionLimits(Struct, frozen=True, kw_only=True):
     book_stale_seconds: Annotated[
         float,
         Setting(
-            text="an older book is not traded on, {unit}; legs that differ for 3 s are matched on one of 60 s",
+            text="an older book is not traded on, {unit}; legs that differ for 3 s: on one up to 60 s old",
             gt=0,
             le=60,
             unit=Unit.SECONDS,
