@@ -19,8 +19,8 @@ from hedgerow.cli.tables import Column, show_table
 from hedgerow.dashboard.progress import SeriesProgress
 from hedgerow.domain.errors import ConfigError, VenueError
 from hedgerow.domain.formats import utc_minute
-from hedgerow.history.checks import Finding, Inventory, check_folder, inventory, unplaced_in
-from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, UnplacedRows
+from hedgerow.history.checks import Finding, Inventory, check_folder, inventory
+from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, UnplacedRows, unplaced_rows_in
 from hedgerow.history.recording import recorded_days
 from hedgerow.history.series import at_ms
 
@@ -143,7 +143,7 @@ def check_history(folder: DataOption = DEFAULT_FOLDER, json: JsonOption = None) 
     """
     refuse_unwritable("--json", json)
     found = check_folder(_existing(folder))
-    unplaced = unplaced_in(folder)
+    unplaced = unplaced_rows_in(folder)
     _write(json, [_finding_json(each) for each in found] + [_unplaced_json(each) for each in unplaced])
     count = len(found) + len(unplaced)
     if not is_stdout(json):

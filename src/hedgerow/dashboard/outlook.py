@@ -102,7 +102,8 @@ class RefusedPair(Struct, frozen=True, kw_only=True):
     symbol: str
     held: str
     """Symbol of the hedge that would have been closed."""
-    why: str
+    text: str
+    """Why it is kept, one line."""
     until: datetime
     """When it is asked about again."""
 
@@ -473,7 +474,7 @@ def _refused(now: Outlook, notice: mo.OpeningRefused) -> Outlook:
     found = RefusedPair(
         symbol=notice.symbol,
         held=notice.held,
-        why=notice.why,
+        text=notice.text,
         until=notice.at + timedelta(seconds=notice.seconds),
     )
     return replace(now, refused=(found, *(each for each in now.refused if each.symbol != notice.symbol)))
@@ -481,14 +482,7 @@ def _refused(now: Outlook, notice: mo.OpeningRefused) -> Outlook:
 
 def _refusal_text(refused: tuple[RefusedPair, ...], ledger: Ledger) -> str:
     """Return for which pair no hedge is closed, and why; of several the one that was refused last."""
-    return next(
-        (
-            f"{each.held} is not closed for {each.symbol}, which could not be opened: {each.why}"
-            for each in refused
-            if ledger.held(each.held) is not None
-        ),
-        "",
-    )
+    return next((each.text for each in refused if ledger.held(each.held) is not None), "")
 
 
 def _found_in_this_check(now: Outlook) -> bool:

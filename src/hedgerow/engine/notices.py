@@ -250,6 +250,11 @@ class OpeningRefused(Struct, frozen=True, kw_only=True):
     why: str
     seconds: float
 
+    @property
+    def text(self) -> str:
+        """One line for the user."""
+        return f"{self.held} is not closed for {self.symbol}, which could not be opened: {self.why}"
+
 
 class BooksChecked(Struct, frozen=True, kw_only=True):
     """The books differ from the venue in two readings: per ``wallet:asset``, venue minus booked."""

@@ -25,7 +25,7 @@ from hedgerow.history.parquet import (
     read_rows,
     symbols_of,
     time_range,
-    unplaced_rows,
+    unplaced_rows_in,
 )
 from hedgerow.history.quality import (
     Gap,
@@ -149,7 +149,7 @@ class ArchiveMarketData:
                 histories.append(history if fees is None else _charging(history, fees))
             except HistoryError as error:
                 skipped[symbol] = str(error)
-        unplaced = [str(each) for name in (PRICES_FILE, FUNDING_FILE) for each in unplaced_rows(directory / name)]
+        unplaced = [str(each) for each in unplaced_rows_in(directory)]
         if not histories:
             raise HistoryError("; ".join([f"{directory}: no pair is left: {_listing(skipped)}", *unplaced]))
         return cls(asked, window, histories, skipped, unplaced)

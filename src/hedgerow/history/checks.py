@@ -14,10 +14,11 @@ from statistics import median
 from msgspec import Struct
 
 from hedgerow.domain.errors import HistoryError
-from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, UnplacedRows, read_rows, unplaced_rows
+from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, read_rows, unplaced_rows
 from hedgerow.history.quality import (
     HOUR_MS,
     SAME_SETTLEMENT_MS,
+    figure,
     is_interval,
     is_on_the_hour,
     is_price,
@@ -25,7 +26,7 @@ from hedgerow.history.quality import (
     percent,
 )
 
-__all__ = ["Finding", "FindingKind", "Inventory", "check_folder", "inventory", "unplaced_in"]
+__all__ = ["Finding", "FindingKind", "Inventory", "check_folder", "inventory"]
 
 CLOSES = ("spot_close", "perp_close", "mark_close")
 LEAST_JUMP, JUMPS = 0.1, 25.0
@@ -112,15 +113,6 @@ def check_folder(folder: Path) -> tuple[Finding, ...]:
         ]
         findings += sorted(found, key=lambda finding: (finding.at_ms, finding.kind, finding.detail))
     return (*findings, *_alone(series))
-
-
-def unplaced_in(folder: Path) -> tuple[UnplacedRows, ...]:
-    """Return which rows of the two files belong to no series.
-
-    Raises:
-        HistoryError: a file is missing, unreadable or has other columns.
-    """
-    return tuple(each for file in (PRICES_FILE, FUNDING_FILE) for each in unplaced_rows(folder / file))
 
 
 def _alone(series: Sequence[tuple[str, str, str, ParquetRows]]) -> Iterator[Finding]:
@@ -241,14 +233,12 @@ def _funding(rows: ParquetRows) -> Iterator[_Found]:
     for at, rate in _values(rows, "rate"):
         if rate is None or not isfinite(rate):
             yield FindingKind.UNUSABLE, at, f"rate: {rate} is no rate"
-        elif not is_rate(rate):
-            yield (
-                FindingKind.UNUSABLE,
-                at,
-                f"rate: {percent(rate, 3, sign='+')} of notional for one interval is no rate",
-            )
+            continue
+        shown = f"rate: {percent(rate, 3, sign='+')} of notional for one interval"
+        if not is_rate(rate):
+            yield FindingKind.UNUSABLE, at, f"{shown} is no rate"
         elif abs(rate) > HIGHEST_RATE:
-            yield FindingKind.OUTLIER, at, f"rate: {percent(rate, 3, sign='+')} of notional for one interval"
+            yield FindingKind.OUTLIER, at, shown
     yield from _intervals(rows)
 
 
@@ -258,8 +248,7 @@ def _intervals(rows: ParquetRows) -> Iterator[_Found]:
         if hours is not None and is_interval(hours):
             settled.append((at, hours))
             continue
-        shown = "missing" if hours is None else f"{hours:g}"
-        yield FindingKind.UNUSABLE, at, f"interval_hours: {shown}, and not 1, 2, 4 or 8"
+        yield FindingKind.UNUSABLE, at, f"interval_hours: {figure(hours)}, and not 1, 2, 4 or 8"
         settled += [(at, settled[-1][1])] if settled else []
     for (before, old), (at, new) in pairwise(settled):
         if new != old:

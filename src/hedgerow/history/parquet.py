@@ -24,6 +24,7 @@ __all__ = [
     "symbols_of",
     "time_range",
     "unplaced_rows",
+    "unplaced_rows_in",
 ]
 
 FUNDING_FILE = "funding.parquet"
@@ -134,20 +135,22 @@ def unplaced_rows(path: Path) -> tuple[UnplacedRows, ...]:
     return tuple(_unplaced(path.name, table, layout))
 
 
+def unplaced_rows_in(folder: Path) -> tuple[UnplacedRows, ...]:
+    """Return which rows of both files belong to no series, and why; errors as of ``unplaced_rows``."""
+    return tuple(each for name in (PRICES_FILE, FUNDING_FILE) for each in unplaced_rows(folder / name))
+
+
 def _unplaced(file: str, table: Any, layout: Layout) -> Iterator[UnplacedRows]:
     compute = _pyarrow("compute")
     for name in KEYS:
         column = table.column(name).cast("string")
-        count = column.null_count + (compute.sum(compute.equal(column, "")).as_py() or 0)
-        if count:
-            yield UnplacedRows(file=file, rows=count, reason=f"without {name}")
-        odd = compute.sum(compute.invert(_are_names(column))).as_py() or 0
-        if odd > count - column.null_count:
-            rows, allowed = (
-                odd - count + column.null_count,
-                f"allowed are 1 to {LONGEST_NAME} characters without blanks",
-            )
-            yield UnplacedRows(file=file, rows=rows, reason=f"whose {name} is no name; {allowed}")
+        given = column.filter(compute.not_equal(column, ""))
+        if len(given) < len(column):
+            yield UnplacedRows(file=file, rows=len(column) - len(given), reason=f"without {name}")
+        odd = len(given) - len(given.filter(_are_names(given)))
+        if odd:
+            reason = f"whose {name} is no name; allowed are 1 to {LONGEST_NAME} characters without blanks"
+            yield UnplacedRows(file=file, rows=odd, reason=reason)
     times = table.column(layout.time)
     if times.null_count:
         yield UnplacedRows(file=file, rows=times.null_count, reason=f"without {layout.time}")

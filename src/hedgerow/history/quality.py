@@ -24,6 +24,7 @@ __all__ = [
     "Print",
     "clean_closes",
     "clean_prints",
+    "figure",
     "gaps_between",
     "is_interval",
     "is_on_the_hour",
@@ -103,6 +104,11 @@ def is_on_the_hour(at_ms: int) -> bool:
     return min(at_ms % HOUR_MS, -at_ms % HOUR_MS) <= JITTER_MS
 
 
+def figure(value: float | None) -> str:
+    """Return a number in a few characters, or that it is missing."""
+    return "missing" if value is None else f"{value:g}"
+
+
 def percent(fraction: float, digits: int = 0, *, sign: str = "") -> str:
     """Return a fraction as a percentage of a few characters, however large it is."""
     shown = fraction * 100
@@ -118,19 +124,13 @@ def clean_closes(rows: ParquetRows) -> list[HourlyClose]:
         HistoryError: one hour is listed twice with different closes.
     """
     kept: list[HourlyClose] = []
-    seen_ms = 0
-    for open_ms, spot, perp, mark in _closes(rows):
-        if open_ms % HOUR_MS or not (_are_prices(spot, perp) and _are_near(spot, perp)):
+    for close, is_other_unit in _judged_closes(rows):
+        if is_other_unit:
             continue
-        known = mark if _are_prices(mark, perp) and _are_near(mark, perp) else perp
-        close = HourlyClose(open_ms, spot or 0.0, perp or 0.0, known or 0.0)
-        since_ms, seen_ms = open_ms - seen_ms, open_ms
-        if kept and since_ms < LONGEST_MOVE_MS and _is_other_unit(kept[-1], close):
-            continue
-        if not kept or kept[-1].open_ms < open_ms:
+        if not kept or kept[-1].open_ms < close.open_ms:
             kept.append(close)
         elif kept[-1] != close:
-            raise HistoryError(f"two different closes for the hour from {utc_text(open_ms)}")
+            raise HistoryError(f"two different closes for the hour from {utc_text(close.open_ms)}")
     return kept
 
 
@@ -149,9 +149,7 @@ def clean_prints(rows: ParquetRows) -> list[Print]:
                 f"funding rate of {utc_text(at_ms)} is {percent(rate)}; at most {percent(LARGEST_RATE)} is plausible"
             )
         if hours is None or not is_interval(hours):
-            raise HistoryError(
-                f"funding interval of {utc_text(at_ms)} must be 1, 2, 4 or 8 hours, not {_figure(hours)}"
-            )
+            raise HistoryError(f"funding interval of {utc_text(at_ms)} must be 1, 2, 4 or 8 hours, not {figure(hours)}")
         if not kept or at_ms - kept[-1].at_ms >= SAME_SETTLEMENT_MS:
             kept.append(Print(at_ms, rate, int(hours)))
         elif (kept[-1].rate, kept[-1].interval_hours) != (rate, hours):
@@ -163,23 +161,20 @@ def unusable_closes(rows: ParquetRows) -> Iterator[str]:
     """Yield a line for closes that stand in the file and are not used; a missing one is none."""
     odd = [at for at in rows.times_ms if at % HOUR_MS]
     if odd:
-        yield _left_out(odd, "hour", "that does not begin on the hour", "that do not begin on the hour")
+        yield _left_out(odd, "hour", "that does not begin on the hour", several="that do not begin on the hour")
     for name in ("spot_close", "perp_close", "mark_close"):
         bad = [at for at, value in zip(rows.times_ms, rows.numbers[name], strict=True) if _is_bad(value)]
         if bad:
-            yield _left_out(bad, name, "that is no price", "that are no price")
+            yield _left_out(bad, name, "that is no price", several="that are no price")
     apart = [at for at, spot, perp, _ in _closes(rows) if _are_prices(spot, perp) and not _are_near(spot, perp)]
     if apart:
-        why = f"whose spot and perpetual are more than a factor of {FURTHEST_APART:g} apart"
-        yield _left_out(apart, "hour", why, why)
-    other = _in_other_units(rows)
+        yield _left_out(apart, "hour", f"whose spot and perpetual are more than a factor of {FURTHEST_APART:g} apart")
+    other = [close.open_ms for close, is_other_unit in _judged_closes(rows) if is_other_unit]
     if other:
-        why = f"more than a factor of {FURTHEST_MOVE:g} from the price before: another unit"
-        yield _left_out(other, "hour", why, why)
+        yield _left_out(other, "hour", f"more than a factor of {FURTHEST_MOVE:g} from the price before: another unit")
     apart = [at for at, _, perp, mark in _closes(rows) if _are_prices(perp, mark) and not _are_near(perp, mark)]
     if apart:
-        why = f"more than a factor of {FURTHEST_APART:g} from the perpetual's close"
-        yield _left_out(apart, "mark_close", why, why)
+        yield _left_out(apart, "mark_close", f"more than a factor of {FURTHEST_APART:g} from the perpetual's close")
 
 
 def unusable_prints(rows: ParquetRows) -> Iterator[str]:
@@ -187,15 +182,13 @@ def unusable_prints(rows: ParquetRows) -> Iterator[str]:
     values = list(zip(rows.times_ms, rows.numbers["rate"], strict=True))
     missing = [at for at, value in values if value is None]
     if missing:
-        yield _left_out(missing, "settlement", "without a funding rate", "without a funding rate")
+        yield _left_out(missing, "settlement", "without a funding rate")
     odd = [at for at in rows.times_ms if not is_on_the_hour(at)]
     if odd:
-        yield _left_out(
-            odd, "settlement", "more than a minute from the full hour", "more than a minute from the full hour"
-        )
+        yield _left_out(odd, "settlement", "more than a minute from the full hour")
     bad = [at for at, value in values if value is not None and not isfinite(value)]
     if bad:
-        yield _left_out(bad, "funding rate", "that is no number", "that are no number")
+        yield _left_out(bad, "funding rate", "that is no number", several="that are no number")
 
 
 def gaps_between(known_ms: Sequence[int], *, start_ms: int, end_ms: int, longest_ms: int) -> list[Gap]:
@@ -223,21 +216,18 @@ def _are_near(one: float | None, other: float | None) -> bool:
     return one is not None and other is not None and one <= FURTHEST_APART * other and other <= FURTHEST_APART * one
 
 
-def _in_other_units(rows: ParquetRows) -> list[int]:
-    """Return the hours that ``clean_closes`` leaves out because both prices are of another unit than before."""
-    found: list[int] = []
-    kept: HourlyClose | None = None
+def _judged_closes(rows: ParquetRows) -> Iterator[tuple[HourlyClose, bool]]:
+    """Yield the hours with two prices of one thing, and whether both are of another unit than before."""
+    before: HourlyClose | None = None
     seen_ms = 0
-    for open_ms, spot, perp, _ in _closes(rows):
+    for open_ms, spot, perp, mark in _closes(rows):
         if spot is None or perp is None or open_ms % HOUR_MS or not (_are_prices(spot, perp) and _are_near(spot, perp)):
             continue
-        close = HourlyClose(open_ms, spot, perp, perp)
-        since_ms, seen_ms = open_ms - seen_ms, open_ms
-        if kept is not None and since_ms < LONGEST_MOVE_MS and _is_other_unit(kept, close):
-            found.append(open_ms)
-        else:
-            kept = close
-    return found
+        known = mark if mark is not None and is_price(mark) and _are_near(mark, perp) else perp
+        close = HourlyClose(open_ms, spot, perp, known)
+        is_other = before is not None and open_ms - seen_ms < LONGEST_MOVE_MS and _is_other_unit(before, close)
+        seen_ms, before = open_ms, before if is_other else close
+        yield close, is_other
 
 
 def _is_other_unit(before: HourlyClose, after: HourlyClose) -> bool:
@@ -249,11 +239,8 @@ def _is_bad(value: float | None) -> bool:
     return value is not None and not is_price(value)
 
 
-def _left_out(found: Sequence[int], what: str, one: str, several: str) -> str:
-    """Return one line; the name of a column has no plural."""
-    name, why = (what, one) if len(found) == 1 else (what if "_" in what else f"{what}s", several)
-    return f"{len(found)} {name} left out {why}, the first of {utc_text(found[0])}"
-
-
-def _figure(value: float | None) -> str:
-    return "missing" if value is None else f"{value:g}"
+def _left_out(found: Sequence[int], what: str, why: str, *, several: str | None = None) -> str:
+    """Return one line; ``several`` is the reason of more than one. The name of a column has no plural."""
+    if len(found) > 1:
+        what, why = what if "_" in what else f"{what}s", several or why
+    return f"{len(found)} {what} left out {why}, the first of {utc_text(found[0])}"

@@ -3,6 +3,7 @@
 However fast a simulated week goes by, no nonce window and no naked second is lost to speed.
 """
 
+from contextlib import closing
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
@@ -34,18 +35,11 @@ def stands_still(address: str) -> bool:
 
     Only an address without TLS is asked: an emulator's.
     """
-    parts = urlsplit(address)
-    if parts.scheme != "http":
+    if urlsplit(address).scheme != "http":
         return False
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
-    try:
-        connection.request("GET", "/admin/time")
-        answer = connection.getresponse()
-        return answer.status == OK and msgspec.json.decode(answer.read(), type=_Time).speed == 0
-    except (OSError, HTTPException, msgspec.MsgspecError):
-        return False
-    finally:
-        connection.close()
+    with closing(_connection(address)) as connection:
+        found = _asked(connection, "GET", "/admin/time")
+    return found is not None and found.speed == 0
 
 
 class LockstepClock(FollowedClock):
@@ -57,30 +51,37 @@ class LockstepClock(FollowedClock):
 
     def __init__(self, address: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         """``answer_seconds`` of real time the exchange may take to answer before time-outs run."""
-        parts = urlsplit(address)
-        self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
-        start = self._asked("GET", "/admin/time") if parts.scheme == "http" else None
-        if start is None:
+        self._connection = _connection(address)
+        found = _asked(self._connection, "GET", "/admin/time") if urlsplit(address).scheme == "http" else None
+        if found is None:
             raise ConfigError(f"--venue-clock: {address} is no emulator that can be reached; start hedgerow emulator")
-        super().__init__(start, self._advance, answer_seconds=answer_seconds)
+        super().__init__(found.time, self._advance, answer_seconds=answer_seconds)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         self._connection.close()
 
     def _advance(self, seconds: float) -> datetime | None:
-        return self._asked("POST", "/admin/advance", msgspec.json.encode({"seconds": seconds}))
-
-    def _asked(self, method: str, path: str, body: bytes = b"") -> datetime | None:
         # A plain blocking request: it is made from within the event loop's own wait, when nothing else can be done.
-        try:
-            self._connection.request(method, path, body)
-            answer = self._connection.getresponse()
-            content = answer.read()
-            return msgspec.json.decode(content, type=_Time).time if answer.status == OK else None
-        except (OSError, HTTPException, msgspec.MsgspecError):
-            self._connection.close()
-            return None
+        found = _asked(self._connection, "POST", "/admin/advance", msgspec.json.encode({"seconds": seconds}))
+        return found.time if found else None
+
+
+def _connection(address: str) -> HTTPConnection:
+    parts = urlsplit(address)
+    return HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
+
+
+def _asked(connection: HTTPConnection, method: str, path: str, body: bytes = b"") -> _Time | None:
+    """Return what the emulator answers; None = nothing that can be read, and the connection is closed."""
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        content = answer.read()
+        return msgspec.json.decode(content, type=_Time) if answer.status == OK else None
+    except (OSError, HTTPException, msgspec.MsgspecError):
+        connection.close()
+        return None
 
 
 class AttendedTransport:

@@ -107,10 +107,10 @@ class Openings:
     def _keep(self, hedge: HedgedPosition, symbol: str, why: str) -> None:
         """Remember a refusal and report it; the first one of a pair is logged."""
         now = self._clock.now()
+        refused = OpeningRefused(at=now, held=hedge.symbol, symbol=symbol, why=why, seconds=REFUSED_SECONDS)
         if symbol not in self._refused:
-            text = f"{hedge.symbol} is not closed for {symbol}, which could not be opened: {why}"
-            self._journal.say(Warned(at=now, text=text))
-        self._journal.say(OpeningRefused(at=now, held=hedge.symbol, symbol=symbol, why=why, seconds=REFUSED_SECONDS))
+            self._journal.say(Warned(at=now, text=refused.text))
+        self._journal.say(refused)
         self._refused[symbol] = self._clock.monotonic()
 
     async def _on_its_books(self, opportunity: Opportunity, observation: Observation, ledger: Ledger) -> Open | str:
