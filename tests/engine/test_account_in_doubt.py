@@ -223,6 +223,42 @@ def test_coins_that_nothing_explains_count_as_gone_only_after_a_quarter_of_an_ho
     assert harness.short() == 0
 
 
+def lacking(parts: dict[float, str]) -> Rewrite:
+    """Return that so many minutes after the first reply, and later, this part of the coins is missing."""
+    began: list[datetime] = []
+
+    def rewritten(view: AccountView) -> AccountView:
+        began[:] = began or [view.at]
+        minutes = (view.at - began[0]).total_seconds() / 60
+        part = next(Decimal(each) for at, each in reversed(parts.items()) if minutes >= at)
+        coins = Balance(asset=BASE, free=view.coin(BASE).total * (1 - part))
+        return replace(view, spot={**view.spot, BASE: coins})
+
+    return rewritten
+
+
+def test_a_reply_that_lacks_more_than_the_others_takes_no_more_than_they_all_lack() -> None:
+    harness = holding(CALM)
+    owned = harness.hedge.spot_quantity
+    harness.venue.rewritten = lacking({0: "0.01", 14.9: "1", 15.6: "0.01"})
+    harness.run(0.5)
+    booked = sum(fill.quantity for event in harness.logged(ExternalFills) for fill in event.fills)
+    assert booked == pytest.approx(owned / 100)
+    assert harness.hedge.spot_quantity == owned - booked
+    assert harness.reasons == []
+
+
+def test_coins_that_went_missing_later_are_given_up_a_quarter_of_an_hour_later() -> None:
+    harness = holding(CALM)
+    harness.venue.rewritten = lacking({0: "0.01", 10: "1"})
+    began = harness.world.now
+    harness.run(1)
+    (lost,) = harness.ledger.closed
+    assert lost.reason is Reason.LEG_GONE
+    assert 25 * 60 <= (lost.closed_at - began).total_seconds() < 27 * 60
+    assert harness.short() == 0
+
+
 def test_coins_that_trades_explained_an_hour_ago_do_not_make_a_false_reply_old() -> None:
     hourly = replace(PATIENT, position_management=replace(PATIENT.position_management, loop_interval_seconds=3600))
     harness = BotHarness(ScriptedMarketData([Listing(rate="0.0004")]), usdt=1000, perp=1000, parameters=hourly)

@@ -28,7 +28,9 @@ from hedgerow.strategy.evidence.absence import (
     coin_reading,
     confirmed_coins,
     confirmed_short,
+    lasting,
     may_lag,
+    most_shown,
     said_of,
     short_reading,
     with_coins_in_doubt,
@@ -62,8 +64,8 @@ class AccountEvidence:
         self._clock = clock
         self._journal = journal
         self._external_trades = external_trades
-        self._coins_missing_since: dict[str, float] = {}
-        """By the monotonic clock, by hedge id."""
+        self._coins_seen: dict[str, tuple[tuple[float, Decimal], ...]] = {}
+        """What readings that lacked coins showed of them, by the monotonic clock, by hedge id."""
         self._margin_wrong_since: dict[str, float] = {}
         self._stopped_since: dict[str, float] = {}
 
@@ -173,7 +175,7 @@ class AccountEvidence:
         sold = await self._traded(hedge, Market.SPOT, Side.SELL)
         reading = coin_reading(hedge, account)
         reading = replace(reading, owned=max(reading.owned, booked))
-        return confirmed_coins(reading, CoinEvidence(sold=sold, moved=None, seconds=0.0)) is not None
+        return confirmed_coins(reading, CoinEvidence(sold=sold, moved=None)) is not None
 
     async def _legs(self, hedge: HedgedPosition, account: AccountView, market: MarketView | None) -> AccountView:
         short = short_reading(hedge, account)
@@ -182,7 +184,7 @@ class AccountEvidence:
         coins = coin_reading(hedge, account)
         if coins.short_of:
             return await self._coins(hedge, account, coins)
-        self._coins_missing_since.pop(hedge.hedge_id, None)
+        self._coins_seen.pop(hedge.hedge_id, None)
         return account
 
     async def _short(
@@ -212,17 +214,19 @@ class AccountEvidence:
     async def _coins(self, hedge: HedgedPosition, account: AccountView, reading: LegReading) -> AccountView:
         """Return the account with coins that it lacks confirmed, or in doubt."""
         base = hedge.pair.base
-        since = self._coins_missing_since.setdefault(hedge.hedge_id, self._clock.monotonic())
+        now, seen = self._clock.monotonic(), self._coins_seen.get(hedge.hedge_id, ())
+        seen = lasting(seen if reading.shown is None else (*seen, (now, reading.shown)), now)
+        self._coins_seen[hedge.hedge_id] = seen
         evidence = CoinEvidence(
             sold=await self._traded(hedge, Market.SPOT, Side.SELL),
             moved=await self._moved(hedge),
-            seconds=self._clock.monotonic() - since,
+            most_shown=most_shown(seen, now),
             lagging=may_lag(hedge, account.at),
         )
         left = confirmed_coins(reading, evidence)
         if left is not None:
-            if confirmed_coins(reading, replace(evidence, seconds=0.0)) is not None:
-                self._coins_missing_since.pop(hedge.hedge_id)  # explained: what a later reply lacks is another part
+            if confirmed_coins(reading, replace(evidence, most_shown=None)) is not None:
+                self._coins_seen.pop(hedge.hedge_id)  # explained: what a later reply lacks is another part
             return with_confirmed_coins(account, base, left)
         unreadable = evidence.sold is None or evidence.moved is None
         why = "trades or statement cannot be read" if unreadable else "no trade and no statement row takes them"

@@ -25,7 +25,9 @@ __all__ = [
     "confirmed_coins",
     "confirmed_short",
     "is_in_doubt",
+    "lasting",
     "may_lag",
+    "most_shown",
     "said_of",
     "short_reading",
     "shown_coins",
@@ -38,7 +40,7 @@ __all__ = [
 
 COINS_CONFIRMED_SECONDS = 900.0
 """The spot balance has no second endpoint: coins that no trade and no statement row explains count as gone only when
-every reading for so long shows them missing, while trades and statement can be read."""
+every reading for so long shows them missing, as many as each of them, while trades and statement can be read."""
 OWN_TRADE_LAG = timedelta(minutes=2)
 """How long after an own trade every endpoint of the account may still show what was before it, all of them alike.
 What others take of a leg meanwhile is known by its trades. An account that is older for longer is out of order, and a
@@ -85,8 +87,8 @@ class CoinEvidence(Struct, frozen=True, kw_only=True):
     """Sold by trades of the account that the log does not have."""
     moved: Decimal | None = None
     """What the statement's rows took out of the wallet and the log does not have."""
-    seconds: float = 0.0
-    """How long every reading has lacked them, by the monotonic clock."""
+    most_shown: Decimal | None = None
+    """The most that any reading of the last ``COINS_CONFIRMED_SECONDS`` shows; None = they do not go back so far."""
     lagging: bool = False
     """As of ``may_lag``: what trades and rows took is gone, and the rest of what a reply lacks is not shown yet."""
 
@@ -172,8 +174,25 @@ def confirmed_coins(reading: LegReading, evidence: CoinEvidence) -> Decimal | No
         return max(shown, reading.owned - explained)
     if explained >= reading.missing - reading.tolerance:
         return shown
-    readable = evidence.sold is not None and evidence.moved is not None and reading.shown is not None
-    return shown if readable and evidence.seconds >= COINS_CONFIRMED_SECONDS else None
+    most = evidence.most_shown
+    if evidence.sold is None or evidence.moved is None or reading.shown is None or most is None:
+        return None
+    return most if reading.owned - most > reading.tolerance else None
+
+
+def lasting(readings: tuple[tuple[float, Decimal], ...], now: float) -> tuple[tuple[float, Decimal], ...]:
+    """Return the readings that count at ``now``: those of the last quarter of an hour, and the one that it began with.
+
+    Each is a time by the monotonic clock and the coins that were shown, oldest first.
+    """
+    early = [at for at, _ in readings if now - at >= COINS_CONFIRMED_SECONDS]
+    return tuple(each for each in readings if not early or each[0] >= early[-1])
+
+
+def most_shown(readings: tuple[tuple[float, Decimal], ...], now: float) -> Decimal | None:
+    """Return the most coins that any of the readings shows; None while they do not go back far enough."""
+    whole = bool(readings) and now - readings[0][0] >= COINS_CONFIRMED_SECONDS
+    return max(shown for _, shown in readings) if whole else None
 
 
 def with_confirmed_short(

@@ -25,7 +25,9 @@ from hedgerow.strategy.evidence.absence import (
     confirmed_coins,
     confirmed_short,
     is_in_doubt,
+    lasting,
     may_lag,
+    most_shown,
     said_of,
     short_reading,
     with_coins_in_doubt,
@@ -102,27 +104,29 @@ def test_a_short_is_gone_only_as_far_as_two_sources_say_so(
 
 
 @pytest.mark.parametrize(
-    ("shown", "sold", "moved", "seconds", "left"),
+    ("shown", "sold", "moved", "most", "left"),
     [
-        ("0", "0", "0", 0.0, None),
-        ("0", "10", None, 0.0, "0"),
-        ("0", None, "10", 0.0, "0"),
-        ("0", "6", "4", 0.0, None),
-        ("4", "6", None, 0.0, "4"),
-        ("4", "5.9", None, 0.0, "4"),
-        ("4", "5", "0", 0.0, None),
-        ("0", "0", "0", COINS_CONFIRMED_SECONDS, "0"),
-        ("0", None, "0", COINS_CONFIRMED_SECONDS, None),
-        ("0", "0", None, COINS_CONFIRMED_SECONDS, None),
-        (None, "0", "0", COINS_CONFIRMED_SECONDS, None),
-        (None, "10", "0", 0.0, "0"),
-        (None, "4", "0", 0.0, None),
+        ("0", "0", "0", None, None),
+        ("0", "10", None, None, "0"),
+        ("0", None, "10", None, "0"),
+        ("0", "6", "4", None, None),
+        ("4", "6", None, None, "4"),
+        ("4", "5.9", None, None, "4"),
+        ("4", "5", "0", None, None),
+        ("0", "0", "0", "0", "0"),
+        ("0", None, "0", "0", None),
+        ("0", "0", None, "0", None),
+        (None, "0", "0", "0", None),
+        (None, "10", "0", None, "0"),
+        (None, "4", "0", None, None),
+        ("0", "0", "0", "9", "9"),
+        ("0", "0", "0", "9.95", None),
     ],
 )
 def test_coins_are_gone_only_when_trades_rows_or_a_quarter_of_an_hour_of_readings_say_so(
-    shown: str | None, sold: str | None, moved: str | None, seconds: float, left: str | None
+    shown: str | None, sold: str | None, moved: str | None, most: str | None, left: str | None
 ) -> None:
-    evidence = CoinEvidence(sold=d(sold), moved=d(moved), seconds=seconds)
+    evidence = CoinEvidence(sold=d(sold), moved=d(moved), most_shown=d(most))
     assert confirmed_coins(reading(shown, "0.1"), evidence) == d(left)
 
 
@@ -187,6 +191,17 @@ def test_coins_that_a_reply_does_not_show_yet_are_counted_beside_those_it_shows(
     assert coins("8", "6") == 8
 
 
+def test_the_least_that_every_reading_of_a_quarter_of_an_hour_lacks_is_what_lasted() -> None:
+    seen = tuple((at, Decimal(shown)) for at, shown in ((0.0, 9), (10.0, 7), (20.0, 8), (905.0, 1)))
+    assert most_shown((), 1e6) is None
+    assert most_shown(lasting(seen[:3], 899.0), 899.0) is None
+    assert most_shown(lasting(seen, 905.0), 905.0) == 9
+    assert lasting(seen, 915.0) == seen[1:]
+    assert most_shown(lasting(seen, 915.0), 915.0) == 8
+    assert most_shown(lasting(seen, 920.0), 920.0) == 8
+    assert lasting(seen, 905.0 + COINS_CONFIRMED_SECONDS) == seen[3:]
+
+
 def test_only_less_than_the_log_has_is_missing() -> None:
     assert not short_reading(HEDGE, WHOLE).short_of
     assert not coin_reading(HEDGE, WHOLE).short_of
@@ -231,6 +246,8 @@ def test_what_two_sources_agree_on_is_read_again() -> None:
     assert with_confirmed_short(known, "AAAUSDT", Decimal(0)).positions == {}
     assert with_confirmed_short(unread, "AAAUSDT", Decimal(0)).unreadable_positions == frozenset()
     assert not is_in_doubt(HEDGE, with_confirmed_coins(known, "AAA", Decimal(0)))
+    assert with_confirmed_coins(WHOLE, "AAA", Decimal(4)).coin("AAA").total == 10
+    assert with_confirmed_coins(known, "AAA", Decimal(4)).coin("AAA").total == 4
 
 
 def test_an_alarm_names_only_the_leg_that_is_missing() -> None:
