@@ -134,6 +134,7 @@ def test_two_hedges_earn_no_more_each_than_one(market: Path, shell: Shell) -> No
         (("--leverage", "0"), "--leverage 0: allowed are 0.1 to 125"),
         (("--cycle", "1"), "--cycle 1: allowed are 60 to 86400"),
         (("--data", "nowhere"), "nowhere: no such directory"),
+        (("--data", __file__), "test_backtest.py: a file, not a directory; it should hold funding.parquet and"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(

@@ -310,6 +310,14 @@ def test_findings_are_one_line_each_and_the_exit_code_says_that_there_are_some(s
     assert shell("data", "check", "--data", place) == CommandResult(0, "Nothing found.\n", "")
 
 
+def test_a_rate_that_is_missing_is_called_so(shell: Shell, place: Path) -> None:
+    rates = prints(6)
+    rates[3] = (*rates[3][:3], None, *rates[3][4:])
+    write_archive(place, hours(48), rates)
+    line = "funding.parquet binance BTCUSDT 2025-03-02 00:00 unusable: rate: missing"
+    assert line in shell("data", "check", "--data", place).out.splitlines()
+
+
 @pytest.mark.parametrize("word", ["list", "check"])
 @pytest.mark.parametrize("empty", [0, 1])
 def test_a_file_without_rows_is_refused_by_name(shell: Shell, place: Path, word: str, empty: int) -> None:
@@ -335,8 +343,13 @@ def test_a_pair_of_which_one_file_has_nothing_is_found(shell: Shell, place: Path
 @pytest.mark.parametrize("word", ["list", "check"])
 def test_a_folder_without_history_is_refused(shell: Shell, place: Path, word: str) -> None:
     assert shell.refused("data", word, "--data", "nowhere").startswith("--data nowhere: no such folder")
+    (place / "note").write_text("")
+    assert shell.refused("data", word, "--data", "note").startswith("--data note: a file, not a folder")
     (place / "empty").mkdir()
     assert "no such file" in shell.refused("data", word, "--data", "empty")
+    (place / "empty" / FILES[0]).mkdir()
+    assert f"{FILES[0]}: a directory, not a file" in shell.refused("data", word, "--data", "empty")
+    (place / "empty" / FILES[0]).rmdir()
     write_archive(place / "empty", hours(3), prints(1))
     (place / "empty" / FILES[1]).write_bytes(b"PAR1 cut in the middle")
     assert "not a readable Parquet file" in shell.refused("data", word, "--data", "empty")

@@ -155,7 +155,8 @@ def check_history(folder: DataOption = DEFAULT_FOLDER, json: JsonOption = None) 
 
 def _existing(folder: Path) -> Path:
     if not folder.is_dir():
-        raise ConfigError(f"--data {folder}: no such folder; hedgerow data download makes one")
+        found = "a file, not a folder" if folder.exists() else "no such folder"
+        raise ConfigError(f"--data {folder}: {found}; hedgerow data download makes one")
     return folder
 
 

@@ -128,7 +128,8 @@ class ArchiveMarketData:
         """
         asked = window = _asked_window(start, days)
         if not directory.is_dir():
-            raise HistoryError(f"{directory}: no such directory; it should hold {FUNDING_FILE} and {PRICES_FILE}")
+            found = "a file, not a directory" if directory.exists() else "no such directory"
+            raise HistoryError(f"{directory}: {found}; it should hold {FUNDING_FILE} and {PRICES_FILE}")
         prices = read_rows(directory / PRICES_FILE, first_ms=window.start_ms - DAY_MS, last_ms=window.end_ms - HOUR_MS)
         funding = read_rows(
             directory / FUNDING_FILE,

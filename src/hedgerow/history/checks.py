@@ -232,7 +232,7 @@ def _funding(rows: ParquetRows) -> Iterator[_Found]:
         yield FindingKind.UNUSABLE, odd[0], f"{_times(odd, 'settlement')} more than a minute from the full hour"
     for at, rate in _values(rows, "rate"):
         if rate is None or not isfinite(rate):
-            yield FindingKind.UNUSABLE, at, f"rate: {rate} is no rate"
+            yield FindingKind.UNUSABLE, at, "rate: missing" if rate is None else f"rate: {rate:g} is no number"
             continue
         shown = f"rate: {percent(rate, 3, sign='+')} of notional for one interval"
         if not is_rate(rate):

@@ -195,6 +195,8 @@ def _checked_layout(path: Path) -> Layout:
     """Return the layout the file must have, after making sure that it has it."""
     layout = LAYOUTS[path.name]
     reader = _pyarrow("parquet")
+    if path.is_dir():
+        raise HistoryError(f"{path}: a directory, not a file; market history is {FUNDING_FILE} and {PRICES_FILE}")
     if not path.is_file():
         raise HistoryError(f"{path}: no such file; market history is {FUNDING_FILE} and {PRICES_FILE} in one directory")
     try:

@@ -105,7 +105,7 @@ def test_a_rate_beyond_what_venues_pay_is_an_outlier(tmp_path: Path) -> None:
     rates[3] = (*rates[3][:3], NAN, 0.5, None)
     assert found(tmp_path, None, rates) == [
         ("unusable", 24, "interval_hours: 0.5, and not 1, 2, 4 or 8"),
-        ("unusable", 24, "rate: nan is no rate"),
+        ("unusable", 24, "rate: nan is no number"),
     ]
 
 
