@@ -39,4 +39,5 @@ def _unrealized(position: PerpPosition, market: MarketView) -> Decimal:
 
 
 def _owned_assets(ledger: Ledger) -> set[str]:
-    return {*ledger.dust, *(hedge.pair.base for hedge in ledger.hedges.values())}
+    assets = {*ledger.dust, *(hedge.pair.base for hedge in ledger.hedges.values())}
+    return {asset for asset in assets if ledger.owned(asset)}
