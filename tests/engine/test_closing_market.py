@@ -36,7 +36,7 @@ def test_a_perpetual_that_closes_after_coins_were_sold_leaves_a_whole_hedge_unti
     bot.run(0.3, observers=(shutting,))
     assert shutting.at is not None
     assert not bot.logged(HedgeClosed)
-    assert (bot.logged(HedgeRepaired)[-1].at - shutting.at).total_seconds() < 30
+    assert (bot.logged(HedgeRepaired)[0].at - shutting.at).total_seconds() < 30
     assert bot.short() == short
     bot.check_whole()
     bot.world.set_status(SYMBOL, TradingStatus.TRADING, (Market.PERP,))

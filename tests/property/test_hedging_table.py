@@ -183,6 +183,11 @@ def test_a_short_that_is_taken_away_while_closing_does_not_trap_the_job(
 
 @settings(max_examples=examples(60), deadline=None)
 @example(seed=1892211, name="fine spot", closed_after=3, chaos=0.3, work="open, perpetual first")
+@example(seed=208, name="fee in quote", closed_after=5, chaos=0.3, work="open")
+@example(seed=3796492459, name="lots without a common factor", closed_after=0, chaos=0.3, work="close")
+@example(seed=391031635, name="large perpetual minimum", closed_after=3, chaos=0.3, work="close")
+@example(seed=2701926032, name="coarse spot", closed_after=2, chaos=0.3, work="open, perpetual first")
+@example(seed=1323065427, name="fine spot", closed_after=8, chaos=0.3, work="open, perpetual first")
 @given(
     seed=st.integers(0, 2**32),
     name=st.sampled_from(sorted(PAIRS)),

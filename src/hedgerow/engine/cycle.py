@@ -49,7 +49,7 @@ from hedgerow.strategy.decisions.alarms import AlarmKind, account_alarms
 from hedgerow.strategy.decisions.allocation import coins_held, free_slots
 from hedgerow.strategy.decisions.entry import candidates, openings_blocked
 from hedgerow.strategy.decisions.foreign import foreign_longs, foreign_positions, hedges_found
-from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of, judged
+from hedgerow.strategy.decisions.held import closing_obstacle, decide_held, evaluation_of, judged, probe_of
 from hedgerow.strategy.decisions.review import is_safety, reviews, target_of
 from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.decisions.verdicts import Verdict
@@ -454,6 +454,9 @@ class Cycle:
             await self._act(hedge, after)
 
     async def _close(self, hedge: HedgedPosition, decision: Close) -> HedgeExecution:
+        if decision.probe is not None:
+            job = await self._executor.change(hedge, ExecutionKind.TRIM, decision.probe, decision.reason)
+            return await self._close_after_probe(hedge, job) if job.perp.filled else job
         if decision.target:
             await self._journal.record(
                 ev.TargetDecided(
@@ -465,6 +468,15 @@ class Cycle:
             await self._bookkeeper.book_funding(force=True)
             await self._level_wallets()
         return job
+
+    async def _close_after_probe(self, hedge: HedgedPosition, probe: HedgeExecution) -> HedgeExecution:
+        """Close a hedge whose perpetual takes orders after all, where a new reading still asks for that."""
+        observation = await self._look()
+        decision, now = self._decided(hedge, observation), self._journal.ledger.open_hedge(hedge.hedge_id)
+        if now is None or not isinstance(decision, Close) or decision.probe is not None:
+            return probe
+        self._say_decided(self._clock.now(), decision, observation, now)
+        return await self._close(now, decision)
 
     async def _level_wallets(self) -> None:
         """Rebalance USDT as part of closing."""
@@ -538,6 +550,11 @@ class Cycle:
         if plan.spot_quantity <= 0 and plan.perp_quantity <= 0:
             return await self._let_go(hedge_id)
         obstacle = closing_obstacle(hedge, plan, observation)
+        probe = probe_of(hedge, plan, observation) if obstacle else None
+        if probe is not None:
+            asked = await self._executor.change(hedge, ExecutionKind.TRIM, probe, reason)
+            if asked.perp.filled:  # hence nothing need be asked again
+                return await self._close_now(reason, hedge_id)
         decision = (
             Hold(reason=HoldReason.CANNOT_TRADE, detail=obstacle) if obstacle else Close(reason=reason, plan=plan)
         )

@@ -149,6 +149,9 @@ def _naked(seq: int, event: ev.NakedAlarmed, before: Ledger, after: Ledger) -> _
 
 
 def _repaired(seq: int, event: ev.HedgeRepaired, before: Ledger, after: Ledger) -> _Alerts:
+    job = before.execution
+    if job is not None and not (job.spot.filled or job.perp.filled):
+        return
     hedge = after.open_hedge(event.hedge_id)
     symbol = hedge.symbol if hedge else _symbol_of(event.hedge_id, before, after)
     yield alert_of(

@@ -275,6 +275,8 @@ class Close(Struct, frozen=True, kw_only=True, tag="close"):
     """The pair decided for instead."""
     confirm: bool = False
     """Derived from balances or listings, which lag: act only when a second read agrees."""
+    probe: ExecutionPlan | None = None
+    """One small order that is to fill first: the listing says that the perpetual takes none."""
     reopening_cost: Decimal | None = None
     """Fees of opening the same pair again, when it is still the best; quote units."""
     evaluation: Evaluation | None = None

@@ -419,8 +419,9 @@ def _aborted(event: ev.HedgeAborted, before: Ledger, after: Ledger) -> Lines:
 
 def _repaired(event: ev.HedgeRepaired, before: Ledger, after: Ledger) -> Lines:
     job = before.execution
-    if job is not None and job.kind is ExecutionKind.CLOSE and not (job.spot.filled or job.perp.filled):
-        return warning(f"Nothing was closed, the position is kept: {job.detail or 'no order was filled'}")
+    if job is not None and not (job.spot.filled or job.perp.filled):
+        what = "trimmed" if job.kind is ExecutionKind.TRIM else "closed"
+        return warning(f"Nothing was {what}, the position is kept: {job.detail or 'no order was filled'}")
     lines = (success("Both legs match again"),)
     hedge = after.open_hedge(event.hedge_id)
     return lines if hedge is None else lines + _legs(hedge)

@@ -237,6 +237,8 @@ class Conduct:
         distance = liquidation_distance(self._world.account(), job.symbol)
         excess = self._legs.difference(job.pair)
         wanted = job.plan.spot_quantity - job.plan.perp_quantity
+        if _asks(job) and (not (self._world.pair(job.symbol) or job.pair).tradable or any(self._spans())):
+            return
         if job.kind is ExecutionKind.TRIM and excess / wanted < TRIM_SHARE and not self._differ_lately(job.symbol):
             yield Invariant.SUPPORTED, f"{job.symbol}: {wanted} are trimmed, and the coins exceed the short by {excess}"
         if job.kind is ExecutionKind.REDUCE and (distance is None or distance > NEAR_LIQUIDATION + SLACK):
@@ -377,6 +379,13 @@ class Conduct:
         guard = self._parameters().execution.settlement_guard_seconds
         if forward and left < guard - GUARD_SLACK_SECONDS:
             yield Invariant.SETTINGS, f"{order.client_id} leads a new slice {left:.0f} s from a settlement"
+
+
+def _asks(job: HedgeExecution) -> bool:
+    """Whether a job is one order of one lot that asks whether the perpetual takes any, before a closing."""
+    perp, wanted = job.pair.perp, job.plan.perp_quantity
+    smallest = perp.ceil_quantity(max(perp.lot, perp.min_quantity))
+    return job.kind is ExecutionKind.TRIM and job.reason is not Reason.IMBALANCE and wanted <= smallest
 
 
 def _cap_after(seconds: float, limits: ExecutionLimits) -> Decimal:

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from hedgerow.domain.events import HaltReason
 from hedgerow.domain.execution import ExecutionPlan
 from hedgerow.domain.formats import log_money, utc_second
-from hedgerow.domain.instrument import BasisPair, Market, Side, TradingStatus
+from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger.state import Ledger
-from hedgerow.domain.market import Depth
+from hedgerow.domain.market import Depth, MarketView
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, Reason
 from hedgerow.strategy import rules
@@ -25,6 +25,7 @@ from hedgerow.strategy.evaluation.health import (
     RESTORED_DISTANCE,
     TOP_UP_DISTANCE,
     health_of,
+    leg_state,
     leg_to_trim,
     legs_of,
     margin_wanted,
@@ -34,6 +35,7 @@ from hedgerow.strategy.evaluation.rebalancing import reduction, top_up
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
 from hedgerow.strategy.evaluation.sizing import closing_plan, reducing_plan, slice_refusal, trimming_plan
 from hedgerow.strategy.evidence.prices import Prices, SaleBounds, sale_bounds
+from hedgerow.strategy.evidence.trading_status import may_ask, takes_reducing_orders, took_an_order
 from hedgerow.strategy.evidence.underlying import divergence, divergence_of, is_one_price
 from hedgerow.strategy.observation import (
     Close,
@@ -53,10 +55,13 @@ from hedgerow.strategy.observation import (
 )
 from hedgerow.strategy.policy import Policy
 
-__all__ = ["closing_obstacle", "decide_held", "evaluation_of", "judged"]
+__all__ = ["closing_obstacle", "decide_held", "evaluation_of", "judged", "probe_of"]
 
 ALONE_AT_MOST: Final = timedelta(minutes=15)
 """So long coins without a short wait for a price that the perpetual's mark or index supports."""
+STAYS_WHOLE: Final = "the hedge stays whole until both legs can be traded"
+_WHATEVER_IS_LISTED: Final = {FindingKind.LEVERAGE, FindingKind.LIQUIDATION, FindingKind.LEG_GONE}
+"""Findings that end a hedge by themselves."""
 FOREIGN_FACTOR: Final = 2
 """An index so many times the price of the spot book is not that of the coin."""
 
@@ -128,8 +133,10 @@ def decide_held(
     held = _look(observation.as_listed(found), observation, ledger, policy, books, unreachable)
     safety = _safety(held)
     if isinstance(safety, Hold):
-        return _uncovered(held) or safety
-    return safety or _repair(held) or _margin(held) or _reduce(held) or _doubtful(held) or _profit(held)
+        return _uncovered(held) or _margin(held) or safety
+    decided = safety or _repair(held) or _margin(held) or _reduce(held) or _doubtful(held) or _profit(held)
+    whole = isinstance(decided, Hold) and decided.reason is HoldReason.HEALTHY
+    return _as_listed(held, decided) if whole else decided
 
 
 def evaluation_of(
@@ -203,7 +210,7 @@ def _look(
 
 def _safety(held: _Held) -> Decision | None:
     stop = confirmed(held.evaluation, held.policy.parameters.risk_management) and not _is_unread(held)
-    broken = held.health.level in {HealthLevel.CLOSE, HealthLevel.CRITICAL}
+    broken = held.health.level in {HealthLevel.CLOSE, HealthLevel.CRITICAL} and not _is_only_listed_as_stopped(held)
     code = rules.first_exit(SAFETY_ORDER, (False, stop, broken))
     if code == ExitCode.EMERGENCY:
         fraction = held.evaluation.stop_pnl or ZERO
@@ -214,6 +221,28 @@ def _safety(held: _Held) -> Decision | None:
         leave = Exit(reason=_health_reason(held), detail=held.health.text)
         return _close(held, leave, urgent=True, confirm=not _is_near_by_two(held))
     return None
+
+
+def _is_only_listed_as_stopped(held: _Held) -> bool:
+    """Whether the listing alone speaks against the hedge, and says that a leg takes no orders.
+
+    Were it so, a closing would be refused; is it not so, there is no reason for one. A pair that settles is closed.
+    """
+    market, account, kinds = held.observation.market, held.observation.account, {f.kind for f in held.health.findings}
+    pair = market.pair(held.hedge.symbol) if market else None
+    if pair is None or FindingKind.NOT_TRADING not in kinds or kinds & _WHATEVER_IS_LISTED:
+        return False
+    if all(takes_reducing_orders(pair, each) for each in Market):
+        return False
+    price = held.evaluation.spot_price or held.evaluation.perp_price
+    return account is None or leg_state(held.hedge, legs_of(held.hedge, account), price).grade <= 1
+
+
+def _as_listed(held: _Held, decided: Decision) -> Decision:
+    """Return the hold of a hedge that only its listing speaks against, with what the listing says."""
+    if held.health.level is not HealthLevel.CRITICAL:
+        return decided
+    return replace(decided, reason=HoldReason.CANNOT_TRADE, detail=f"{held.health.text}; {STAYS_WHOLE}")
 
 
 def _doubtful(held: _Held) -> Decision | None:
@@ -297,6 +326,8 @@ def _health_reason(held: _Held) -> Reason:
 
 
 def _repair(held: _Held) -> Decision | None:
+    if held.health.level is HealthLevel.CRITICAL:
+        return _uncovered(held)
     market, quantity = held.health.trim_market, held.health.trim_quantity
     if market is None or quantity is None or not held.observation.complete:
         return None
@@ -307,18 +338,29 @@ def _uncovered(held: _Held) -> Decision | None:
     """Reduce the leg that exceeds the other while the hedge cannot be closed as a whole: that leg's market is enough.
 
     A perpetual that takes no orders may still be reduced by the exchange, by ADL for example: its coins are sold. Coins
-    that were taken where the rest cannot be sold at a supported price leave a naked short: it is bought back.
+    that were taken where the rest cannot be sold at a supported price leave a naked short: it is bought back. The order
+    itself asks a leg that is listed as taking none.
     """
     market, account, kinds = held.observation.market, held.observation.account, {f.kind for f in held.health.findings}
     pair = market.pair(held.hedge.symbol) if market else None
-    if account is None or pair is None or not held.observation.complete or FindingKind.IMBALANCE not in kinds:
+    if account is None or market is None or pair is None:
+        return None
+    if not held.observation.complete or FindingKind.IMBALANCE not in kinds:
         return None
     leg, quantity = leg_to_trim(pair, legs_of(held.hedge, account))
-    takes_orders = pair.spot.status is TradingStatus.TRADING if leg is Market.SPOT else _takes_reducing_orders(pair)
-    if quantity <= 0 or not takes_orders:
+    if quantity <= 0 or not _takes_orders(held.hedge, pair, leg, market, held.observation):
         return None
     trim = _trim(held, leg, quantity)
     return None if closing_obstacle(held.hedge, trim.plan, held.observation) else trim
+
+
+def _takes_orders(
+    hedge: HedgedPosition, pair: BasisPair, leg: Market, market: MarketView, observation: Observation
+) -> bool:
+    """Whether one leg takes orders that reduce it, or may be asked by one."""
+    if takes_reducing_orders(pair, leg) or took_an_order(hedge, leg, observation.at):
+        return True
+    return may_ask(hedge, leg, market, observation.at)
 
 
 def _trim(held: _Held, leg: Market, quantity: Decimal) -> Trim:
@@ -465,17 +507,19 @@ def _close(held: _Held, leave: Exit, *, urgent: bool = False, confirm: bool = Fa
         bounds=held.bounds,
         others=held.others,
     )
-    obstacle = closing_obstacle(held.hedge, plan, observation)
-    if obstacle:
+    obstacle, probe = closing_obstacle(held.hedge, plan, observation), probe_of(held.hedge, plan, observation)
+    if obstacle and probe is None:
         text = f"{leave.reason.value}: {leave.detail}; {obstacle}"
         return Hold(reason=HoldReason.CANNOT_TRADE, detail=text, evaluation=held.evaluation, health=held.health)
     if plan.spot_quantity <= 0 and plan.perp_quantity <= 0:
         return Hold(reason=HoldReason.NOTHING_LEFT, detail=leave.detail, evaluation=held.evaluation, health=held.health)
     missing = ", ".join((*observation.missing, *held.evaluation.unseen))
+    detail = f"{leave.detail}; one order asks first whether the perpetual takes any" if probe else leave.detail
     return Close(
         reason=leave.reason,
         plan=plan,
-        detail=f"{leave.detail} (could not see: {missing})" if missing else leave.detail,
+        probe=probe,
+        detail=f"{detail} (could not see: {missing})" if missing else detail,
         target=leave.target,
         confirm=confirm,
         reopening_cost=held.evaluation.total_fees if leave.still_best else None,
@@ -490,26 +534,48 @@ def closing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, observation: Ob
     Their price is not what other prices support, or the perpetual takes no orders and the short would be left naked.
     What cannot be read is no obstacle.
     """
+    return _selling_obstacle(hedge, plan, observation) or _listing_obstacle(hedge, plan, observation)
+
+
+def probe_of(hedge: HedgedPosition, plan: ExecutionPlan, observation: Observation) -> ExecutionPlan | None:
+    """Return the plan of one small order that asks whether the perpetual takes orders, whatever the listing says.
+
+    None where nothing need be asked, where something else keeps the coins from being sold, or where no order may ask
+    now: see ``may_ask``.
+    """
+    market = observation.market
+    if market is None or _listing_obstacle(hedge, plan, observation) is None:
+        return None
+    if _selling_obstacle(hedge, plan, observation) or not may_ask(hedge, Market.PERP, market, observation.at):
+        return None
+    perp, price = hedge.pair.perp, market.quote(Market.PERP, hedge.symbol)
+    quantity = min(plan.perp_quantity, perp.ceil_quantity(max(perp.lot, perp.min_quantity)))
+    ask = price.touch(Side.BUY) if price else None
+    return trimming_plan(hedge.pair, perp=quantity, price=ask or hedge.entry_price)
+
+
+def _selling_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, observation: Observation) -> str | None:
     market, account = observation.market, observation.account
     if plan.spot_quantity <= 0:
         return None
     if account is not None and plan.perp_quantity > 0 and hedge.symbol in account.sided_positions:
         return "the short is held in hedge mode, and cannot be bought back before the account is in one-way mode again"
-    if market is None:
-        return None
-    quote = market.quote(Market.SPOT, hedge.symbol)
+    quote = market.quote(Market.SPOT, hedge.symbol) if market else None
     bid = quote.touch(Side.SELL) if quote else None
     if bid is not None and plan.spot_floor is not None and bid < plan.spot_floor:
         return f"spot bid {bid:f} is below {plan.spot_floor:.8g}, what other prices support: no coins are sold there"
-    if plan.perp_quantity <= 0:
-        return None
-    pair = market.pair(hedge.symbol)
-    if pair is None:
-        return f"{hedge.symbol} is not listed on both markets: the hedge stays whole until it can be traded"
-    if not _takes_reducing_orders(pair):
-        return f"the perpetual is {pair.perp.status}: the hedge stays whole until both legs can be traded"
     return None
 
 
-def _takes_reducing_orders(pair: BasisPair) -> bool:
-    return pair.perp.status not in {TradingStatus.CLOSED, TradingStatus.PENDING, TradingStatus.UNLISTED}
+def _listing_obstacle(hedge: HedgedPosition, plan: ExecutionPlan, observation: Observation) -> str | None:
+    market = observation.market
+    if market is None or plan.spot_quantity <= 0 or plan.perp_quantity <= 0:
+        return None
+    pair = market.pair(hedge.symbol)
+    if pair is not None and takes_reducing_orders(pair, Market.PERP):
+        return None
+    if took_an_order(hedge, Market.PERP, observation.at):
+        return None
+    if pair is None:
+        return f"{hedge.symbol} is not listed on both markets: the hedge stays whole until it can be traded"
+    return f"the perpetual is {pair.perp.status}: {STAYS_WHOLE}"

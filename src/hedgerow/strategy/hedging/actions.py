@@ -34,6 +34,7 @@ from hedgerow.strategy.hedging.orders import (
     worth,
 )
 from hedgerow.strategy.hedging.quantities import (
+    SHUT,
     bought_ahead,
     coins_lacking,
     excess_coins,
@@ -355,12 +356,16 @@ def _naked_from_now(job: HedgeExecution, around: Surroundings) -> Step:
 
     Not a short without coins: it can always be bought back, and would count as an opened hedge.
     """
-    price = worth(job, around)
-    small = price is not None and naked_quantity(job) <= tolerance(job, price)
-    if job.kind is ExecutionKind.OPEN and small and not short_alone(job, around):
+    if job.kind is ExecutionKind.OPEN and _differs_little(job, around) and not short_alone(job, around):
         return finish(replace(job, lead_done=True), around)
     naked = replace(job, state=ExecutionState.NAKED, naked_alarmed=True, refusals=0)
     return Step(job=naked, pause_seconds=NAKED_RETRY_SECONDS)
+
+
+def _differs_little(job: HedgeExecution, around: Surroundings) -> bool:
+    """Whether the legs of a job differ by what may be too small for an order."""
+    price = worth(job, around)
+    return price is not None and naked_quantity(job) <= tolerance(job, price)
 
 
 def naked(job: HedgeExecution, around: Surroundings) -> Step:
@@ -391,6 +396,10 @@ def _take_back_or_complete(job: HedgeExecution, around: Surroundings) -> Step:
     may_reverse = price_of(job, around, job.lead) is not None
     if completable and not (may_reverse and job.orders % 2):  # by turns, if both can be traded
         return place(job, around, job.follower, quantity)
+    uneven = _uneven_leg(job, around)
+    stuck = job.pair.perp.status in SHUT and (uneven is None or uneven[0] is Market.PERP)
+    if stuck and _differs_little(job, around):  # no order of either market changes that
+        return finish(replace(job, lead_done=True), around)
     return unwind(job, around)
 
 

@@ -481,12 +481,14 @@ def own_difference(job: HedgeExecution) -> Decimal:
     """Return by how many coins this job's doing makes them exceed the short; negative = they are fewer.
 
     A closing takes what one leg has too much first. Only what is left of that is excused: once it is gone, legs that
-    differ again in the same direction differ by this job's orders.
+    differ again in the same direction differ by this job's orders, and so do those of a job that traded more back than
+    it had traded.
     """
     if job.kind is ExecutionKind.OPEN:
         return job.exposure
     before = job.plan.spot_quantity - job.plan.perp_quantity
-    excused = max(ZERO, before - job.net_spot) if before > 0 else min(ZERO, before + job.net_perp)
+    spot, perp = max(ZERO, job.net_spot), max(ZERO, job.net_perp)
+    excused = max(ZERO, before - spot) if before > 0 else min(ZERO, before + perp)
     return _left_unequal(job) - excused
 
 

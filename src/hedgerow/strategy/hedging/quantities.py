@@ -20,6 +20,7 @@ from hedgerow.strategy.hedging.orders import (
 )
 
 __all__ = [
+    "SHUT",
     "bought_ahead",
     "coins_lacking",
     "excess_coins",

@@ -166,23 +166,87 @@ def test_a_short_whose_coins_were_taken_is_bought_back_though_the_rest_of_them_h
     [
         pytest.param(observed(stopped(TradingStatus.CLOSED)), id="the-legs-match"),
         pytest.param(
-            observed(stopped(TradingStatus.CLOSED), holding(short_of(quantity="10"), coins="9.5")),
-            id="coins-are-missing",
+            observed(
+                market_of(replace(stopped_pair(TradingStatus.CLOSED), perp=("100", None))),
+                holding(short_of(quantity="10"), coins="9.5"),
+            ),
+            id="coins-are-missing-and-the-perpetual-has-no-book",
         ),
         pytest.param(
             observed(
-                stopped(TradingStatus.CLOSED, TradingStatus.CLOSED), holding(short_of(quantity="9.5"), coins="10")
+                stopped(TradingStatus.CLOSED, TradingStatus.CLOSED, spot=("100", None)),
+                holding(short_of(quantity="9.5"), coins="10"),
             ),
             id="the-spot-market-is-closed-too",
         ),
+        pytest.param(observed(stopped(TradingStatus.TRADING, TradingStatus.CLOSED)), id="the-spot-market-is-closed"),
         pytest.param(
-            observed(stopped(TradingStatus.CLOSED, spot=("90", "90")), holding(short_of(quantity="9.5"), coins="10")),
-            id="the-spot-price-is-not-supported",
+            observed(market_of(replace(stopped_pair(TradingStatus.UNLISTED), perp=None))),
+            id="the-perpetual-is-gone-from-the-list",
         ),
     ],
 )
 def test_a_hedge_that_cannot_be_closed_stays_whole(seen: Observation) -> None:
-    held(decided(observation=seen), HoldReason.CANNOT_TRADE)
+    found = held(decided(observation=seen), HoldReason.CANNOT_TRADE)
+    assert "leaves trading" in found.detail
+    assert found.detail.endswith("the hedge stays whole until both legs can be traded")
+
+
+def test_coins_beyond_the_short_are_not_sold_at_an_unsupported_price_though_the_perpetual_is_closed() -> None:
+    cheap = stopped(TradingStatus.CLOSED, spot=("90", "90"))
+    held(decided(TEN, observed(cheap, holding(short_of(quantity="9.5"), coins="10"))), HoldReason.UNSUPPORTED)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "short", "coins", "leg"),
+    [
+        ((TradingStatus.CLOSED, TradingStatus.TRADING), "10", "9.5", Market.PERP),
+        ((TradingStatus.CLOSED, TradingStatus.CLOSED), "9.5", "10", Market.SPOT),
+    ],
+)
+def test_an_order_asks_a_leg_that_exceeds_the_other_and_is_listed_as_closed(
+    statuses: tuple[TradingStatus, TradingStatus], short: str, coins: str, leg: Market
+) -> None:
+    account_ = holding(short_of(quantity=short), coins=coins)
+    found = decided(TEN, observed(stopped(*statuses), account_))
+    assert isinstance(found, Trim)
+    assert (found.market, found.quantity) == (leg, Decimal("0.5"))
+    side = Side.BUY if leg is Market.PERP else Side.SELL
+    record = OrderRecord.of_fill(fill(leg, side, "0.5", at=NOW), hedge_id="h1", base="AAA", fee_quote=Decimal(0))
+    refused = replace(TEN, orders=(*TEN.orders, replace(record, filled_quantity=Decimal(0))))
+    held(decided(refused, observed(stopped(*statuses), account_)), HoldReason.CANNOT_TRADE)
+    filled = replace(TEN, orders=(*TEN.orders, record))
+    assert isinstance(decided(filled, observed(stopped(*statuses), account_)), Trim), "it has taken an order"
+
+
+@pytest.mark.parametrize("status", [TradingStatus.CLOSED, TradingStatus.PENDING, TradingStatus.UNLISTED])
+def test_a_closing_asks_first_where_the_perpetual_is_listed_as_taking_no_orders(status: TradingStatus) -> None:
+    leveraged = holding(short_of(quantity="10", leverage=3), coins="10")
+    found = closed(decided(observation=observed(stopped(status), leveraged)), Reason.HEALTH)
+    assert found.probe is not None
+    assert (found.probe.spot_quantity, found.probe.perp_quantity) == (Decimal(0), pair_of().perp.lot)
+    assert "one order asks first whether the perpetual takes any" in found.detail
+    dear = observed(stopped(status, spot=("90", "90")), leveraged)
+    assert "spot bid 90 is below" in held(decided(observation=dear), HoldReason.CANNOT_TRADE).detail
+
+
+def test_a_hedge_of_a_pair_that_no_list_has_stays_whole_and_is_not_asked_about() -> None:
+    leveraged = holding(short_of(quantity="10", leverage=3), coins="10")
+    found = held(decided(observation=observed(market_of(), leveraged)), HoldReason.CANNOT_TRADE)
+    assert "AAAUSDT is not listed on both markets: the hedge stays whole" in found.detail
+
+
+def test_what_can_be_closed_needs_no_probe() -> None:
+    leveraged = holding(short_of(quantity="10", leverage=3), coins="10")
+    assert closed(decided(observation=observed(seen=leveraged)), Reason.HEALTH).probe is None
+    unread = observed(None, leveraged)
+    assert closed(decided(observation=unread), Reason.HEALTH).probe is None
+    record = OrderRecord.of_fill(
+        fill(Market.PERP, Side.BUY, "0.1", at=NOW), hedge_id="h1", base="AAA", fee_quote=Decimal(0)
+    )
+    asked = replace(TEN, orders=(*TEN.orders, record))
+    proven = closed(decided(asked, observed(stopped(TradingStatus.CLOSED), leveraged)), Reason.HEALTH)
+    assert proven.probe is None
 
 
 def test_coins_are_not_sold_below_what_other_prices_support() -> None:
