@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.backtest.figures import DEFINITIONS
-from support.archives import FUNDING_COLUMNS, PRICE_COLUMNS, Row, hours, prints, write_archive, write_rows
+from support.archives import FUNDING_COLUMNS, PRICE_COLUMNS, START, Row, hours, prints, write_archive, write_rows
 from support.backtest_markets import FIRST, Coin, write_market
 from support.command_runner import Shell
 
@@ -189,7 +189,10 @@ LEFT_OUT = [
     ({"symbol": "A B\n"}, "1 row left out whose symbol is no name; allowed are 1 to 40 characters without blanks"),
     ({"symbol": "X" * 41}, "1 row left out whose symbol is no name"),
     ({"funding_time": 1_740_931_270_000}, "BTCUSDT: 1 settlement left out more than a minute from the full hour"),
-    ({"spot_close": 1e5, "perp_close": 1e5}, "BTCUSDT: 1 hour left out more than a factor of 10 from the price before"),
+    (
+        {"spot_close": 1e5, "perp_close": 1e5},
+        "BTCUSDT: 1 hour left out more than a factor of 10 from the prices of most",
+    ),
     ({"symbol": None}, "prices_hourly.parquet: 1 row left out without symbol"),
     ({"exchange": ""}, "prices_hourly.parquet: 1 row left out without exchange"),
     ({"open_time": None}, "prices_hourly.parquet: 1 row left out without open_time"),
@@ -257,23 +260,61 @@ def test_a_rate_of_three_hundred_digits_is_shown_in_a_few(tmp_path: Path, shell:
     )
 
 
-@pytest.mark.parametrize("factor", [1000, 1e-3])
-def test_what_follows_a_change_of_the_unit_is_left_out_and_both_ways_end_there(
-    tmp_path: Path, shell: Shell, factor: float
+def _scaled(rows: list[Row], factor: float, which: range) -> list[Row]:
+    return [(*row[:3], *(value * factor for value in row[3:])) if n in which else row for n, row in enumerate(rows)]
+
+
+OTHER_UNIT = "left out more than a factor of 10 from the prices of most hours: another unit, the first of"
+SPIKES = "left out a factor of 3 or more from the hours before and after"
+
+
+@pytest.mark.parametrize(
+    ("factor", "which", "line"),
+    [
+        (1000, range(1), f"1 hour {OTHER_UNIT} 2025-03-01 00:00"),
+        (1e-3, range(1), f"1 hour {OTHER_UNIT} 2025-03-01 00:00"),
+        (1000, range(70), f"70 hours {OTHER_UNIT} 2025-03-01 00:00"),
+        (1000, range(170, 240), f"70 hours {OTHER_UNIT} 2025-03-08 02:00"),
+        (1e-3, range(30, 240), f"30 hours {OTHER_UNIT} 2025-03-01 00:00"),
+        (1000, range(50, 52), f"2 hours {OTHER_UNIT} 2025-03-03 02:00"),
+        (5, range(50, 51), f"1 hour {SPIKES} it, the first of 2025-03-03 02:00"),
+        (0.2, range(50, 51), f"1 hour {SPIKES} it, the first of 2025-03-03 02:00"),
+        (5, range(50, 60, 2), f"5 hours {SPIKES} them, the first of 2025-03-03 02:00"),
+    ],
+)
+def test_hours_in_another_unit_than_most_and_hours_that_the_next_takes_back_are_left_out_by_both_ways(
+    tmp_path: Path, shell: Shell, factor: float, which: range, line: str
 ) -> None:
-    rows = [row if n < 30 else (*row[:3], *(value * factor for value in row[3:])) for n, row in enumerate(hours(240))]
-    write_archive(tmp_path, rows, [(*row[:3], 3e-4, *row[4:]) for row in prints(31)])
+    write_archive(tmp_path, _scaled(hours(240), factor, which), [(*row[:3], 3e-4, *row[4:]) for row in prints(31)])
     window = ("--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-11", "--cost-bps", "4")
-    found = set()
+    found = []
     for via in ("kernel", "replay"):
         done = shell("backtest", *window, "--set", "funding_ma_periods=3", "--via", via, "--json", "-")
         assert done.code == 0, done.err
-        assert (
-            "210 hours left out more than a factor of 10 from the price before: another unit, the first of " in done.err
-        )
-        assert "BTCUSDT: its prices end at 2025-03-02 06:00 UTC" in done.err
-        found.add(json.loads(done.out)["decisions_sha256"])
-    assert len(found) == 1
+        assert done.err.count(f"BTCUSDT: {line}") == 1
+        found.append(json.loads(done.out))
+    assert found[0]["decisions_sha256"] == found[1]["decisions_sha256"]
+    assert found[0]["entries"] > 0
+    assert found[1]["failed_checks"] == 0
+    assert abs(found[0]["basis_apr"]) < 0.01
+    checked = shell("data", "check", "--data", str(tmp_path))
+    edge = which[0] or which[-1] + 1
+    at = format(START + timedelta(hours=edge), "%Y-%m-%d %H:%M")
+    assert f"BTCUSDT {at} outlier: spot_close: " in checked.out
+
+
+@pytest.mark.parametrize(
+    ("factor", "which"),
+    [(2.9, range(50, 51)), (5, range(50, 52)), (5, range(1)), (5, range(239, 240)), (5, range(120, 240))],
+)
+def test_a_move_that_the_next_hour_does_not_take_back_is_played_and_named_by_the_check(
+    tmp_path: Path, shell: Shell, factor: float, which: range
+) -> None:
+    write_archive(tmp_path, _scaled(hours(240), factor, which), prints(31))
+    done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-11")
+    assert done.code == 0, done.err
+    assert "left out" not in done.err
+    assert "outlier: perp_close: " in shell("data", "check", "--data", str(tmp_path)).out
 
 
 def test_no_pair_is_left_where_no_settlement_has_a_time(tmp_path: Path, shell: Shell) -> None:

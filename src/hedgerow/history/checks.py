@@ -186,7 +186,8 @@ def _jumps(name: str, series: Mapping[str, Mapping[int, float]]) -> Iterator[_Fo
         return
     least = max(log(1 + LEAST_JUMP), JUMPS * median(abs(move) for move in moves.values()))
     for at, move in moves.items():
-        if abs(move) > least and (abs(move) > log(SPLIT) or not any(_shares(prices, at, move) for prices in others)):
+        is_alone = abs(move) > least and not any(_shares(prices, at, move) for prices in others)
+        if is_alone or abs(move) > log(SPLIT):
             change = percent(known[at] / known[at - HOUR_MS] - 1, 1, sign="+")
             yield FindingKind.OUTLIER, at, f"{name}: {change} in one hour, to {known[at]:.10g}"
 

@@ -3,6 +3,7 @@
 `hedgerow data check` and everything that plays history judge values by the same functions.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
@@ -49,6 +50,9 @@ FURTHEST_APART = 2.0
 """A perpetual and its coin, or its mark, whose prices differ by more than this factor are not prices of one thing."""
 FURTHEST_MOVE, LONGEST_MOVE_MS = 10.0, 7 * 24 * HOUR_MS
 """Spot and perpetual that both change by more than this factor, with no gap so long, are prices of another unit."""
+LEAST_SPIKE, SPIKE_RETURN = 3.0, 1.1
+"""One hour whose spot and perpetual both move by this factor or more, and are back within the second in the next hour,
+is an error of the data."""
 JITTER_MS = 60_000
 """A settlement's stamp lies at most this far from its full hour."""
 SHOWN_PERCENT = 1e6
@@ -118,15 +122,14 @@ def percent(fraction: float, digits: int = 0, *, sign: str = "") -> str:
 def clean_closes(rows: ParquetRows) -> list[HourlyClose]:
     """Return the hours with a spot and a perpetual close; the perpetual's replaces a mark that is not known.
 
-    Hours in another unit than those before them are left out.
+    Hours in another unit than most, and one that the next takes back, are left out. Both are judged by hours before and
+    after: which rows are errors is a property of the data, and not known at the time.
 
     Raises:
         HistoryError: one hour is listed twice with different closes.
     """
     kept: list[HourlyClose] = []
-    for close, is_other_unit in _judged_closes(rows):
-        if is_other_unit:
-            continue
+    for close in _judged_closes(rows).kept:
         if not kept or kept[-1].open_ms < close.open_ms:
             kept.append(close)
         elif kept[-1] != close:
@@ -169,9 +172,13 @@ def unusable_closes(rows: ParquetRows) -> Iterator[str]:
     apart = [at for at, spot, perp, _ in _closes(rows) if _are_prices(spot, perp) and not _are_near(spot, perp)]
     if apart:
         yield _left_out(apart, "hour", f"whose spot and perpetual are more than a factor of {FURTHEST_APART:g} apart")
-    other = [close.open_ms for close, is_other_unit in _judged_closes(rows) if is_other_unit]
-    if other:
-        yield _left_out(other, "hour", f"more than a factor of {FURTHEST_MOVE:g} from the price before: another unit")
+    judged = _judged_closes(rows)
+    if judged.of_another_unit:
+        why = f"more than a factor of {FURTHEST_MOVE:g} from the prices of most hours: another unit"
+        yield _left_out(judged.of_another_unit, "hour", why)
+    if judged.spikes:
+        why = f"a factor of {LEAST_SPIKE:g} or more from the hours before and after"
+        yield _left_out(judged.spikes, "hour", f"{why} it", several=f"{why} them")
     apart = [at for at, _, perp, mark in _closes(rows) if _are_prices(perp, mark) and not _are_near(perp, mark)]
     if apart:
         yield _left_out(apart, "mark_close", f"more than a factor of {FURTHEST_APART:g} from the perpetual's close")
@@ -216,18 +223,95 @@ def _are_near(one: float | None, other: float | None) -> bool:
     return one is not None and other is not None and one <= FURTHEST_APART * other and other <= FURTHEST_APART * one
 
 
-def _judged_closes(rows: ParquetRows) -> Iterator[tuple[HourlyClose, bool]]:
-    """Yield the hours with two prices of one thing, and whether both are of another unit than before."""
-    before: HourlyClose | None = None
-    seen_ms = 0
+class _Judged(Struct, frozen=True, kw_only=True):
+    """The hours with two prices of one thing; of those that are left out, when they began."""
+
+    kept: Sequence[HourlyClose]
+    of_another_unit: Sequence[int]
+    spikes: Sequence[int]
+
+
+def _judged_closes(rows: ParquetRows) -> _Judged:
+    closes = list(_with_two_prices(rows))
+    stretches = _stretches(closes)
+    hours: Counter[tuple[int, int]] = Counter()
+    for each in stretches:
+        hours[each.run, each.unit] += each.end - each.begin
+    # Of each run the unit of most hours, of as many the first: the last one of a run stays.
+    most = dict(sorted(hours, key=lambda each: (hours[each], -each[1])))
+    of_one_unit: list[HourlyClose] = []
+    other: list[int] = []
+    for each in stretches:
+        part = closes[each.begin : each.end]
+        if most[each.run] == each.unit:
+            of_one_unit += part
+        else:
+            other += [close.open_ms for close in part]
+    kept, spikes = _without_spikes(of_one_unit)
+    return _Judged(kept=kept, of_another_unit=other, spikes=spikes)
+
+
+def _with_two_prices(rows: ParquetRows) -> Iterator[HourlyClose]:
     for open_ms, spot, perp, mark in _closes(rows):
         if spot is None or perp is None or open_ms % HOUR_MS or not (_are_prices(spot, perp) and _are_near(spot, perp)):
             continue
         known = mark if mark is not None and is_price(mark) and _are_near(mark, perp) else perp
-        close = HourlyClose(open_ms, spot, perp, known)
-        is_other = before is not None and open_ms - seen_ms < LONGEST_MOVE_MS and _is_other_unit(before, close)
-        seen_ms, before = open_ms, before if is_other else close
-        yield close, is_other
+        yield HourlyClose(open_ms, spot, perp, known)
+
+
+class _Stretch(Struct, frozen=True, kw_only=True):
+    """Closes ``[begin, end)``, of one unit without a long gap."""
+
+    run: int
+    """Number of the stretch of time without a long gap."""
+    unit: int
+    """Number of the unit in the run."""
+    begin: int
+    end: int
+
+
+def _stretches(closes: Sequence[HourlyClose]) -> list[_Stretch]:
+    found: list[_Stretch] = []
+    newest: list[HourlyClose] = []
+    """Of each unit of the run."""
+    run = unit = begin = 0
+    for end, (close, after) in enumerate(zip(closes, [*closes[1:], None], strict=False), 1):
+        goes_on = after is not None and after.open_ms - close.open_ms < LONGEST_MOVE_MS
+        if after is not None and goes_on and not _is_other_unit(close, after):
+            continue
+        found.append(_Stretch(run=run, unit=unit, begin=begin, end=end))
+        begin = end
+        newest[unit : unit + 1] = [close]
+        if after is None or not goes_on:
+            run, unit, newest = run + 1, 0, []
+        else:
+            unit = next((n for n, other in enumerate(newest) if not _is_other_unit(other, after)), len(newest))
+    return found
+
+
+def _without_spikes(closes: Sequence[HourlyClose]) -> tuple[list[HourlyClose], list[int]]:
+    """Return the hours without those that the next one takes back, and when those began."""
+    kept = list(closes[:1])
+    spikes: list[int] = []
+    for number, close in enumerate(closes[1:], 1):
+        before = kept[-1]
+        if 1 / LEAST_SPIKE < close.spot / before.spot < LEAST_SPIKE or not _is_spike(
+            before, *closes[number : number + 2]
+        ):
+            kept.append(close)
+        else:
+            spikes.append(close.open_ms)
+    return kept, spikes
+
+
+def _is_spike(before: HourlyClose, close: HourlyClose, after: HourlyClose | None = None) -> bool:
+    """Return whether one hour is far from both around it, and these near each other."""
+    if after is None or not close.open_ms - before.open_ms == after.open_ms - close.open_ms == HOUR_MS:
+        return False
+    moves = close.spot / before.spot, close.perp / before.perp
+    back = after.spot / before.spot, after.perp / before.perp
+    is_far = min(moves) >= LEAST_SPIKE or max(moves) <= 1 / LEAST_SPIKE
+    return is_far and min(back) >= 1 / SPIKE_RETURN and max(back) <= SPIKE_RETURN
 
 
 def _is_other_unit(before: HourlyClose, after: HourlyClose) -> bool:

@@ -54,7 +54,7 @@ def test_nothing_is_known_before_the_first_hour_ended(tmp_path: Path) -> None:
 
 def test_prices_are_the_files_numbers_digit_for_digit(tmp_path: Path) -> None:
     row = ("binance", SYMBOL, millis(START), 94172.01, 94125.1, 94131.02071739)
-    market_data = loaded(tmp_path, [row, *hours(47, first=START + HOUR)], prints(7))
+    market_data = loaded(tmp_path, [(*row[:2], row[2] + n * 3_600_000, *row[3:]) for n in range(48)], prints(7))
     expected = MarketPrices(spot=Decimal("94172.01"), perp=Decimal("94125.1"), mark=Decimal("94131.02071739"))
     assert market_data.prices(SYMBOL, START + HOUR) == expected
 

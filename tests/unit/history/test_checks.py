@@ -109,6 +109,13 @@ def test_a_rate_beyond_what_venues_pay_is_an_outlier(tmp_path: Path) -> None:
     ]
 
 
+def test_a_factor_of_two_in_one_hour_is_an_outlier_however_much_prices_move(tmp_path: Path) -> None:
+    rows = [(*row[:3], *(value * (1.3 if n % 2 else 1.0) for value in row[3:])) for n, row in enumerate(hours(48))]
+    assert found(tmp_path, rows, None) == []
+    rows[21:] = [(*row[:3], *(value * 3 for value in row[3:])) for row in rows[21:]]
+    assert [each[:2] for each in found(tmp_path, rows, None)] == [("outlier", 21)] * 3
+
+
 def test_findings_and_holdings_say_where_they_are(tmp_path: Path) -> None:
     write_archive(tmp_path, [*hours(5), *hours(4, symbol="AAAUSDT")][:-1], prints(1))
     assert [(each.symbol, each.rows) for each in inventory(tmp_path)] == [
