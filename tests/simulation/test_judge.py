@@ -10,19 +10,30 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from hedgerow.app.simulation.run import play
 from hedgerow.domain import events as ev
 from hedgerow.domain.commands import PlaceOrder
+from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionState
 from hedgerow.domain.instrument import Instrument, Market, Side, TradingStatus
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.market import Depth
 from hedgerow.domain.order import OrderRequest, TimeInForce
+from hedgerow.emulator.inprocess.faults import LaggingBalances
+from hedgerow.engine.accounting.statement_reader import StatementReader
+from hedgerow.engine.notices import Recorded
 from hedgerow.simulation.causes import Cause, obstacles, ways
 from hedgerow.simulation.checks.accounting import check_fills
 from hedgerow.simulation.checks.disclosure import Disclosure
 from hedgerow.simulation.checks.exposure import TradeExposure
 from hedgerow.simulation.checks.invariants import Exposure, Invariant, check_event, check_exposure, check_slice
+from hedgerow.simulation.checks.monitor import Monitor
+from hedgerow.simulation.faults.incidents import Flow
+from hedgerow.simulation.generators.scenarios import draw_plan
+from hedgerow.strategy.parameters import StrategyParameters
 from planted.behaviours import BEHAVIOURS
+from support.bot_harness import BotHarness
+from support.judging import JudgedExchange
 from support.ledger_builder import LedgerBuilder
 from support.toy_venue import new_job
 from support.views import NOW, depth, instrument, pair_of
@@ -182,6 +193,47 @@ def test_a_fill_that_the_log_lacks_or_has_no_fee_of_is_found() -> None:
     assert rules(check_fills(builder.events, {"h1-s-1": Decimal(11)})) == [Invariant.FILLS]
     assert rules(check_fills(builder.events[:-1], traded)) == [Invariant.FILLS]
     assert rules(check_fills(builder.events, {})) == [Invariant.FILLS]
+
+
+# --- books ------------------------------------------------------------------------------------------------------------
+
+
+def test_books_are_compared_in_the_third_check_since_the_account_was_shown_as_it_was() -> None:
+    bot = BotHarness()
+    bot.run(0.2)
+    bot.world.deposit(Wallet.SPOT, "USDT", Decimal(5))
+    exchange = JudgedExchange(bot.world)
+    judge = Monitor(exchange, owners={}, parameters=StrategyParameters)  # type: ignore[arg-type] # it reads no more
+
+    def checked(*, behind: bool = False) -> set[Invariant]:
+        exchange.is_behind = behind
+        bot.world.advance(bot.world.now + timedelta(minutes=3))
+        event = ev.CycleCompleted(at=bot.world.now, number=1)
+        judge.appended((event,), durable=True)
+        judge.on_notice(Recorded(before=bot.ledger, event=event, after=bot.ledger))
+        return {violation.rule for violation in judge.violations}
+
+    assert [checked(), checked(), checked(behind=True), checked(behind=True), checked(), checked()] == [set()] * 6
+    assert checked() == {Invariant.BOOKS, Invariant.EQUITY}
+
+
+@pytest.mark.parametrize("seconds", [0.5, 6.0, 60.0])
+def test_a_row_that_is_never_booked_is_found_in_a_run_whose_account_lags(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    plan = draw_plan(1, 1.0)
+    flow = Flow(at=plan.begin + timedelta(hours=9), wallet=Wallet.PERP, fraction=Decimal("0.1"))
+    plan = replace(plan, drawn_faults=(LaggingBalances(seconds=seconds), flow))
+    assert play(plan).violation is None
+
+    async def book(*_: object) -> None:
+        """Book nothing."""
+
+    monkeypatch.setattr(StatementReader, "_book", book)
+    found = play(plan).violation
+    assert found is not None
+    assert found.rule is Invariant.BOOKS
+    assert flow.at < found.at < plan.end, "while the account lags, and not only when all is calm"
 
 
 # --- slices ----------------------------------------------------------------------------------------------------------

@@ -2,17 +2,22 @@
 
 from collections.abc import Coroutine
 from datetime import timedelta
+from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from hedgerow.app.simulation.run import play, play_seed, play_seeds
+from hedgerow.app.simulation.wire_harness import WireHarness
 from hedgerow.aster.account.nonce_reservations import Reservations
 from hedgerow.aster.http.error_codes import failure
 from hedgerow.cli import main
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.errors import NotSent, OutcomeUnknown
+from hedgerow.domain.events import Wallet
+from hedgerow.emulator.core.snapshot import WorldOptions
 from hedgerow.emulator.fault_kinds import ON_THE_WIRE, FaultKind
 from hedgerow.emulator.wire.exchange.exchange import Exchange
 from hedgerow.emulator.wire.memory_transport import MemoryTransport
@@ -22,8 +27,9 @@ from hedgerow.emulator.wire.rest.faults import MessageFaultKind, RequestFault
 from hedgerow.emulator.wire.venue import WireVenue
 from hedgerow.ports import HttpRequest
 from hedgerow.simulation.faults.crashes import CrashPoint, SimulatedCrash
+from hedgerow.simulation.faults.incidents import Flow
 from hedgerow.simulation.faults.network import Network, NetworkLink
-from hedgerow.simulation.faults.wire import Cut, NetworkFault, RequestFaultAct, StreamFaultAct
+from hedgerow.simulation.faults.wire import Cut, LaggingAccount, NetworkFault, RequestFaultAct, StreamFaultAct
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.generators.wire_faults import UNDECIDED_CODES
 from hedgerow.simulation.report import RunResult
@@ -92,6 +98,29 @@ def test_a_bot_that_calls_lost_orders_absent_at_once_is_caught(monkeypatch: pyte
     late = RequestFault(fault=FaultKind.LATE, path="/v3/order", method="POST", times=40, seconds=13.0)
     plan = quiet(1)
     assert play(replace(plan, drawn_faults=(RequestFaultAct(at=plan.begin, fault=late),))).violation is not None
+
+
+def test_an_account_that_lags_is_behind_from_a_change_until_it_is_shown() -> None:
+    plan, market_data = quiet(1), ScriptedMarketData(start=quiet(1).begin)
+    clock = VirtualClock(plan.begin)
+    harness = WireHarness(market_data, clock, plan, Random(1), spot={"USDT": Decimal(9)}, options=WorldOptions())
+    end = plan.begin + timedelta(seconds=20)
+
+    async def script() -> list[bool]:
+        behind = []
+        for act in (
+            Flow(at=plan.begin, wallet=Wallet.PERP, fraction=Decimal("0.1")),
+            LaggingAccount(at=plan.begin, until=end, seconds=4.0),
+            Flow(at=plan.begin, wallet=Wallet.PERP, fraction=Decimal("0.1")),
+        ):
+            harness.inject(act)
+            behind.append(harness.is_behind)
+        for seconds in (3, 2):
+            await clock.sleep(seconds)
+            behind.append(harness.is_behind)
+        return behind
+
+    assert run_virtual(clock, script()) == [False, False, True, True, False]
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class JudgedExchange:
         self.world = world
         self.spans: MutableSequence[CauseSpan] = []
         self.faulted = 0
+        self.is_behind = False
         self.patience_seconds = 0.0
         self.unasked_seconds = 0.0
         """How long nobody has asked the exchange anything."""

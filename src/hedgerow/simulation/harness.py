@@ -81,6 +81,11 @@ class ExchangeHarness(Protocol):
         ...
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the account is still shown as it was before a command or a trade."""
+        ...
+
+    @property
     def patience_seconds(self) -> float:
         """How many seconds more than usual a step may take over this transport."""
         ...
@@ -155,6 +160,11 @@ class InProcessHarness:
     def injected(self) -> int:
         """The same, and how often what was shown was not so."""
         return self._venue.faulted
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the account is still shown as it was before a command."""
+        return self._venue.is_behind
 
     def client_id_of(self, fill: Fill) -> str:
         """Return the client id of the order behind a trade."""

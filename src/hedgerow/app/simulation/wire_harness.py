@@ -115,6 +115,12 @@ class WireHarness:
         return self.faulted + self._venue.faults.faulted_messages
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the account is still shown as it was before a command or a trade."""
+        self.advance()
+        return self._exchange_account.is_behind
+
+    @property
     def patience_seconds(self) -> float:
         """An order and a look-up without an answer, delayed rows, and requests in transit.
 

@@ -141,6 +141,12 @@ class EmulatedVenue:
         """How often of these a read was answered with what is not so, or not yet."""
         return self._faults.shown_false
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the account is still shown as it was before a command."""
+        self._forget()
+        return bool(self._before)
+
     def calm(self) -> None:
         """Let nothing go wrong any more; what is under way still arrives."""
         self._faults = Faults(FaultPlan())

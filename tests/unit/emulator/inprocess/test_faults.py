@@ -245,17 +245,18 @@ def test_stale_books_show_an_old_time_and_old_prices_while_the_mark_moves() -> N
 def test_lagging_balances_show_the_account_before_the_last_trades() -> None:
     venue = make_venue(faults=FaultPlan(lagging=LaggingBalances(seconds=3)))
 
-    async def script() -> list[Decimal]:
-        seen = []
+    async def script() -> list[tuple[Decimal, bool]]:
+        seen: list[tuple[Decimal, bool]] = []
+        assert not venue.is_behind
         await venue.submit(place(order(SPOT, BUY, "1", "100.1")))
         for pause in (0, 2, 2):
             await venue.clock.sleep(pause)
             account = await venue.account()
             assert account.at == venue.clock.now()
-            seen.append(account.coin("AAA").total)
+            seen.append((account.coin("AAA").total, venue.is_behind))
         return seen
 
-    assert wait(venue, script()) == [0, 0, D("0.9996")]
+    assert wait(venue, script()) == [(0, True), (0, True), (D("0.9996"), False)]
 
 
 def test_a_delayed_acknowledgement_leaves_the_result_to_be_looked_up() -> None:

@@ -157,10 +157,22 @@ class ExchangeAccount:
         """Return balances and positions as they are reported to the account's owner."""
         if self._lag is None:
             return self.world.account()
-        until = self.now - self._lag
+        self._forget(self._lag)
+        return self._views[0][1]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether they are reported as they were before a change that the world has seen."""
+        if self._lag is None:
+            return False
+        self._forget(self._lag)
+        return len(self._views) > 1
+
+    def _forget(self, lag: timedelta) -> None:
+        """Drop what is no longer reported."""
+        until = self.now - lag
         while len(self._views) > 1 and self._views[1][0] <= until:
             del self._views[0]
-        return self._views[0][1]
 
     def configure(self, settings: PerpSettings) -> None:
         """Replace the account-wide settings."""
