@@ -72,6 +72,33 @@ def test_carry_is_played_by_the_engine_with_settings_of_its_own(market: Path, tm
     assert entries[1] == 0
 
 
+FAILING = """
+from hedgerow.strategy.policies import VolumeFarming
+
+class Fails(VolumeFarming):
+    def rank(self, market):
+        if market.at.day == 3:
+            raise ValueError("no rates\\nof the third day")
+        if (market.at.day, market.at.hour) == (2, 7):
+            raise KeyError("seven")
+        return super().rank(market)
+"""
+
+
+def test_of_checks_that_fail_the_most_frequent_cause_and_its_first_time_are_named(
+    market: Path, tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "policy_that_fails.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(tmp_path)
+    options = ("--data", str(market), *WINDOW, "--cost-bps", "4", "--policy", "policy_that_fails.Fails")
+    done = shell("backtest", *options, "--json", tmp_path / "found.json")
+    assert done.code == 0, done.err
+    failed = json.loads((tmp_path / "found.json").read_text())["failed_checks"]
+    assert 280 < failed < 310
+    why = f"most often ValueError: no rates of the third day, the first time at {FIRST:%Y-%m}-03 00:00 UTC"
+    assert f"The engine did not complete {failed} of 1,440 checks; {why}" in done.err.splitlines()
+
+
 def test_hold_is_its_own_yardstick(market: Path, tmp_path: Path, shell: Shell) -> None:
     result = tmp_path / "hold.json"
     options = ("--data", str(market), *WINDOW, "--cost-bps", "4", "--symbols", "BUSDT,AUSDT", "--policy", "hold")

@@ -1,6 +1,7 @@
 """Windows in which the compiled rules and the engine are compared: drawn from a seed, on generated or real history."""
 
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from hedgerow.app.bot import Bot, build_bot
 from hedgerow.backtest.replay import replay, replay_parameters
 from hedgerow.backtest.study import Result, Study, StudyPlan
+from hedgerow.engine.notices import Observer
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock, Store, Venue
 from hedgerow.strategy.parameters import RiskManagement, StrategyParameters
@@ -32,8 +34,24 @@ class Compared(Struct, frozen=True, kw_only=True):
     replayed: Result
 
 
-def built(*, venue: Venue, store: Store, clock: Clock, policy: Policy, options: RunOptions) -> Bot:
-    return build_bot(venue=venue, store=store, clock=clock, policy=policy, options=options, randomness=random.Random(0))
+def built(
+    *,
+    venue: Venue,
+    store: Store,
+    clock: Clock,
+    policy: Policy,
+    options: RunOptions,
+    observers: Sequence[Observer],
+) -> Bot:
+    return build_bot(
+        venue=venue,
+        store=store,
+        clock=clock,
+        policy=policy,
+        options=options,
+        observers=observers,
+        randomness=random.Random(0),
+    )
 
 
 def compared(name: str, study: Study, parameters: StrategyParameters) -> Compared:

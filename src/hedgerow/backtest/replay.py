@@ -1,6 +1,7 @@
 """Replay: the engine that trades live over an emulated exchange that plays market history, on a virtual clock."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.backtest.figures import Decision, Trade
-from hedgerow.backtest.study import END, PRICES_ENDED, Result, Study
+from hedgerow.backtest.study import END, PRICES_ENDED, Failure, Result, Study
 from hedgerow.clock import VirtualClock, run_virtual
 from hedgerow.domain.account import QUOTE_ASSET
 from hedgerow.domain.events import CycleCompleted, Event, FundingReceived, HedgeClosed, HedgeOpened, HedgeRolled
@@ -24,6 +25,7 @@ from hedgerow.emulator.core.snapshot import WorldOptions
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.inprocess.venue import EmulatedVenue
 from hedgerow.engine.journal import Journal
+from hedgerow.engine.notices import CycleFailed, NothingRead, Notice, Observer
 from hedgerow.engine.runner import Runner, RunOptions, StopSignal
 from hedgerow.history.series import to_ms
 from hedgerow.ports import Clock, Store, Venue
@@ -58,7 +60,16 @@ class ReplayedBot(Protocol):
 class BotBuilder(Protocol):
     """Wires a bot of these parts."""
 
-    def __call__(self, *, venue: Venue, store: Store, clock: Clock, policy: Policy, options: RunOptions) -> ReplayedBot:
+    def __call__(
+        self,
+        *,
+        venue: Venue,
+        store: Store,
+        clock: Clock,
+        policy: Policy,
+        options: RunOptions,
+        observers: Sequence[Observer],
+    ) -> ReplayedBot:
         """Return the bot; called inside the event loop that it runs on."""
         ...
 
@@ -136,11 +147,33 @@ class _Ended(Struct, frozen=True, kw_only=True):
         return [leg for job in jobs if job is not None for leg in (job.spot, job.perp)]
 
 
+class _Failures:
+    """An ``Observer`` that counts why checks failed."""
+
+    def __init__(self) -> None:
+        self._count: Counter[str] = Counter()
+        self._first_at: dict[str, datetime] = {}
+
+    def on_notice(self, notice: Notice) -> None:
+        if isinstance(notice, CycleFailed | NothingRead):
+            cause = notice.error if isinstance(notice, CycleFailed) else "neither market nor account could be read"
+            self._count[cause] += 1
+            self._first_at.setdefault(cause, notice.at)
+
+    @property
+    def most_frequent(self) -> Failure | None:
+        if not self._count:
+            return None
+        ((cause, _),) = self._count.most_common(1)
+        return Failure(cause=cause, first_at=self._first_at[cause])
+
+
 class _Record:
     """A ``Store`` that keeps of the log what a result is made of, and nothing else."""
 
     def __init__(self) -> None:
         self.journal: Journal | None = None
+        self.failures = _Failures()
         self.checks = 0
         self.hedges: list[_Ended] = []
         self.payments: list[FundingReceived] = []
@@ -205,7 +238,8 @@ def replay(study: Study, policy: Policy, build: BotBuilder) -> Result:
     record = _played(study, policy, build)
     _end_what_is_held(study, record)
     result = study.judged(_trades(study, record), tuple(_decisions(study, record)))
-    return replace(result, failed_checks=max(0, study.grid.steps - record.checks))
+    missing = max(0, study.grid.steps - record.checks)
+    return replace(result, failed_checks=missing, failure=record.failures.most_frequent if missing else None)
 
 
 def _played(study: Study, policy: Policy, build: BotBuilder) -> _Record:
@@ -224,7 +258,10 @@ def _played(study: Study, policy: Policy, build: BotBuilder) -> _Record:
             clock=clock,
             policy=guarded,
             options=RunOptions(close_on_exit=True, interval_seconds=plan.cycle_seconds),
+            observers=(record.failures,),
         )
+        # Failures are said in any case; what else a check would say takes a quarter of the time, and nobody reads it.
+        bot.journal.has_observers = False
         record.journal = bot.journal
         stopper = asyncio.get_running_loop().call_later((end - start).total_seconds(), bot.stop.set)
         await bot.runner.run()

@@ -25,7 +25,7 @@ from hedgerow.history.archive import FUNDING_WARM_UP_DAYS, ArchiveMarketData
 from hedgerow.history.series import at_ms
 from hedgerow.strategy.parameters import StrategyParameters
 
-__all__ = ["END", "PRICES_ENDED", "REASON_WORDS", "Best", "Result", "Stretch", "Study", "StudyPlan"]
+__all__ = ["END", "PRICES_ENDED", "REASON_WORDS", "Best", "Failure", "Result", "Stretch", "Study", "StudyPlan"]
 
 PRICES_ENDED: Final = "prices end"
 END: Final = "end of the window"
@@ -75,6 +75,13 @@ class StudyPlan(Struct, frozen=True, kw_only=True):
         return self.money.capital * self.money.share
 
 
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why the engine did not complete checks, most often."""
+
+    cause: str
+    first_at: datetime
+
+
 class Result(Struct, frozen=True, kw_only=True):
     """What one parameter set, or *hold*, did in a window."""
 
@@ -83,6 +90,8 @@ class Result(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...]
     failed_checks: int = 0
     """Checks of the window that the engine did not complete; of the kernel none."""
+    failure: Failure | None = None
+    """None where none failed: a trade that lasted longer than the time between two checks took the place of others."""
 
 
 class Stretch(Struct, frozen=True, kw_only=True):

@@ -90,7 +90,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
     study = window.load(parameters, most_periods=command.settled_wanted(policy, parameters))
     result = command.play_policy(study, parameters, policy, chosen)
     if result.failed_checks:
-        echo(f"The engine did not complete {result.failed_checks} of {study.grid.steps} checks", err=True)
+        echo(command.failure_line(study, result), err=True)
     if decisions is not None:
         write_text("--decisions", decisions, "".join(f"{line}\n" for line in decision_lines(result.decisions)))
     about = {"policy": policy, "via": chosen.value, **command.window_json(study)}

@@ -27,7 +27,10 @@ class Journal:
         self._store = store
         self._observers = tuple(observers)
         self.has_observers = bool(self._observers)
-        """Whether there are observers; notices that every check would build are built only then."""
+        """Whether there are observers; notices that every check would build are built only then.
+
+        Whoever built the bot may set it to False: its observers then hear of failures and warnings alone.
+        """
         self._failures = [0] * len(self._observers)
         """How often each observer failed."""
         self._snapshot_at = 0

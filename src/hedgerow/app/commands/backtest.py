@@ -20,6 +20,7 @@ from hedgerow.domain.errors import ConfigError
 from hedgerow.domain.formats import utc_minute
 from hedgerow.domain.settings.rows import SettingRow
 from hedgerow.domain.settings.suggestions import nearest_names
+from hedgerow.engine.notices import Observer
 from hedgerow.engine.runner import RunOptions
 from hedgerow.ports import Clock, Store, Venue
 from hedgerow.strategy.parameters import StrategyParameters
@@ -33,6 +34,7 @@ __all__ = [
     "backtest_parameters",
     "bound_lines",
     "days_json",
+    "failure_line",
     "figure_rows",
     "play_policy",
     "refuse_unplayable",
@@ -168,9 +170,19 @@ def _policy(study: Study, parameters: StrategyParameters, policy: str) -> Policy
     return HoldFirst(parameters, study.plan.symbols[0] if study.plan.symbols else study.symbols[0])
 
 
-def _built(*, venue: Venue, store: Store, clock: Clock, policy: Policy, options: RunOptions) -> Bot:
+def _built(
+    *,
+    venue: Venue,
+    store: Store,
+    clock: Clock,
+    policy: Policy,
+    options: RunOptions,
+    observers: Sequence[Observer],
+) -> Bot:
     ids = random.Random(0)  # noqa: S311 - of ids, not of secrets
-    return build_bot(venue=venue, store=store, clock=clock, policy=policy, options=options, randomness=ids)
+    return build_bot(
+        venue=venue, store=store, clock=clock, policy=policy, options=options, observers=observers, randomness=ids
+    )
 
 
 def figure_rows(figures: Figures) -> list[tuple[str, str, str]]:
@@ -216,6 +228,15 @@ def window_json(study: Study) -> dict[str, Any]:
         "cycle_seconds": plan.cycle_seconds,
         "notes": list(study.notes),
     }
+
+
+def failure_line(study: Study, result: Result) -> str:
+    """Return how many checks the engine did not complete, and most often why."""
+    found = result.failure
+    why = "a trade lasted longer than the time between two checks"
+    if found is not None:
+        why = f"most often {' '.join(found.cause.split())}, the first time at {utc_minute(found.first_at)} UTC"
+    return f"The engine did not complete {result.failed_checks:,} of {study.grid.steps:,} checks; {why}"
 
 
 def result_json(result: Result) -> dict[str, Any]:
