@@ -24,7 +24,7 @@ from hedgerow.domain.operator_requests import HaltRequested, ResumeRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.core.market_changes import BookDistortion
 from hedgerow.emulator.fault_kinds import FaultKind
-from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
+from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
 from hedgerow.engine.notices import NoOpportunity
 from hedgerow.strategy.decisions.entry import openings_blocked
 from hedgerow.strategy.observation import Observation
@@ -227,6 +227,44 @@ def test_a_withdrawal_that_the_statement_shows_halts_nothing() -> None:
     harness.world.deposit(Wallet.SPOT, "USDT", Decimal(-20), FlowKind.WITHDRAWAL)
     harness.run(0.5)
     assert halts(harness) == []
+
+
+def unread_trades(hours: float) -> FaultPlan:
+    """Let own trades be unreadable from half an hour after the opening on; all else is readable."""
+    begun = OPENED + timedelta(minutes=30)
+    return FaultPlan(reads=(ReadFault(read=Read.FILLS, after=begun, until=begun + timedelta(hours=hours)),))
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+@pytest.mark.parametrize("moved", ["1", "1.1"])
+def test_own_trades_that_cannot_be_read_for_hours_are_no_loss(hours: float, moved: str) -> None:
+    aged = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.6))
+    harness = harness_of(parameters=aged, faults=unread_trades(hours))
+    harness.run(0.4)
+    harness.world.shock(SYMBOL, Decimal(moved))
+    harness.run(hours + 0.5)
+    assert len(harness.logged(HedgeClosed)) > 1
+    assert halts(harness) == []
+    assert not any(hedge.unsettled for hedge in harness.ledger.known_hedges)
+
+
+def test_money_that_leaves_while_own_trades_cannot_be_read_halts_openings_once_they_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    aged = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.6))
+    harness = harness_of(parameters=aged, faults=unread_trades(2))
+
+    async def silent(*_times: object) -> tuple[()]:
+        return ()
+
+    harness.run(1)
+    monkeypatch.setattr(harness.venue, "statement", silent)
+    harness.world.deposit(Wallet.SPOT, "USDT", Decimal(-20), FlowKind.WITHDRAWAL)
+    harness.run(1.4)
+    assert halts(harness) == []
+    harness.run(0.5)
+    assert halts(harness) == [HaltReason.UNEXPLAINED_LOSS]
+    assert "$20.00 less than the books" in harness.logged(Halted)[0].detail
 
 
 def refuses(symbol: str, times: int = 1000) -> SubmitFault:

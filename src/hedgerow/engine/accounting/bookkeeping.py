@@ -37,6 +37,8 @@ DOUBT_SECONDS = 900.0
 """How long readings have to show a funding row that cannot be so."""
 CONFIRMED = timedelta(minutes=5)
 """How long readings of the account have to show the same difference before openings are halted because of it."""
+UNREPORTED = timedelta(days=1)
+"""So long an own trade that no report has shown yet may be what the books lack."""
 STANDING = timedelta(days=7)
 """A difference that stands unexplained for so long keeps the watermark back no more: rows are listed within days."""
 
@@ -301,13 +303,14 @@ class Bookkeeper:
         if difference != self._difference:
             self._standing_since = now
             return {}
-        if self._statement.complete:
+        known = self._statement.complete and not _awaits_reports(self._journal.ledger, now)
+        if known:
             books = self._journal.ledger.books
             self._journal.say(BooksChecked(at=self._clock.now(), differences=difference, books=books))
         if now - self._standing_since > STANDING:
             self._agreed_at = now - STANDING
         lasts = now - self._standing_since >= CONFIRMED
-        return difference if lasts and self._statement.complete else {}
+        return difference if lasts and known else {}
 
     async def _explain(self) -> None:
         """Read what could explain a difference: late fees, funding, and rows that are not ours."""
@@ -335,6 +338,11 @@ def _awaits_trades(ledger: Ledger, symbol: str) -> bool:
     """Return whether an own trade of a perpetual may not be booked yet."""
     hedges = (hedge for hedge in ledger.known_hedges if hedge.symbol == symbol)
     return any(record.request.market is Market.PERP for hedge in hedges for record in hedge.unsettled)
+
+
+def _awaits_reports(ledger: Ledger, now: datetime) -> bool:
+    """Return whether fees and realised PnL of an own trade of the last day are not booked: they may be what differs."""
+    return any(now - each.issued_at < UNREPORTED for hedge in ledger.known_hedges for each in hedge.unsettled)
 
 
 def _unsettled(ledger: Ledger) -> list[tuple[HedgedPosition, Market, list[OrderRecord]]]:
