@@ -5,14 +5,30 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
-from hedgerow.domain.events import ExternalFills, Halted, HaltReason, HedgeAdopted, HedgeLost, HedgeOpened, Lifted
+from hedgerow.domain.commands import TransferDirection
+from hedgerow.domain.events import (
+    ExecutionStarted,
+    ExternalFills,
+    FlowKind,
+    FundsTransferred,
+    Halted,
+    HaltReason,
+    HedgeAdopted,
+    HedgeLost,
+    HedgeOpened,
+    Lifted,
+    Wallet,
+)
+from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
 from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances
 from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG
-from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from hedgerow.strategy.observation import Reduce
+from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
 from support.bot_harness import BotHarness
 from support.worlds import SYMBOL, Listing, ScriptedMarketData
 
@@ -158,3 +174,39 @@ def test_what_others_take_soon_after_an_opening_is_found_by_their_trades(
     bot.check()
     assert bot.ledger.max_naked_seconds < 10
     assert bot.short(SYMBOL) == 0, "what was left of it is closed"
+
+
+@pytest.mark.parametrize("seconds", [0, 6, 14, 40, 90])
+@pytest.mark.parametrize("notifications", [True, False], ids=["streams", "polls"])
+def test_a_near_liquidation_is_answered_by_one_transfer_however_late_it_is_shown(
+    seconds: float,
+    notifications: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    bot = lagging(seconds, notifications=notifications, poll_seconds=0 if notifications else 12)
+    bot.parameters = replace(bot.parameters, capital_management=CapitalManagement(max_capital_usd=Decimal(1000)))
+    bot.run(0.2)
+    bot.world.transfer_by_hand(Decimal(1400), TransferDirection.PERP_TO_SPOT)
+    bot.run(0.1)
+    bot.world.shock(SYMBOL, Decimal("1.78"))
+    bot.run(0.3)
+    assert len(bot.logged(FundsTransferred)) == 1
+    assert bot.decisions(Reduce) == []
+    untouched(bot)
+
+
+@pytest.mark.parametrize("seconds", [0, 6, 14, 40, 90])
+@pytest.mark.parametrize("notifications", [True, False], ids=["streams", "polls"])
+def test_a_near_liquidation_without_idle_money_is_answered_by_one_reduction_however_late_it_is_shown(
+    seconds: float,
+    notifications: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    bot = lagging(seconds, notifications=notifications, poll_seconds=0 if notifications else 12)
+    bot.run(0.2)
+    bot.world.deposit(Wallet.SPOT, "USDT", -bot.world.account().spot_usdt, FlowKind.WITHDRAWAL)
+    bot.run(0.1)
+    jobs, transfers = len(bot.logged(ExecutionStarted)), len(bot.logged(FundsTransferred))
+    bot.world.shock(SYMBOL, Decimal("1.75"))
+    bot.run(0.3)
+    assert [event.execution.kind for event in bot.logged(ExecutionStarted)[jobs:]] == [ExecutionKind.REDUCE]
+    assert len(bot.logged(FundsTransferred)) == transfers + 1, "what its coins brought becomes margin, once"
+    bot.check_whole()

@@ -30,6 +30,7 @@ from hedgerow.strategy.evaluation.health import (
     legs_of,
     margin_wanted,
 )
+from hedgerow.strategy.evaluation.margin_evidence import may_be_of_before
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.evaluation.rebalancing import reduction, top_up
 from hedgerow.strategy.evaluation.shared_margin import shared_distance
@@ -377,7 +378,7 @@ def _trim(held: _Held, leg: Market, quantity: Decimal) -> Trim:
 
 def _margin(held: _Held) -> Decision | None:
     account, distance = held.observation.account, held.health.liquidation_distance
-    if distance is None or distance >= TOP_UP_DISTANCE:
+    if distance is None or distance >= TOP_UP_DISTANCE or _is_answered(held):
         return None
     wanted = margin_wanted(held.hedge, account, held.shared) if account else None
     move = top_up(account, wanted) if account and wanted else None
@@ -387,10 +388,16 @@ def _margin(held: _Held) -> Decision | None:
     return TopUpMargin(rebalance=move, detail=text, evaluation=held.evaluation, health=held.health)
 
 
+def _is_answered(held: _Held) -> bool:
+    """Whether the near liquidation may be that of before the bot moved margin or reduced: it is not answered twice."""
+    account = held.observation.account
+    return account is not None and may_be_of_before(held.ledger, account)
+
+
 def _reduce(held: _Held) -> Decision | None:
     """Close a part of both legs when liquidation is near and topping up could not keep it away."""
     account, distance = held.observation.account, held.health.liquidation_distance
-    if account is None or distance is None or distance >= REDUCE_DISTANCE:
+    if account is None or distance is None or distance >= REDUCE_DISTANCE or _is_answered(held):
         return None
     hedge, legs, limits = held.hedge, legs_of(held.hedge, account), held.policy.parameters.execution
     together = sum((max(ZERO, -row.quantity) * row.mark_price for row in account.positions.values()), ZERO) / held.price

@@ -8,12 +8,15 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.strategy.evaluation.health import TOP_UP_DISTANCE, distance_of
+from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG
 from hedgerow.strategy.parameters import LEVERAGE
 
-__all__ = ["ALONE_SECONDS", "needs_second_source", "with_margin_proven"]
+__all__ = ["ALONE_SECONDS", "may_be_of_before", "needs_second_source", "with_margin_proven"]
 
 ALONE_SECONDS = 60.0
 """A near liquidation that every reading shows for so long counts although the second endpoint cannot be read: the
@@ -33,6 +36,18 @@ def needs_second_source(row: PerpPosition) -> bool:
     """Return whether a row's leverage or its liquidation price alone would make the bot trade or move margin."""
     distance = distance_of(row)
     return row.leverage != LEVERAGE or (distance is not None and distance < TOP_UP_DISTANCE)
+
+
+def may_be_of_before(ledger: Ledger, account: AccountView) -> bool:
+    """Return whether a reply may be of before the bot's last order or transfer, which has answered a near liquidation.
+
+    Within two minutes of it the reply shows less margin than the books, or more of a short than the log.
+    """
+    if ledger.traded_at is None or abs(account.at - ledger.traded_at) >= OWN_TRADE_LAG:
+        return False
+    booked = ledger.books.line(Wallet.PERP, QUOTE_ASSET).balance
+    more = any(account.short(hedge.symbol) > hedge.short for hedge in ledger.hedges.values())
+    return more or account.perp.balance < booked
 
 
 def with_margin_proven(

@@ -1,11 +1,20 @@
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from hedgerow.domain.account import AccountView, PerpPosition
-from hedgerow.strategy.evaluation.margin_evidence import ALONE_SECONDS, needs_second_source, with_margin_proven
-from support.views import holding, short_of
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
+from hedgerow.domain.events import Wallet
+from hedgerow.domain.ledger.books import BookLine, Books
+from hedgerow.strategy.evaluation.margin_evidence import (
+    ALONE_SECONDS,
+    may_be_of_before,
+    needs_second_source,
+    with_margin_proven,
+)
+from support.views import NOW, hedge, holding, ledger_of, short_of
 
 SYMBOL = "AAAUSDT"
 
@@ -27,6 +36,27 @@ def test_only_another_leverage_or_a_near_liquidation_needs_a_second_source() -> 
     assert not needs_second_source(row("125"))
     assert needs_second_source(row("124.9"))
     assert needs_second_source(row(leverage=2))
+
+
+@pytest.mark.parametrize(
+    ("ago", "short", "margin", "before"),
+    [
+        pytest.param(10, "10", "100", False, id="shown"),
+        pytest.param(10, "11", "100", True, id="more-of-the-short"),
+        pytest.param(10, "10", "99.99", True, id="less-margin"),
+        pytest.param(10, "9", "101", False, id="less-of-the-short-and-more-margin"),
+        pytest.param(120, "11", "99", False, id="two-minutes-later"),
+        pytest.param(None, "11", "99", False, id="nothing-was-traded"),
+    ],
+)
+def test_a_reply_with_less_margin_or_more_short_than_the_log_may_be_of_before_the_last_own_order(
+    ago: int | None, short: str, margin: str, *, before: bool
+) -> None:
+    seen = holding(short_of(quantity=short), coins="10", perp=margin)
+    line = {f"{Wallet.PERP}:{QUOTE_ASSET}": BookLine(opening=Decimal(100))}
+    ledger = replace(ledger_of(hedge("10")), books=Books(lines=line))
+    traded = None if ago is None else NOW - timedelta(seconds=ago)
+    assert may_be_of_before(replace(ledger, traded_at=traded), seen) is before
 
 
 def test_a_leverage_that_both_show_stays() -> None:
