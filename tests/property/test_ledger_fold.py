@@ -5,6 +5,7 @@ from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind
@@ -108,6 +109,19 @@ def test_folding_in_two_parts_gives_the_same_ledger(seed: int, share: float) -> 
     events = whole_log(Random(seed))
     cut = int(share * len(events))
     assert fold(events[cut:], fold(events[:cut])) == fold(events)
+
+
+@SLOW
+@given(st.integers(0, 2**32))
+def test_what_a_ledger_took_over_is_what_it_would_compute(seed: int) -> None:
+    ledger, random = Ledger(), Random(seed)
+    events = whole_log(random)
+    shuffled = random.sample(events, len(events))
+    for event in (*events, ev.CycleCompleted(at=START, number=1), *shuffled):
+        asked = (ledger.open_hedges, ledger.orders_in_doubt)
+        ledger = apply(ledger, event)
+        anew = replace(ledger)
+        assert (ledger.open_hedges, ledger.orders_in_doubt) == (anew.open_hedges, anew.orders_in_doubt), asked
 
 
 @SLOW

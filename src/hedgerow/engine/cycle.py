@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal
 from itertools import islice
 from typing import assert_never
 
@@ -215,12 +214,12 @@ class Cycle:
             settled=settled_rates(market, self._journal.ledger.open_hedges),
             account=observation.account,
         )
-        differences: dict[str, Decimal] = {}
-        doubtful = observation.account.doubts or observation.account.unreadable_balances
-        if doubtful or self._reconciler.fill_doubts():
+        unread = observation.account.doubts or observation.account.unreadable_balances
+        doubts = self._reconciler.fill_doubts()
+        if unread or doubts:
             await self._bookkeeper.book_fees()  # trades that are not reported yet may be what the doubt waits for
-        if not doubtful and not self._reconciler.fill_doubts():
-            differences = await self._bookkeeper.check(observation.account)
+            doubts = self._reconciler.fill_doubts()
+        differences = {} if unread or doubts else await self._bookkeeper.check(observation.account)
         await self._daily.check(observation)
         await self._brakes.check(observation, differences)
         self._events_seen = self._journal.ledger.events

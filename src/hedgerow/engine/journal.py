@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
 
-from hedgerow.domain.errors import InvariantBroken, LogUnavailable, StoreError
+from hedgerow.domain.errors import LogUnavailable, StoreError
 from hedgerow.domain.events import CommandIssued, Event
 from hedgerow.domain.ledger.reducers import apply
 from hedgerow.domain.ledger.state import Ledger
@@ -21,7 +20,7 @@ class Journal:
     """Ledger and log of one bot, kept in step."""
 
     ledger: Ledger
-    """The fold of everything recorded so far."""
+    """The fold of everything recorded so far; not there before ``open`` has read it."""
 
     def __init__(self, store: Store, observers: Sequence[Observer] = ()) -> None:
         self._store = store
@@ -35,12 +34,6 @@ class Journal:
         """How often each observer failed."""
         self._snapshot_at = 0
 
-    def __getattr__(self, name: str) -> NoReturn:
-        """Refuse the ledger until ``open`` has set it: an attribute, because every check reads it dozens of times."""
-        if name == "ledger":
-            raise InvariantBroken("the journal was used before it was opened")
-        raise AttributeError(f"a journal has no {name}", name=name, obj=self)
-
     @property
     def known(self) -> Ledger:
         """The ledger, or what is known before the log was read: nothing."""
@@ -48,7 +41,7 @@ class Journal:
 
     @property
     def _is_open(self) -> bool:
-        return "ledger" in self.__dict__
+        return hasattr(self, "ledger")
 
     async def open(self) -> Ledger:
         """Load the log.

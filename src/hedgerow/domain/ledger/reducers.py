@@ -57,7 +57,9 @@ def apply(ledger: Ledger, event: ev.Event) -> Ledger:
         after = braked(ledger, after, event)
     if ledger.apart or type(event) in {ev.ExternalFills, ev.FeeBooked}:
         after = folding_apart.measured(ledger, after, event)
-    return replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
+    after = replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
+    after.take_over(ledger)
+    return after
 
 
 def _folded(ledger: Ledger, event: ev.Event) -> Ledger:  # noqa: C901, PLR0911, PLR0912, PLR0915 - one line per kind of event

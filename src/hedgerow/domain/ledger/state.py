@@ -315,6 +315,12 @@ class Ledger(Struct, frozen=True, kw_only=True, dict=True):
         """What is shown where there is room for one hedge: the largest open one, else the one being opened."""
         return self.largest or self.opening
 
+    def take_over(self, before: "Ledger") -> None:
+        """Keep what was computed of another ledger where it is of the same hedges and jobs: most events change none."""
+        same = self.hedges is before.hedges and self.closed is before.closed
+        if same and self.execution is before.execution and self.suspended is before.suspended:
+            vars(self).update(vars(before))
+
     def open_hedge(self, hedge_id: str) -> HedgedPosition | None:
         """Return an open hedge by its id; None for one that is being opened, or has ended."""
         hedge = self.hedges.get(hedge_id)

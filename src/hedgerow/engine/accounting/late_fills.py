@@ -72,6 +72,8 @@ class LateFills:
         """
         before = self._journal.ledger.events
         suspicious, doubtful = _suspicious(verdicts, account, self._journal.ledger), self._doubtful()
+        if not suspicious and not doubtful:
+            return False  # as at most checks
         for symbol in sorted(suspicious | {hedge.symbol for hedge, _ in doubtful}):
             fills = await self._fills(symbol)
             if fills is not None:
