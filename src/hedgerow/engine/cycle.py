@@ -351,6 +351,8 @@ class Cycle:
             self._report(observation, decision, hedge, balances=first)
             return await self._act(hedge, decision)
         self._report(observation, decision, hedge, balances=first)
+        if isinstance(decision, Hold):
+            return False  # as in most checks
         if isinstance(decision, Close | Trim) and decision.confirm:
             decision = await self._confirmed(hedge, decision)
         return await self._act(hedge, decision)
@@ -420,7 +422,7 @@ class Cycle:
         if hedge is None:
             return False
         match decision:
-            case Hold() | Open():  # in most checks
+            case Hold() | Open():
                 pass
             case Close():
                 return (await self._close(hedge, decision)).state is ExecutionState.FLAT

@@ -145,9 +145,9 @@ class Reconciler:
 
     async def _quiet(self, verdicts: tuple[Verdict, ...], observation: Observation) -> None:
         """Nothing is wrong: lift a halt whose cause is gone, and ask again for a history that was unreadable."""
-        settled = all(isinstance(verdict, _SETTLED) for verdict in verdicts)
-        if settled and observation.account is not None:
-            await self._lift(verdicts, observation.account)
+        halted, account = self._journal.ledger.halt is not None, observation.account
+        if halted and account is not None and all(isinstance(verdict, _SETTLED) for verdict in verdicts):
+            await self._lift(verdicts, account)
         await self._keep_up(verdicts, observation)
 
     async def _keep_up(self, verdicts: tuple[Verdict, ...], observation: Observation) -> None:

@@ -23,6 +23,8 @@ from hedgerow.domain.position import ClosedHedge, DustLot, HedgedPosition, Tally
 
 __all__ = ["apply", "fold"]
 
+TRADES = (ev.ExternalFills, ev.FeeBooked)
+"""Events of trades: legs may differ from them on."""
 KEPT_CLOSED = 16
 """Closed hedges kept, for fees and funding that arrive after the closing."""
 KEPT_REQUESTS = 128
@@ -55,7 +57,7 @@ def apply(ledger: Ledger, event: ev.Event) -> Ledger:
     braked = folding_brakes.AFTER.get(type(event))
     if braked is not None:
         after = braked(ledger, after, event)
-    if ledger.apart or type(event) in {ev.ExternalFills, ev.FeeBooked}:
+    if ledger.apart or type(event) in TRADES:
         after = folding_apart.measured(ledger, after, event)
     after = replace(after, events=ledger.events + 1, started_at=ledger.started_at or event.at)
     after.take_over(ledger)

@@ -300,17 +300,15 @@ class Marketplace:
 
     def quote_of(self, prices: MarketPrices, market: Market, symbol: str, at: datetime) -> Quote:
         """Return best bid and ask where ``prices`` are those of ``listed_prices``."""
-        middle = self._middle(prices, market, symbol, at)
-        if self._endless or self._gaps is not None or self.conditions.changes:
-            return self._quote(market, symbol, at, middle)
-        if self._is_taken_from(market, symbol, at):
-            return self._quote(market, symbol, at, middle)
+        conditions = self.conditions
+        if self._endless or self._gaps is not None or conditions.changes or self._is_taken_from(market, symbol, at):
+            return self._quote(market, symbol, at, self._middle(prices, market, symbol, at))
         # As long as prices, liquidity and conditions stay and nothing is missing from the book, only its time changes.
         liquidity, known = self.market_data.liquidity(market, symbol, at), self._quotes.get((market, symbol))
-        if known and known[0] is prices and known[1] is self.conditions and known[2] is liquidity:
+        if known and known[0] is prices and known[1] is conditions and known[2] is liquidity:
             return replace(known[3], at=at)
-        quote = self._quote(market, symbol, at, middle)
-        self._quotes[market, symbol] = prices, self.conditions, liquidity, quote
+        quote = self._quote(market, symbol, at, self._middle(prices, market, symbol, at))
+        self._quotes[market, symbol] = prices, conditions, liquidity, quote
         return quote
 
     def _quote(self, market: Market, symbol: str, at: datetime, middle: Decimal) -> Quote:

@@ -75,6 +75,8 @@ class LegState(Struct, frozen=True, kw_only=True):
     """As of ``leg_difference``."""
     grade: int
     """As of ``leg_grade``."""
+    imbalance: float
+    """As of ``Legs.imbalance``: what differs, whether it could be traded or not."""
 
 
 def legs_of(hedge: HedgedPosition, account: AccountView) -> Legs:
@@ -130,7 +132,7 @@ def health_of(
         level=_LEVELS[code],
         findings=tuple(findings),
         unknown=tuple(unknown),
-        imbalance=legs.imbalance,
+        imbalance=state.imbalance,
         liquidation_distance=distance,
         trim_market=market_to_trim,
         trim_quantity=quantity,
@@ -165,7 +167,10 @@ def leg_grade(difference: float) -> int:
 
 def leg_difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> float:
     """Return the imbalance as a fraction; zero when it asks for nothing, and when what differs could not be traded."""
-    difference = legs.imbalance
+    return _tradable_difference(hedge, legs, price, legs.imbalance)
+
+
+def _tradable_difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None, difference: float) -> float:
     if not leg_grade(difference):
         return 0.0  # as in most checks: what could be traded need not be known
     surplus, lot = legs.spot - legs.short, hedge.pair.lot_step
@@ -176,9 +181,10 @@ def leg_difference(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> 
 
 def leg_state(hedge: HedgedPosition, legs: Legs, price: Decimal | None) -> LegState:
     """Judge the legs of a hedge; ``price`` is the coin's, None when unknown."""
-    difference = leg_difference(hedge, legs, price)
-    gone = legs.spot < hedge.pair.spot.lot or legs.short <= 0
-    return LegState(gone=gone, difference=difference, grade=leg_grade(difference) if difference else 0)
+    imbalance = legs.imbalance
+    difference = _tradable_difference(hedge, legs, price, imbalance)
+    gone, grade = legs.spot < hedge.pair.spot.lot or legs.short <= 0, leg_grade(difference) if difference else 0
+    return LegState(gone=gone, difference=difference, grade=grade, imbalance=imbalance)
 
 
 def account_findings(
