@@ -13,30 +13,33 @@ from msgspec.structs import replace
 
 from hedgerow.app.simulation.run import explain, play, play_seed, play_seeds
 from hedgerow.cli import main
-from hedgerow.clock import VirtualClock
+from hedgerow.clock import VirtualClock, run_virtual
+from hedgerow.domain.commands import SetLeverage
 from hedgerow.domain.events import Wallet
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionStyle
-from hedgerow.domain.instrument import Market
+from hedgerow.domain.instrument import Market, Side
 from hedgerow.emulator.core.world import World
 from hedgerow.emulator.fault_kinds import OF_COMMANDS, OF_THE_VENUE
-from hedgerow.emulator.inprocess.faults import Read, ReadFault, SubmitFault, VenueFault
+from hedgerow.emulator.inprocess.faults import LaggingBalances, Read, ReadFault, SubmitFault, VenueFault
 from hedgerow.engine.execution.executor import Executor
 from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.checks.exposure import TradeExposure, distributions, exposure_table
 from hedgerow.simulation.checks.invariants import Invariant
 from hedgerow.simulation.faults.alterations import Alteration, AlterationKind
-from hedgerow.simulation.faults.incidents import Deleveraging, Flow, HandSale, PriceJump
+from hedgerow.simulation.faults.crashes import CrashPoint
+from hedgerow.simulation.faults.incidents import Deleveraging, Flow, HandCover, HandSale, PriceJump
 from hedgerow.simulation.generators.execution_style import Style, styled
 from hedgerow.simulation.generators.scenarios import draw_plan
 from hedgerow.simulation.harness import InProcessHarness
 from hedgerow.simulation.report import RunResult, Summary, failure_lines, summary_lines
 from hedgerow.simulation.scenario import Act, Crash, RunPlan, Suspension
 from hedgerow.simulation.shrink import minimised
+from hedgerow.store.memory import MemoryStore
 from hedgerow.strategy.decisions import entry as openings
 from hedgerow.strategy.decisions import held as decide
 from hedgerow.strategy.evaluation.sizing import closing_plan
 from hedgerow.strategy.hedging import actions as hedging_moves
-from support.worlds import START, make_world
+from support.worlds import START, SYMBOL, make_world
 
 DAYS = 3.0
 SEEDS = range(12)
@@ -239,6 +242,70 @@ def test_every_kind_of_fault_is_drawn() -> None:
     assert {t.fault for t in drawn_faults if isinstance(t, SubmitFault)} == set(OF_COMMANDS)
     assert {t.fault for t in drawn_faults if isinstance(t, VenueFault)} == set(OF_THE_VENUE)
     assert {t.read for t in drawn_faults if isinstance(t, ReadFault)} == set(Read)
+
+
+def lags(seed: int) -> list[float]:
+    return [each.seconds for each in draw_plan(seed, 14.0).drawn_faults if isinstance(each, LaggingBalances)]
+
+
+def test_an_account_lags_for_seconds_or_for_up_to_a_minute() -> None:
+    drawn = [seconds for seed in range(200) for seconds in lags(seed)]
+    long = [seconds for seconds in drawn if seconds > 4]
+    assert len(drawn) / 5 < len(long) < len(drawn) / 2
+    assert min(long) >= 10
+    assert 50 < max(long) <= 60
+
+
+def test_an_account_that_lags_for_long_lets_no_step_take_longer() -> None:
+    def patience(seconds: float) -> float:
+        plan = replace(quiet(1), drawn_faults=(LaggingBalances(seconds=seconds),))
+        world = make_world()
+        return InProcessHarness(world, VirtualClock(world.now), plan, Random(1)).patience_seconds
+
+    assert patience(60.0) == patience(6.0) > patience(1.0)
+
+
+@pytest.mark.parametrize(("notifications", "causes"), [(False, 1), (True, 0)])
+def test_what_others_take_while_the_account_lags_is_explained_to_a_bot_that_only_polls(
+    notifications: bool,  # noqa: FBT001 - a parameter of the test
+    causes: int,
+) -> None:
+    plan = replace(quiet(1, LaggingBalances(seconds=50.0)), notifications=notifications)
+    world = make_world()
+    world.trade_by_hand(Market.PERP, SYMBOL, Side.SELL, Decimal(1))
+    clock = VirtualClock(world.now)
+    harness = InProcessHarness(world, clock, plan, Random(1))
+
+    async def script() -> list[CauseSpan]:
+        harness.inject(HandCover(at=harness.now, fraction=Decimal("0.1")))
+        assert list(harness.spans) == [], "the account is shown as it is"
+        async with harness.session(MemoryStore(), CrashPoint()) as session:
+            await session.venue.submit(SetLeverage(symbol=SYMBOL, leverage=1))
+        await clock.sleep(10)
+        harness.inject(Flow(at=harness.now, wallet=Wallet.PERP, fraction=Decimal("0.1")))
+        assert list(harness.spans) == [], "no leg is taken"
+        harness.inject(HandCover(at=harness.now, fraction=Decimal("0.1")))
+        return list(harness.spans)
+
+    found = run_virtual(clock, script())
+    assert [span.cause for span in found] == [Cause.STALE] * causes
+    assert all(39 < (span.end - span.begin).total_seconds() < 40 for span in found)
+
+
+@pytest.mark.parametrize(
+    ("seed", "hedges"),
+    [
+        (7220128, 1),
+        (7220128, 5),
+        (7220089, 1),
+        pytest.param(7230166, 5, id="rows-of-a-trade-that-the-account-does-not-show-yet"),
+        pytest.param(7300245, 5, id="a-leg-taken-while-the-account-lags-and-nothing-is-reported"),
+    ],
+)
+def test_an_account_that_lags_for_long_leaves_no_leg_naked(seed: int, hedges: int) -> None:
+    plan = draw_plan(seed, 14.0, hedges=hedges)
+    assert max(lags(seed)) > 10
+    assert play(plan).violation is None
 
 
 def test_a_run_without_faults_counts_none_and_is_hardly_naked() -> None:

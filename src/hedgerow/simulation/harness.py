@@ -20,7 +20,14 @@ from hedgerow.ports import NotificationSource, Store, Venue
 from hedgerow.simulation.causes import Cause, CauseSpan
 from hedgerow.simulation.faults.alterations import BRIEF, Alteration
 from hedgerow.simulation.faults.crashes import CrashPoint
-from hedgerow.simulation.faults.incidents import Incident, apply_incident
+from hedgerow.simulation.faults.incidents import (
+    Deleveraging,
+    HandCover,
+    HandSale,
+    Incident,
+    PriceJump,
+    apply_incident,
+)
 from hedgerow.simulation.scenario import Act, FalseReading, RunPlan, venue_faults
 
 __all__ = [
@@ -35,6 +42,10 @@ __all__ = [
 
 ROUND_TRIPS = 20
 """One-way delays that a step may take, each drawn: several requests after one another, there and back."""
+TAKES_A_LEG = (HandSale, HandCover, Deleveraging, PriceJump)
+"""What others do to a leg: a bot to which nothing is reported cannot know of it before the account shows it."""
+LONGEST_LAG_SECONDS = 6.0
+"""What an account that lags may add to a step: a bot that an older account keeps waiting has to know by other means."""
 
 
 class NotifyingVenue(Venue, NotificationSource, Protocol):
@@ -164,7 +175,7 @@ class InProcessHarness:
     @property
     def is_behind(self) -> bool:
         """Whether the account is still shown as it was before a command."""
-        return self._venue.is_behind
+        return self._venue.behind_until is not None
 
     def client_id_of(self, fill: Fill) -> str:
         """Return the client id of the order behind a trade."""
@@ -182,6 +193,9 @@ class InProcessHarness:
         """Let something happen to the account or its market."""
         span = span_from(act, self.now)
         self.spans += [span] if span else []
+        unseen_until = self._venue.behind_until
+        if unseen_until is not None and not self._plan.notifications and isinstance(act, TAKES_A_LEG):
+            self.spans.append(CauseSpan(begin=self.now, end=unseen_until, cause=Cause.STALE))
         return apply_incident(act, self.world) if isinstance(act, Incident) else None
 
     @asynccontextmanager
@@ -191,7 +205,9 @@ class InProcessHarness:
 
 
 def _patience(plan: RunPlan) -> float:
+    """Return how much longer everything may take; an account that lags for longer is no cause of anything."""
     lag = max((t.seconds for t in plan.drawn_faults if isinstance(t, LaggingBalances | LateReports)), default=0.0)
+    lag = min(lag, LONGEST_LAG_SECONDS)
     return plan.certain_after_seconds + lag + ROUND_TRIPS * plan.latency_seconds
 
 

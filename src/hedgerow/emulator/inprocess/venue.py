@@ -142,10 +142,11 @@ class EmulatedVenue:
         return self._faults.shown_false
 
     @property
-    def is_behind(self) -> bool:
-        """Whether the account is still shown as it was before a command."""
+    def behind_until(self) -> datetime | None:
+        """Until when the account is shown as it was before a command; None = it is shown as it is."""
         self._forget()
-        return bool(self._before)
+        lag = self._faults.plan.lagging
+        return self._before[-1][0] + timedelta(seconds=lag.seconds) if self._before and lag is not None else None
 
     def calm(self) -> None:
         """Let nothing go wrong any more; what is under way still arrives."""

@@ -157,7 +157,11 @@ def _stale(draw: Draw) -> StaleBooks:
 
 
 def _lag(draw: Draw) -> LaggingBalances:
-    return LaggingBalances(seconds=round(draw.random.uniform(0.5, 6.0), 3))
+    """Draw how late the account shows the bot's own commands: seconds, or one time in three 10 to 60 s."""
+    seconds = draw.random.uniform(0.5, 6.0)
+    if seconds > LONG_FROM:
+        seconds = 10.0 + 50.0 * (seconds - LONG_FROM) / (6.0 - LONG_FROM)
+    return LaggingBalances(seconds=round(seconds, 3))
 
 
 def _interval(draw: Draw) -> IntervalChange:
@@ -331,6 +335,8 @@ def interruption(draw: Draw) -> Interruption:
     )
 
 
+LONG_FROM = 4.0
+"""Seconds; what is drawn above it stands for a lag of 10 to 60 s."""
 OF_ONE_POSITION = (AccountMutation.POSITION_MISSING, AccountMutation.POSITION_SCALED, AccountMutation.STALE)
 """What can be false about the endpoint of single positions."""
 FACTORS = ("0", "0.5", "0.9", "2", "1000")

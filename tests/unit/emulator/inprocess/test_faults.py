@@ -247,13 +247,13 @@ def test_lagging_balances_show_the_account_before_the_last_trades() -> None:
 
     async def script() -> list[tuple[Decimal, bool]]:
         seen: list[tuple[Decimal, bool]] = []
-        assert not venue.is_behind
+        assert venue.behind_until is None
         await venue.submit(place(order(SPOT, BUY, "1", "100.1")))
         for pause in (0, 2, 2):
             await venue.clock.sleep(pause)
             account = await venue.account()
             assert account.at == venue.clock.now()
-            seen.append((account.coin("AAA").total, venue.is_behind))
+            seen.append((account.coin("AAA").total, venue.behind_until == START + timedelta(seconds=3)))
         return seen
 
     assert wait(venue, script()) == [(0, True), (0, True), (D("0.9996"), False)]
