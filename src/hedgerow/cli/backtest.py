@@ -7,7 +7,7 @@ import typer
 
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, echo, is_stdout, refuse_unwritable, say, write_json, write_text
+from hedgerow.cli.common import JsonOption, echo, history_files, is_stdout, refuse_outputs, say, write_json, write_text
 from hedgerow.cli.tables import Column, show_table
 from hedgerow.cli.window import (
     CapitalOption,
@@ -66,8 +66,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter per option
     json: JsonOption = None,
 ) -> ExitCode:
     """Play a policy over history, with the rules that trade live, and show what it would have earned."""
-    for option, target in (("--decisions", decisions), ("--report", report), ("--json", json)):
-        refuse_unwritable(option, target)
+    refuse_outputs(
+        {"--decisions": decisions, "--report": report, "--json": json},
+        {"the market history of --data": history_files(data), "the file of --config": [config] if config else []},
+    )
     window = Window(
         data=data,
         start=start,

@@ -23,10 +23,11 @@ from hedgerow.cli.common import (
     JsonOption,
     PaperOption,
     StoreOption,
+    bot_inputs,
     home_of,
     is_stdout,
     others_here,
-    refuse_unwritable,
+    refuse_outputs,
     say,
     settings_with_warning,
     write_json,
@@ -105,9 +106,8 @@ def books(  # noqa: PLR0913 - a command names every option
     """Show the result of each hedge and compare the log with the exchange, line by line. Exit code 1: they differ."""
     place = home_of(home, paper=paper, dry_run=dry_run, demo=demo, store=store)
     first = time_option("--since", since) if since else None
-    refuse_unwritable("--json", json)
-    if csv is not None and csv.suffix == CSV_SUFFIX:
-        refuse_unwritable("--csv", csv)
+    lines = csv if csv is not None and csv.suffix == CSV_SUFFIX else None
+    refuse_outputs({"--json": json, "--csv": lines}, bot_inputs(place, config))
     if not has_log(place):
         say(f"No log at {log_name(place)}: the bot has not run here yet{others_here(place)}.")
         return ExitCode.FAILED

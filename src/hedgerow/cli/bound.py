@@ -7,7 +7,7 @@ import typer
 
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json
+from hedgerow.cli.common import JsonOption, history_files, is_stdout, refuse_outputs, say, write_json
 from hedgerow.cli.window import (
     CapitalOption,
     CashOption,
@@ -46,7 +46,7 @@ def bound(  # noqa: PLR0913, PLR0917 - one parameter per option
     json: JsonOption = None,
 ) -> ExitCode:
     """Compute the limit of every policy: funding known in advance, at the same costs and checks."""
-    refuse_unwritable("--json", json)
+    refuse_outputs({"--json": json}, {"the market history of --data": history_files(data)})
     window = Window(
         data=data,
         start=start,

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -39,10 +40,13 @@ __all__ = [
     "ValidForOption",
     "YesOption",
     "answered",
+    "bot_inputs",
     "echo",
+    "history_files",
     "home_of",
     "is_stdout",
     "others_here",
+    "refuse_outputs",
     "refuse_unwritable",
     "say",
     "settings_with_warning",
@@ -265,6 +269,50 @@ def refuse_unwritable(option: str, target: Path | None) -> None:
     else:
         return
     raise ConfigError(f"{option} {target} cannot be written: {problem}")
+
+
+def refuse_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Iterable[Path]]) -> None:
+    """Find out before long work whether its results can be kept, each in a file of its own that is not read.
+
+    ``outputs`` are by option; ``inputs`` are files by what they are, in words.
+
+    Raises:
+        ConfigError: an output cannot be written, is one of the inputs, also under another name, or another output.
+    """
+    files: dict[str, Path] = {}
+    for option, target in outputs.items():
+        refuse_unwritable(option, target)
+        if target is not None and not is_stdout(target) and (target.is_file() or not target.exists()):
+            files[option] = target
+    for option, target in files.items():
+        for what, paths in inputs.items():
+            if any(_is_same_file(target, path) for path in paths):
+                raise ConfigError(f"{option} {target}: would overwrite {what}; name another file")
+    for (option, target), (other, another) in combinations(files.items(), 2):
+        if _is_same_file(target, another):
+            raise ConfigError(f"{option} {target} and {other} {another} are one file; name two")
+
+
+def history_files(folder: Path | None) -> tuple[Path, ...]:
+    """Return what commands read of a folder with market history: history, recordings, captures."""
+    patterns = ("*.parquet", "*/*.parquet", "*/*.jsonl", "aster/*.json.gz")
+    return () if folder is None else tuple(path for pattern in patterns for path in folder.glob(pattern))
+
+
+def bot_inputs(place: Home, config: Path | None) -> dict[str, tuple[Path, ...]]:
+    """Return the files that a command about a bot must not overwrite, by what they are, for ``refuse_outputs``."""
+    return {
+        f"a file of a bot in {place.folder}": place.files,
+        "the configuration file": (config or place.config,),
+    }
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Return whether two names are of one file, whether it exists or not."""
+    try:
+        return os.path.realpath(one) == os.path.realpath(other) or one.samefile(other)
+    except OSError:
+        return False
 
 
 def echo(text: str, *, err: bool = False) -> None:

@@ -15,6 +15,7 @@ from hedgerow.cli.common import (
     PresetOption,
     home_of,
     is_stdout,
+    refuse_outputs,
     say,
     write_json,
 )
@@ -77,6 +78,8 @@ def config(
     With --preset: print that preset's file.
     """
     place = home_of(home)
+    # The settings themselves may be replaced: what is written is a configuration file.
+    refuse_outputs({"--json": json}, {f"a file of a bot in {place.folder}": place.files})
     settings = settings_or_preset(place, config, preset)
     if schema:
         typer.echo(schema_text(policy_settings(settings.parameters.policy)), nl=False)

@@ -14,7 +14,7 @@ from hedgerow.app.commands.market_download import DownloadPlan, DownloadResult, 
 from hedgerow.app.venues.select import environment_of
 from hedgerow.cli.arguments import symbols_option, time_option
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, echo, home_of, is_stdout, refuse_unwritable, say, write_text
+from hedgerow.cli.common import JsonOption, echo, history_files, home_of, is_stdout, refuse_outputs, say, write_text
 from hedgerow.cli.tables import Column, show_table
 from hedgerow.dashboard.progress import SeriesProgress
 from hedgerow.domain.errors import ConfigError, VenueError
@@ -120,7 +120,7 @@ def list_history(folder: DataOption = DEFAULT_FOLDER, json: JsonOption = None) -
 
     ``Spot``, ``Perp`` and ``Mark`` are hours with a close of these. Recordings are shown by day.
     """
-    refuse_unwritable("--json", json)
+    refuse_outputs({"--json": json}, {"the market history of --data": history_files(folder)})
     recorded = recorded_days(folder)
     held = () if recorded and not _has_history(folder) else inventory(_existing(folder))
     _write(json, {"files": [_held_json(each) for each in held], "recordings": recorded})
@@ -141,7 +141,7 @@ def check_history(folder: DataOption = DEFAULT_FOLDER, json: JsonOption = None) 
     Exit code 0: nothing was found; 1: something was, which may be right nevertheless (a price may have jumped); 2: a
     file is missing or cannot be read.
     """
-    refuse_unwritable("--json", json)
+    refuse_outputs({"--json": json}, {"the market history of --data": history_files(folder)})
     found = check_folder(_existing(folder))
     unplaced = unplaced_rows_in(folder)
     _write(json, [_finding_json(each) for each in found] + [_unplaced_json(each) for each in unplaced])

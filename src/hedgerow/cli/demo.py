@@ -21,10 +21,12 @@ from hedgerow.cli.common import (
     ConfigOption,
     JsonOption,
     PresetOption,
+    bot_inputs,
     echo,
+    history_files,
     home_of,
     is_stdout,
-    refuse_unwritable,
+    refuse_outputs,
     say,
     write_json,
     write_text,
@@ -119,8 +121,9 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option
     port: PortOption = 8765,
 ) -> ExitCode:
     """Show a whole run: discover, scan, open, collect funding, close, rotate, survive a kill; then a report."""
-    for option, target in (("--report", report), ("--json", json)):
-        refuse_unwritable(option, target)
+    named = {"the file of --config": (config,) if config else ()} if home is None else bot_inputs(home_of(home), config)
+    inputs = {"the market history of --data": history_files(data), **named}
+    refuse_outputs({"--report": report, "--json": json}, inputs)
     with ExitStack() as stack:
         folder = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hedgerow-demo-")))
         place = Home(folder=home_of(folder).folder, mode=HomeMode.DEMO)

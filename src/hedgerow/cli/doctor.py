@@ -11,7 +11,17 @@ from hedgerow.app.findings.keys import Severity
 from hedgerow.app.identity import identity_of
 from hedgerow.app.session import read_settings
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import ConfigOption, HomeOption, JsonOption, home_of, is_stdout, say, write_json
+from hedgerow.cli.common import (
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    bot_inputs,
+    home_of,
+    is_stdout,
+    refuse_outputs,
+    say,
+    write_json,
+)
 
 __all__ = ["doctor"]
 
@@ -32,6 +42,7 @@ def doctor(
 ) -> ExitCode:
     """Check keys, rights, hosts, clock, modes, fees, balances and market; changes nothing. Exit code 1: a problem."""
     place = home_of(home)
+    refuse_outputs({"--json": json}, bot_inputs(place, config))
     found = asyncio.run(examine(place, config, test_alerts=test_alerts))
     write_json(json, found, identity_of(place, read_settings(place, config)))
     if not is_stdout(json):

@@ -13,8 +13,10 @@ from hedgerow.cli.common import (
     JsonOption,
     MaPeriodsOption,
     PaperOption,
+    bot_inputs,
     home_of,
     is_stdout,
+    refuse_outputs,
     write_json,
 )
 from hedgerow.cli.tables import Column, show_table
@@ -48,6 +50,7 @@ def scan(
 ) -> None:
     """Show every pair, best first, with its signal and why it would not be opened; changes nothing."""
     place = home_of(home, paper=paper, dry_run=dry_run)
+    refuse_outputs({"--json": json}, bot_inputs(place, config))
     seen = asyncio.run(look_at_market(place, config, ma_periods))
     write_json(json, [_document(row) for row in seen.rows], identity_of(place, read_settings(place, config)))
     if is_stdout(json):

@@ -27,9 +27,11 @@ from hedgerow.cli.common import (
     JsonOption,
     PaperOption,
     StoreOption,
+    bot_inputs,
     home_of,
     is_stdout,
     others_here,
+    refuse_outputs,
     say,
     warn_of_broken_settings,
     write_json,
@@ -73,6 +75,7 @@ def status(  # noqa: PLR0913 - one parameter per option
     place = home_of(home, paper=paper, dry_run=dry_run, demo=demo, store=store)
     if watch and (json is not None or not sys.stdout.isatty()):
         raise ConfigError("--watch draws on a terminal: not together with --json, nor into a file or a pipe")
+    refuse_outputs({"--json": json}, bot_inputs(place, config))
     settings, broken = settings_or_defaults(place, config)
     warn_of_broken_settings(broken)
     identity = identity_of(place, settings)

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json_rows, write_text
+from hedgerow.cli.common import JsonOption, history_files, is_stdout, refuse_outputs, say, write_json_rows, write_text
 from hedgerow.cli.searching import (
     ByOption,
     GridOption,
@@ -66,8 +66,10 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter per option
     json: JsonOption = None,
 ) -> ExitCode:
     """Play every combination of settings' values over history; after Ctrl-C the same command goes on."""
-    for option, target in (("--json", json), ("--report", report), ("--results", results)):
-        refuse_unwritable(option, target)
+    refuse_outputs(
+        {"--json": json, "--report": report, "--results": results},
+        {"the market history of --data": history_files(data), "the file of --config": [config] if config else []},
+    )
     window = Window(
         data=data,
         start=start,

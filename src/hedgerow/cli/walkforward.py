@@ -10,7 +10,7 @@ import typer
 
 from hedgerow.app.identity import history_identity
 from hedgerow.cli.codes import ExitCode
-from hedgerow.cli.common import JsonOption, is_stdout, refuse_unwritable, say, write_json, write_text
+from hedgerow.cli.common import JsonOption, history_files, is_stdout, refuse_outputs, say, write_json, write_text
 from hedgerow.cli.searching import (
     ByOption,
     GridOption,
@@ -87,8 +87,10 @@ def walkforward(  # noqa: PLR0913, PLR0917 - one parameter per option
     json: JsonOption = None,
 ) -> ExitCode:
     """Choose settings again and again on the past, and add up what each choice earned afterwards."""
-    for option, target in (("--json", json), ("--report", report), ("--results", results)):
-        refuse_unwritable(option, target)
+    refuse_outputs(
+        {"--json": json, "--report": report, "--results": results},
+        {"the market history of --data": history_files(data), "the file of --config": [config] if config else []},
+    )
     window = Window(
         data=data,
         start=start,

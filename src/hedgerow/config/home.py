@@ -119,6 +119,16 @@ class Home(Struct, frozen=True, kw_only=True):
         """The companion's own log."""
         return self.folder / f"hedgerow{self.mode.value}.notify.log"
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that the bots of the folder keep, of all modes, without the settings; whether it exists or not."""
+        found = [self.secrets, self.dashboard, self.dashboard_log]
+        for mode in HomeMode:
+            one = Home(folder=self.folder, mode=mode)
+            found += [*one.event_files, one.state, one.log, one.exchange, one.heartbeat, one.outlook, one.series]
+            found += [one.database_note, one.watchdog, one.notify, one.notify_log]
+        return tuple(found)
+
     def prepare(self) -> None:
         """Create the folder when missing.
 
