@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from hedgerow.domain.events import Event, ExecutionStarted, HedgeClosed, OrderEn
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.operator_requests import HaltRequested
-from hedgerow.domain.order import OrderRequest, OrderStatus, RejectKind, TimeInForce
+from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
 from hedgerow.domain.position import OrderRecord
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.execution.order_resolution import by_trades
@@ -81,16 +82,20 @@ def test_hedges_open_and_close_whole_when_replies_call_orders_half_filled(legs: 
     assert kinds(bot) == [ExecutionKind.OPEN, ExecutionKind.CLOSE], "nothing has to be repaired"
 
 
-def denied_end(bot: BotHarness) -> tuple[OrderRequest, OrderRecord, OrderEnded]:
+def denied_end(bot: BotHarness) -> tuple[OrderRecord, OrderEnded]:
     """Return the order of the short, and a look-up that does not find it."""
     record = next(record for record in bot.hedge.orders if record.request.market is Market.PERP)
     client_id = record.request.client_id
     ended = OrderEnded(at=bot.clock.now(), client_id=client_id, order_id=None, status=OrderStatus.EXPIRED, code=-2013)
-    return record.request, record, ended
+    return record, ended
 
 
-def by_its_trades(bot: BotHarness, order: OrderRequest, record: OrderRecord, ended: OrderEnded) -> OrderEnded:
-    (event,) = run_virtual(bot.clock, by_trades(bot.venue, order, record, (ended,), None))
+def of(record: OrderRecord, **changed: Any) -> OrderRecord:
+    return replace(record, request=replace(record.request, **changed))
+
+
+def by_its_trades(bot: BotHarness, record: OrderRecord, ended: OrderEnded) -> OrderEnded:
+    (event,) = run_virtual(bot.clock, by_trades(bot.venue, bot.ledger, record, (ended,), None))
     assert isinstance(event, OrderEnded)
     return event
 
@@ -98,37 +103,38 @@ def by_its_trades(bot: BotHarness, order: OrderRequest, record: OrderRecord, end
 def test_an_order_that_the_exchange_does_not_know_was_filled_where_its_trades_say_so() -> None:
     bot = BotHarness()
     bot.run(0.3)
-    order, record, ended = denied_end(bot)
-    found = by_its_trades(bot, order, record, ended)
-    assert (found.status, found.filled_quantity) == (OrderStatus.FILLED, order.quantity)
+    record, ended = denied_end(bot)
+    found = by_its_trades(bot, record, ended)
+    assert (found.status, found.filled_quantity) == (OrderStatus.FILLED, record.request.quantity)
     assert found.filled_notional == record.filled_notional
     assert found.order_id == record.order_id
-    larger = replace(order, quantity=order.quantity + 1)
-    assert by_its_trades(bot, larger, record, ended).status is OrderStatus.EXPIRED
+    larger = of(record, quantity=record.request.quantity + 1)
+    assert by_its_trades(bot, larger, ended).status is OrderStatus.EXPIRED
 
 
 def test_trades_change_nothing_where_there_are_none_or_too_many_or_an_order_rested_or_was_refused() -> None:
     bot = BotHarness()
     bot.run(0.3)
-    order, record, ended = denied_end(bot)
-    others = replace(record, order_id=10**9, request=replace(order, client_id="h0-p-1"))
-    for request, known, event in (
-        (order, others, ended),
-        (replace(order, quantity=order.quantity / 2), record, ended),
-        (replace(order, time_in_force=TimeInForce.GTX), record, ended),
-        (order, record, replace(ended, reject=RejectKind.OTHER)),
-        (order, record, replace(ended, order_id=record.order_id)),
-        (order, record, replace(ended, filled_quantity=order.quantity, filled_notional=record.filled_notional)),
+    record, ended = denied_end(bot)
+    quantity = record.request.quantity
+    for known, event in (
+        (replace(of(record, client_id="h0-p-1"), order_id=10**9), ended),
+        (of(record, quantity=quantity / 2), ended),
+        (of(record, time_in_force=TimeInForce.GTX), ended),
+        (record, replace(ended, reject=RejectKind.OTHER)),
+        (record, replace(ended, order_id=record.order_id)),
+        (record, replace(ended, filled_quantity=quantity, filled_notional=record.filled_notional)),
     ):
-        assert by_its_trades(bot, request, known, event) == event
+        assert by_its_trades(bot, known, event) == event
 
 
-def test_trades_that_cannot_be_read_change_nothing() -> None:
-    bot = BotHarness()
+def test_the_end_of_an_order_whose_trades_cannot_be_read_is_unconfirmed() -> None:
+    bot = BotHarness(faults=FaultPlan(reads=(ReadFault(read=Read.FILLS, after=OPENED + timedelta(minutes=18)),)))
     bot.run(0.3)
-    order, record, ended = denied_end(bot)
-    blind = BotHarness(world=bot.world, faults=FaultPlan(reads=(ReadFault(read=Read.FILLS, times=1),)))
-    assert by_its_trades(blind, order, record, ended) == ended
+    record, ended = denied_end(bot)
+    assert by_its_trades(bot, record, ended) == replace(ended, unconfirmed=True)
+    half = replace(ended, filled_quantity=record.request.quantity / 2, filled_notional=record.filled_notional / 2)
+    assert by_its_trades(bot, record, half) == replace(half, unconfirmed=True)
 
 
 def without_trades() -> tuple[BotHarness, datetime]:

@@ -167,6 +167,8 @@ class OrderEnded(Struct, frozen=True, kw_only=True, tag="order_ended"):
     detail: str = ""
     retry_after_seconds: float | None = None
     """How long the host refuses every request from ``at`` on; None where it said nothing of the kind."""
+    unconfirmed: bool = False
+    """Whether more may be filled: the book showed enough for it, and the order's trades could not be read."""
 
 
 class OrderOutcomeUnknown(Struct, frozen=True, kw_only=True, tag="order_outcome_unknown"):

@@ -60,6 +60,8 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     status: OrderStatus = OrderStatus.NEW
     unknown: bool = False
     """True from an unknown outcome until the order is found at work or ended."""
+    unconfirmed: bool = False
+    """As of ``OrderEnded``, until its trades have been read."""
     filled_quantity: Decimal = ZERO
     filled_notional: Decimal = ZERO
     booked_quantity: Decimal = ZERO
@@ -125,8 +127,12 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def may_have_filled_further(self) -> bool:
-        """Whether it is said to have ended with a part filled, and its trades, which prove how much, are not booked."""
-        return self.status.done and not self.fees_settled and self.filled_quantity < self.request.quantity
+        """Whether it is said to have ended with less than all filled, and its trades prove no such thing yet.
+
+        They are not booked where a part was filled, or could not be read where the order was expected to fill.
+        """
+        unproven = self.unconfirmed or not self.fees_settled
+        return self.status.done and unproven and self.filled_quantity < self.request.quantity
 
     @staticmethod
     def of_fill(fill: Fill, *, hedge_id: str, base: str, fee_quote: Decimal) -> "OrderRecord":

@@ -109,6 +109,13 @@ def test_an_order_that_ended_half_filled_may_have_filled_further_until_its_trade
     assert bare(half, replace(half, booked_quantity=Decimal(4))).in_doubt == (half,)
 
 
+def test_an_order_that_filled_nothing_may_have_filled_further_only_while_its_end_is_unconfirmed() -> None:
+    nothing = record(status=OrderStatus.EXPIRED, unconfirmed=True)
+    assert nothing.may_have_filled_further
+    assert not replace(nothing, unconfirmed=False).may_have_filled_further
+    assert not replace(nothing, status=OrderStatus.NEW).may_have_filled_further
+
+
 def test_b12_a_hedge_holds_its_coins_net_of_the_fee() -> None:
     hedge = LedgerBuilder().open_hedge().ledger.largest
     assert hedge

@@ -157,9 +157,9 @@ def _end(event: ev.OrderEnded, record: OrderRecord) -> Lines:
     request, filled = record.request, record.filled_quantity
     if filled:
         part = "" if filled >= request.quantity else f" of {plain(request.quantity)}"
-        return info(
-            f"  {_order(request)}: filled {plain(filled)}{part} at {log_price(record.filled_notional / filled)}"
-        )
+        price = record.filled_notional / filled
+        paid = f"at {log_price(price)}" if price else "at a price that is not known yet"
+        return info(f"  {_order(request)}: filled {plain(filled)}{part} {paid}")
     if event.reject is not None:
         code = "" if event.code is None else f", code {event.code}"
         return warning(f"  {_order(request)}: refused ({event.reject}{code}) {event.detail}".rstrip())

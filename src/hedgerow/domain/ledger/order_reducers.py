@@ -87,7 +87,7 @@ def order_ended(ledger: Ledger, event: ev.OrderEnded) -> Ledger:
     """Set the final fills of an order."""
 
     def ended(record: OrderRecord) -> OrderRecord:
-        return replace(_grown(record, event), status=event.status, unknown=False)
+        return replace(_grown(record, event), status=event.status, unknown=False, unconfirmed=event.unconfirmed)
 
     return replace(with_changed_order(ledger, event.client_id, ended), traded_at=event.at)
 

@@ -32,6 +32,7 @@ from hedgerow.engine.notices import Warned
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.verdicts import ClosedExternally, Consistent, HalfOpen, Replaced, Verdict, symbols_of
 from hedgerow.strategy.evidence.absence import is_in_doubt
+from hedgerow.strategy.evidence.own_fills import shows_further
 
 __all__ = ["LateFills"]
 
@@ -71,9 +72,10 @@ class LateFills:
         ``slots`` is how many hedges may be held. Returns whether the ledger changed.
         """
         before = self._journal.ledger.events
+        await self._confirm()
         suspicious, doubtful = _suspicious(verdicts, account, self._journal.ledger), self._doubtful()
-        if not suspicious and not doubtful:
-            return False  # as at most checks
+        if not suspicious and not doubtful:  # as at most checks
+            return self._journal.ledger.events != before
         for symbol in sorted(suspicious | {hedge.symbol for hedge, _ in doubtful}):
             fills = await self._fills(symbol)
             if fills is not None:
@@ -103,6 +105,22 @@ class LateFills:
             if now - self._read_since.get(record.request.client_id, now) < LISTED_SECONDS
         ]
 
+    async def _confirm(self) -> None:
+        """Log that an order's end is confirmed: its trades have been read for long enough, and show no more of it."""
+        now = self._clock.monotonic()
+        for _, record in self._journal.ledger.orders_in_doubt:
+            client_id = record.request.client_id
+            if record.unconfirmed and now - self._read_since.get(client_id, now) >= LISTED_SECONDS:
+                confirmed = ev.OrderEnded(
+                    at=self._clock.now(),
+                    client_id=client_id,
+                    order_id=record.order_id,
+                    status=record.status,
+                    filled_quantity=record.filled_quantity,
+                    filled_notional=record.filled_notional,
+                )
+                await self._journal.record(confirmed)
+
     def _say_doubtful(self) -> None:
         """Say once of each order that may have filled further that openings wait for its trades."""
         for hedge, record in self._doubtful():
@@ -130,7 +148,11 @@ class LateFills:
         ledger = self._journal.ledger
         if ledger.execution is not None or ledger.job_of(symbol) is not None:
             return
-        late = [each for each in _late(ledger, symbol, fills) if account is None or _is_shown(each, account, ledger)]
+        late = [
+            each
+            for each in _late(ledger, symbol, fills)
+            if account is None or shows_further(ledger, each.hedge, each.record, account, each.excess)
+        ]
         reports = [entry for entry in late if _is_report(ledger, entry.hedge, entry.record)]
         for entry in reports:
             await self._journal.record(*self._reports(entry))
@@ -264,27 +286,6 @@ def _doubt(hedge: HedgedPosition, record: OrderRecord) -> str:
     more = f"{plain(left)} ({log_money(left * order.price)})"
     said = f"{hedge.symbol}: {order.market} {order.side} {plain(order.quantity)} is said to have ended with"
     return f"{said} {plain(filled)} filled, its trades are not known: up to {more} may be unhedged"
-
-
-def _is_shown(late: _Late, account: AccountView, ledger: Ledger) -> bool:
-    """Return whether the account holds what an order traded late: trades alone may be wrong, as its reply may."""
-    order, record, hedge = late.record.request, late.record, late.hedge
-    if record.filled_quantity + late.excess > order.quantity or is_in_doubt(hedge, account):
-        return False
-    if order.market is Market.PERP:
-        held = ledger.held(hedge.symbol)
-        further = account.short(hedge.symbol) - (held.short if held else ZERO)
-        return (further if record.opens else -further) >= late.excess
-    # The books have what was booked of trades: beside the excess the account holds what is not booked of them yet.
-    further = books_difference(ledger.books, account).get(f"{Wallet.SPOT}:{hedge.pair.base}", ZERO)
-    charged = hedge.pair.spot.lot + late.excess * record.fee_rate
-    for each in (
-        r for known in _known(ledger, hedge.symbol) for r in known.unsettled if r.request.market is Market.SPOT
-    ):
-        unbooked = each.filled_quantity - each.booked_quantity
-        further -= unbooked if each.opens else -unbooked
-        charged += unbooked * each.fee_rate
-    return (further if record.opens else -further) >= late.excess - charged
 
 
 def _is_report(ledger: Ledger, hedge: HedgedPosition, record: OrderRecord) -> bool:

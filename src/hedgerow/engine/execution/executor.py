@@ -585,8 +585,9 @@ class Executor:
 
     async def _by_trades(self, order: OrderRequest, reported: tuple[ev.Event, ...]) -> tuple[ev.Event, ...]:
         """Return what was reported of an order, compared with its trades where that looks wrong."""
-        record, book = self._journal.ledger.orders.get(order.client_id), self._books.of(order.market)
-        return reported if record is None else await by_trades(self._venue, order, record, reported, book)
+        ledger, book = self._journal.ledger, self._books.of(order.market)
+        record = ledger.orders.get(order.client_id)
+        return reported if record is None else await by_trades(self._venue, ledger, record, reported, book)
 
     async def _in_place(self, command: SetLeverage | SetMarginType) -> tuple[ev.Event, ...]:
         """Return that a refused setting is right all the same, where the exchange shows it so."""

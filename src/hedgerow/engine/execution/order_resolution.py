@@ -38,6 +38,7 @@ from hedgerow.strategy.evidence.absence import (
     with_confirmed_short,
     with_short_in_doubt,
 )
+from hedgerow.strategy.evidence.own_fills import filled_whole
 from hedgerow.strategy.evidence.prices import prices_of
 from hedgerow.strategy.observation import Observation
 from hedgerow.strategy.redenomination import LEAST, looks_redenominated, redenomination, short_redenomination
@@ -367,20 +368,23 @@ async def look_up(venue: Venue, clock: Clock, request: OrderRequest, record: Ord
 
 
 async def by_trades(
-    venue: Venue, order: OrderRequest, record: OrderRecord, reported: tuple[Event, ...], book: Depth | None
+    venue: Venue, ledger: Ledger, record: OrderRecord, reported: tuple[Event, ...], book: Depth | None
 ) -> tuple[Event, ...]:
     """Return what was reported of an order, corrected by its trades where it is said to have ended without all filled.
 
     Trades are read where that is a surprise: the book showed enough, or the exchange knows no such order. Trades that
-    are not there yet prove nothing; those that are prove that so much was filled.
+    are not there yet prove nothing; those that are prove that so much was filled. Where they cannot be read, the
+    account may show what the order traded; where it does not, the end is unconfirmed.
     """
+    order = record.request
     ended = next((event for event in reported if isinstance(event, OrderEnded)), None)
     if ended is None or ended.reject or not _is_surprising(order, ended, book):
         return reported
     try:
         trades = await venue.fills(order.market, order.symbol, record.issued_at)
     except VenueError:
-        return reported
+        corrected = await _by_account(venue, ledger, record, ended)
+        return tuple(corrected if event is ended else event for event in reported)
     known = record if ended.order_id is None else replace(record, order_id=ended.order_id)
     own = [fill for fill in trades if _belongs(fill, known)]
     quantity = sum((fill.quantity for fill in own), ZERO)
@@ -394,6 +398,24 @@ async def by_trades(
         filled_notional=sum((fill.notional for fill in own), ZERO),
     )
     return tuple(corrected if event is ended else event for event in reported)
+
+
+async def _by_account(venue: Venue, ledger: Ledger, record: OrderRecord, ended: OrderEnded) -> OrderEnded:
+    """Return the end of an order whose trades cannot be read: all filled where the account shows it, else unconfirmed.
+
+    Its price is not known then. Of an order that is said to be partly filled the price of that part is: it stays as it
+    is said until trades can be read, so that no fill has another one's price.
+    """
+    unconfirmed, hedge = replace(ended, unconfirmed=True), ledger.hedges.get(record.hedge_id)
+    if hedge is None or ended.filled_quantity or record.filled_quantity:
+        return unconfirmed
+    try:
+        account = await venue.account()
+    except VenueError:
+        return unconfirmed
+    if not filled_whole(ledger, hedge, record, account):
+        return unconfirmed
+    return replace(ended, status=OrderStatus.FILLED, filled_quantity=record.request.quantity)
 
 
 def _is_surprising(order: OrderRequest, ended: OrderEnded, book: Depth | None) -> bool:

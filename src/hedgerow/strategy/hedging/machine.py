@@ -252,7 +252,7 @@ def _absorbed(job: HedgeExecution, event: Happening) -> HedgeExecution:
     """Add an ended order's fills to its leg; remember those of one that is still at work."""
     if job.state is ExecutionState.IN_DOUBT and isinstance(event, ev.OrderEnded):
         certain = replace(job, doubtful=job.doubtful[1:])
-        return with_fill(certain, job.doubtful[0].command, event.filled_quantity, event.filled_notional)
+        return _with_end(certain, job.doubtful[0].command, event)
     if job.working is None:
         return job
     if isinstance(event, ev.OrderProgressed):
@@ -261,7 +261,16 @@ def _absorbed(job: HedgeExecution, event: Happening) -> HedgeExecution:
         return job
     counted = 0 if event.filled_quantity > 0 else job.refusals + 1
     ended = replace(job, working=None, working_filled=ZERO, refusals=counted, retry_at=None)
-    return with_fill(ended, job.working, event.filled_quantity, event.filled_notional)
+    return _with_end(ended, job.working, event)
+
+
+def _with_end(job: HedgeExecution, command: PlaceOrder, event: ev.OrderEnded) -> HedgeExecution:
+    """Return the job with an ended order's fills; those without a reported price count at what the leg was to cost."""
+    notional, order = event.filled_notional, command.order
+    if event.filled_quantity and not notional:
+        arrival = job.spot_arrival if order.market is Market.SPOT else job.perp_arrival
+        notional = event.filled_quantity * (arrival or order.price)
+    return with_fill(job, command, event.filled_quantity, notional)
 
 
 def _resolved(job: HedgeExecution, event: Happening, around: Surroundings) -> Step:

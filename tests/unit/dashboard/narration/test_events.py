@@ -117,6 +117,12 @@ def test_an_order_without_a_fill_says_so() -> None:
     ]
 
 
+def test_a_fill_whose_price_was_not_reported_is_said_without_one() -> None:
+    assert texts(ended(filled_quantity=Decimal("0.001")), opening()) == [
+        "  Spot BUY 0.00362 BTCUSDT: filled 0.001 of 0.00362 at a price that is not known yet"
+    ]
+
+
 def test_a_refused_order_says_why() -> None:
     refused = ended(status=OrderStatus.REJECTED, reject=RejectKind.MARGIN, code=-2019, detail="Margin is insufficient.")
     assert texts(refused, opening()) == [

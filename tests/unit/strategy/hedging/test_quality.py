@@ -4,9 +4,11 @@ from decimal import Decimal
 
 import pytest
 
+from hedgerow.domain import events as ev
 from hedgerow.domain.execution import ExecutionKind, ExecutionLimits, ExecutionState, ExecutionStyle
 from hedgerow.domain.execution_quality import LegQuality
 from hedgerow.domain.instrument import Side
+from hedgerow.domain.order import OrderStatus
 from hedgerow.strategy.hedging.quality import quality_of
 from support.hedging_harness import HedgingHarness, closing, following, leading, reject_forever
 from support.toy_venue import new_job
@@ -32,6 +34,22 @@ def test_shortfall_is_what_was_paid_beyond_the_arrival_price_on_each_leg() -> No
     assert quality.fill_ratio == 1
     assert quality.orders == 6
     assert quality.maker_share == 0
+
+
+def test_a_fill_without_a_reported_price_counts_at_the_arrival_price() -> None:
+    harness = leading()
+    assert harness.job.working
+    order = harness.job.working.order
+    filled = order.quantity
+    harness.receive(
+        ev.OrderEnded(
+            at=harness.now, client_id=order.client_id, order_id=7, status=OrderStatus.FILLED, filled_quantity=filled
+        )
+    )
+    assert harness.job.spot.average_price == harness.job.spot_arrival == 100
+    shortfall = quality_of(whole(harness).job, harness.now).spot.shortfall
+    assert shortfall is not None
+    assert shortfall < Decimal("10.005") * Decimal("0.11")
 
 
 def test_resting_earns_the_spread_and_is_counted() -> None:
