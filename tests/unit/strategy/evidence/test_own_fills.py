@@ -36,12 +36,12 @@ def order_of(ledger: Ledger, name: str) -> tuple[HedgedPosition, OrderRecord]:
     return owner, next(record for record in owner.orders if record.request.client_id == f"h1-{name}")
 
 
-def shows(story: LedgerBuilder, *, coins: str = "0", short: str = "0", **changes: Any) -> AccountView:
-    return account(short_of("ABCUSDT", short), coins={"ABC": coins}, at=story.now, **changes)
+def shows(log: LedgerBuilder, *, coins: str = "0", short: str = "0", **changes: Any) -> AccountView:
+    return account(short_of("ABCUSDT", short), coins={"ABC": coins}, at=log.now, **changes)
 
 
-def whole(story: LedgerBuilder, name: str, view: AccountView) -> bool:
-    ledger = story.ledger
+def whole(log: LedgerBuilder, name: str, view: AccountView) -> bool:
+    ledger = log.ledger
     return filled_whole(ledger, *order_of(ledger, name), view)
 
 
@@ -50,53 +50,53 @@ def whole(story: LedgerBuilder, name: str, view: AccountView) -> bool:
     [("10", True), ("9.996", True), ("9.995", True), ("9.99", False), ("10.006", False), ("0", False), ("5", False)],
 )
 def test_a_purchase_is_shown_by_its_coins_within_the_fee_and_a_lot(coins: str, *, shown: bool) -> None:
-    story = buying()
-    assert whole(story, "s-1", shows(story, coins=coins)) is shown
+    log = buying()
+    assert whole(log, "s-1", shows(log, coins=coins)) is shown
 
 
 @pytest.mark.parametrize(("short", "shown"), [("10", True), ("9.99", False), ("10.01", False), ("0", False)])
 def test_a_short_is_shown_by_just_its_quantity(short: str, *, shown: bool) -> None:
-    story = opened_books().begin().trade("s-1", Side.BUY, 10, 100).issue("p-1", Side.SELL, 10, 100)
-    assert whole(story, "p-1", shows(story, coins="9.996", short=short)) is shown
+    log = opened_books().begin().trade("s-1", Side.BUY, 10, 100).issue("p-1", Side.SELL, 10, 100)
+    assert whole(log, "p-1", shows(log, coins="9.996", short=short)) is shown
 
 
 def test_what_is_filled_already_does_not_count_again() -> None:
-    story = opened_books().begin().trade("s-1", Side.BUY, 4, 100).trade("p-1", Side.SELL, 4, 100)
-    story.issue("s-2", Side.BUY, 6, 100)
-    assert whole(story, "s-2", shows(story, coins="9.996"))
-    assert not whole(story, "s-2", shows(story, coins="3.998"))
+    log = opened_books().begin().trade("s-1", Side.BUY, 4, 100).trade("p-1", Side.SELL, 4, 100)
+    log.issue("s-2", Side.BUY, 6, 100)
+    assert whole(log, "s-2", shows(log, coins="9.996"))
+    assert not whole(log, "s-2", shows(log, coins="3.998"))
 
 
 @pytest.mark.parametrize(
     "unreadable", [{"unreadable_balances": frozenset({"ABC"})}, {"unreadable_positions": frozenset({"ABCUSDT"})}]
 )
 def test_nothing_is_shown_by_rows_that_cannot_be_read(unreadable: dict[str, Any]) -> None:
-    story = buying()
-    assert not whole(story, "s-1", shows(story, coins="10", **unreadable))
+    log = buying()
+    assert not whole(log, "s-1", shows(log, coins="10", **unreadable))
 
 
 def test_coins_show_nothing_before_the_books_are_opened() -> None:
-    story = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100)
-    assert not whole(story, "s-1", shows(story, coins="10"))
+    log = LedgerBuilder().begin().issue("s-1", Side.BUY, 10, 100)
+    assert not whole(log, "s-1", shows(log, coins="10"))
 
 
 def test_an_account_that_may_be_from_before_the_opening_does_not_show_a_sale() -> None:
-    story = held().wait(seconds=60).begin(ExecutionKind.CLOSE).issue("s-2", Side.SELL, "9.996", 100)
-    assert not whole(story, "s-2", shows(story, short="10"))
-    story.wait(seconds=60)
-    assert whole(story, "s-2", shows(story, short="10"))
+    log = held().wait(seconds=60).begin(ExecutionKind.CLOSE).issue("s-2", Side.SELL, "9.996", 100)
+    assert not whole(log, "s-2", shows(log, short="10"))
+    log.wait(seconds=60)
+    assert whole(log, "s-2", shows(log, short="10"))
 
 
 def test_a_short_bought_back_is_shown_by_what_is_missing_of_it() -> None:
-    story = held().wait(minutes=10).begin(ExecutionKind.CLOSE).issue("p-2", Side.BUY, 10, 100)
-    assert whole(story, "p-2", shows(story, coins="9.996"))
-    assert not whole(story, "p-2", shows(story, coins="9.996", short="10"))
+    log = held().wait(minutes=10).begin(ExecutionKind.CLOSE).issue("p-2", Side.BUY, 10, 100)
+    assert whole(log, "p-2", shows(log, coins="9.996"))
+    assert not whole(log, "p-2", shows(log, coins="9.996", short="10"))
 
 
 def test_more_than_the_order_asked_for_is_never_its_own() -> None:
-    story = buying()
-    owner, record = order_of(story.ledger, "s-1")
-    view = shows(story, coins="11")
-    assert shows_further(story.ledger, owner, record, view, Decimal(10))
-    assert not shows_further(story.ledger, owner, record, view, Decimal(11))
-    assert not shows_further(story.ledger, owner, record, shows(story, coins="5"), Decimal(10))
+    log = buying()
+    owner, record = order_of(log.ledger, "s-1")
+    view = shows(log, coins="11")
+    assert shows_further(log.ledger, owner, record, view, Decimal(10))
+    assert not shows_further(log.ledger, owner, record, view, Decimal(11))
+    assert not shows_further(log.ledger, owner, record, shows(log, coins="5"), Decimal(10))
