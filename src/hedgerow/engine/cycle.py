@@ -203,7 +203,7 @@ class Cycle:
         if observation.account is None or self._journal.ledger.execution is not None:
             await self._brakes.check(observation, {})
             return observation
-        if not observation.account.doubts:
+        if not (observation.account.doubts or self._journal.ledger.books.opened):
             await self._bookkeeper.open_books(observation.account)
         self._verdicts = await self._reconciler.settle(observation)
         self._say_longs(observation.account)
@@ -345,14 +345,15 @@ class Cycle:
 
     async def _held(self, hedge: HedgedPosition, decided: Decision, observation: Observation, *, first: bool) -> bool:
         """Act on what was decided about a hedge; returns whether it was closed."""
-        decision = await self._affordable(hedge, decided)
+        waits = isinstance(decided, Hold) and not self._journal.ledger.deferrals  # as in most checks
+        decision = decided if waits else await self._affordable(hedge, decided)
         if isinstance(decision, Close) and decision.confirm and decision.reason is Reason.EMERGENCY_STOP:
             decision = await self._confirmed_emergency(hedge, decision, observation)
             self._report(observation, decision, hedge, balances=first)
             return await self._act(hedge, decision)
         self._report(observation, decision, hedge, balances=first)
         if isinstance(decision, Hold):
-            return False  # as in most checks
+            return False
         if isinstance(decision, Close | Trim) and decision.confirm:
             decision = await self._confirmed(hedge, decision)
         return await self._act(hedge, decision)

@@ -1,7 +1,6 @@
 """Observes market and account together. A part that cannot be read is missing, never zero or flat."""
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable
 from typing import TypeVar
 
 from hedgerow.domain.account import AccountView
@@ -25,11 +24,10 @@ Read = TypeVar("Read")
 
 async def observe(venue: Venue, clock: Clock, periods: int) -> Observation:
     """Read market and account at once."""
-    read_market = partial(venue.market, periods)
     if getattr(venue, "never_waits", False):  # two tasks would cost as much as what they do
-        market, account = await _readable(read_market), await _readable(venue.account)
+        market, account = await _readable(venue.market(periods)), await _readable(venue.account())
     else:
-        market, account = await all_of(_readable(read_market), _readable(venue.account))
+        market, account = await all_of(_readable(venue.market(periods)), _readable(venue.account()))
     unread: tuple[str, ...] = ()
     if isinstance(market, VenueError) or isinstance(account, VenueError):
         parts = (("market", market), ("account", account))
@@ -69,14 +67,12 @@ def _caught_up(ledger: Ledger, account: AccountView) -> bool:
 
 async def read_books(venue: Venue, symbol: str) -> tuple[Depth | None, Depth | None]:
     """Read both legs' books at once: spot, perpetual; None where one is unreadable."""
-    spot, perp = await all_of(
-        _readable(partial(venue.depth, Market.SPOT, symbol)), _readable(partial(venue.depth, Market.PERP, symbol))
-    )
+    spot, perp = await all_of(_readable(venue.depth(Market.SPOT, symbol)), _readable(venue.depth(Market.PERP, symbol)))
     return (None if isinstance(spot, VenueError) else spot, None if isinstance(perp, VenueError) else perp)
 
 
-async def _readable(read: Callable[[], Awaitable[Read]]) -> Read | VenueError:
+async def _readable(reading: Awaitable[Read]) -> Read | VenueError:
     try:
-        return await read()
+        return await reading
     except VenueError as unreadable:
         return unreadable

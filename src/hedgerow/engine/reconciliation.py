@@ -102,7 +102,8 @@ class Reconciler:
     async def settle(self, observation: Observation, *, at_start: bool = False) -> tuple[Verdict, ...]:
         """Reconcile, and act on each verdict once a second reading agrees with it; both come from the reader."""
         verdicts = self._verdicts(observation)
-        await self._halt_in_doubt(observation.account)
+        if observation.account is not None and observation.account.doubts:
+            await self._halt_in_doubt(observation.account)
         if observation.account is not None and await self._late.book(
             verdicts, observation.account, slots=self._policy.parameters.position_management.max_positions
         ):
@@ -157,12 +158,13 @@ class Reconciler:
                 await self._complete_history(hedge, observation)
         if any(isinstance(verdict, _SETTLED) for verdict in verdicts):
             await self._external_trades.true_up()
-            await self._book_absent_dust(observation.account)
+            if observation.account is not None and self._journal.ledger.dust:
+                await self._book_absent_dust(observation.account)
 
-    async def _halt_in_doubt(self, account: AccountView | None) -> None:
+    async def _halt_in_doubt(self, account: AccountView) -> None:
         """Halt openings while the account's replies contradict each other."""
         ledger = self._journal.ledger
-        if account is None or not account.doubts or ledger.halt is not None:
+        if ledger.halt is not None:
             return
         symbols = tuple(hedge.symbol for hedge in ledger.open_hedges)
         await self._halt_for_doubt("; ".join(account.doubts), symbols)
@@ -278,14 +280,14 @@ class Reconciler:
         lot = DustLot(asset=hedge.pair.base, quantity=left, cost=worth)
         await self._journal.record(*((lost, ev.DustKept(at=lost.at, lot=lot)) if left > 0 else (lost,)))
 
-    async def _book_absent_dust(self, account: AccountView | None) -> None:
+    async def _book_absent_dust(self, account: AccountView) -> None:
         """Book coins kept of hedges that ended and not in the wallet: others sold or moved them, maybe before the end.
 
         A closing sells no more than the balance shows, and keeps the rest of what the log owns. Where the books agree
         with the balance, the statement says as well that it is not there.
         """
         ledger = self._journal.ledger
-        if account is None or account.doubts or not ledger.books.opened or ledger.jobs or not ledger.dust:
+        if account.doubts or not ledger.books.opened or ledger.jobs:
             return
         absent = [lot for lot in ledger.dust.values() if lot.quantity > account.coin(lot.asset).total]
         if not absent:

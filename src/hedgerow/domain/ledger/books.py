@@ -151,22 +151,22 @@ def held_of(account: AccountView) -> dict[str, Decimal]:
 
 def _agrees(books: Books, account: AccountView) -> bool:
     """Return whether no line differs; what most comparisons find."""
-    booked = books.balances
-    perp = {**account.perp_assets, QUOTE_ASSET: account.perp.balance}
-    spot = {asset: each.total if each.locked else each.free for asset, each in account.spot.items()}
-    return _is_all_of(booked[Wallet.PERP], perp) and _is_all_of(booked[Wallet.SPOT], spot)
-
-
-def _is_all_of(booked: Mapping[str, Decimal], held: Mapping[str, Decimal]) -> bool:
-    """Return whether a wallet holds what is booked, and nothing else; an asset of which it has nothing is none."""
+    spot, perp = books.balances[Wallet.SPOT], books.balances[Wallet.PERP]
     found = 0
-    for asset, amount in held.items():
+    for asset, coins in account.spot.items():
+        amount = coins.total if coins.locked else coins.free
         if not amount:
-            continue
-        if booked.get(asset) != amount:
+            continue  # an asset of which a wallet has nothing is none
+        if spot.get(asset) != amount:
             return False
         found += 1
-    return found == len(booked)
+    for asset, amount in ((QUOTE_ASSET, account.perp.balance), *account.perp_assets.items()):
+        if not amount:
+            continue
+        if perp.get(asset) != amount:
+            return False
+        found += 1
+    return found == len(spot) + len(perp)
 
 
 def _key(wallet: Wallet, asset: str) -> str:

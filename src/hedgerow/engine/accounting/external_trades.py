@@ -13,7 +13,7 @@ from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.order import Fill
-from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.position import ClosedHedge, HedgedPosition
 from hedgerow.engine.accounting.failure_lines import FailureLines
 from hedgerow.engine.journal import Journal
 from hedgerow.ports import Clock, Venue
@@ -68,8 +68,9 @@ class ExternalTrades:
 
     async def true_up(self) -> None:
         """Book the real trades where a change had to be booked without them."""
-        since = self._clock.now() - PATIENCE
-        for hedge, market, side, quantity in _placeholders(self._journal.ledger, since):
+        since, ledger = self._clock.now() - PATIENCE, self._journal.ledger
+        lately = _closed_since(ledger, since)
+        for hedge, market, side, quantity in _placeholders(ledger, lately, since):
             until = max(r.issued_at for r in hedge.assumed if r.request.market is market)
             known = [fill for fill in await self.unknown(hedge, market, side) or () if fill.at <= until]
             fills = tuple(newest(known, quantity))
@@ -78,28 +79,32 @@ class ExternalTrades:
                 await self._journal.record(
                     ev.ExternalFills(at=now, hedge_id=hedge.hedge_id, fills=fills, cause="read late", late=True)
                 )
-        await self._while_closing()
+        if self._journal.ledger is not ledger:
+            lately = _closed_since(self._journal.ledger, since)
+        for closed in lately:
+            if closed.hedge.short > 0:
+                await self._taken_while_closing(closed)
 
-    async def _while_closing(self) -> None:
+    async def _taken_while_closing(self, closed: ClosedHedge) -> None:
         """Book what the venue took of a short while it was being closed: that part was not there to be bought back."""
-        since = self._clock.now() - PATIENCE
-        for closed in self._journal.ledger.closed:
-            if closed.closed_at <= since or closed.hedge.short <= 0:
-                continue
-            known = await self.unknown(closed.hedge, Market.PERP, Side.BUY) or []
-            fills = tuple(newest([fill for fill in known if fill.at <= closed.closed_at], closed.hedge.short))
-            if fills:
-                now = self._clock.now()
-                await self._journal.record(
-                    ev.ExternalFills(at=now, hedge_id=closed.hedge_id, fills=fills, cause="while closing")
-                )
+        known = await self.unknown(closed.hedge, Market.PERP, Side.BUY) or []
+        fills = tuple(newest([fill for fill in known if fill.at <= closed.closed_at], closed.hedge.short))
+        if fills:
+            taken = ev.ExternalFills(at=self._clock.now(), hedge_id=closed.hedge_id, fills=fills, cause="while closing")
+            await self._journal.record(taken)
 
 
-def _placeholders(ledger: Ledger, since: datetime) -> list[tuple[HedgedPosition, Market, Side, Decimal]]:
+def _closed_since(ledger: Ledger, since: datetime) -> list[ClosedHedge]:
+    """Return the hedges that were closed after then, oldest first."""
+    return [closed for closed in ledger.closed if closed.closed_at > since]
+
+
+def _placeholders(
+    ledger: Ledger, lately: Sequence[ClosedHedge], since: datetime
+) -> list[tuple[HedgedPosition, Market, Side, Decimal]]:
     """Return the changes that were booked without trades since then, by hedge and leg."""
     found: list[tuple[HedgedPosition, Market, Side, Decimal]] = []
-    lately = [closed.hedge for closed in ledger.closed if closed.closed_at > since]
-    for hedge in (*ledger.open_hedges, *lately):
+    for hedge in (*ledger.open_hedges, *(closed.hedge for closed in lately)):
         recent = [r for r in hedge.assumed if r.issued_at > since]
         for market, side in ((Market.SPOT, Side.SELL), (Market.PERP, Side.BUY)) if recent else ():
             assumed = [r for r in recent if r.request.market is market]

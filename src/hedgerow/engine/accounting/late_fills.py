@@ -72,7 +72,8 @@ class LateFills:
         ``slots`` is how many hedges may be held. Returns whether the ledger changed.
         """
         before = self._journal.ledger.events
-        await self._confirm()
+        if self._journal.ledger.orders_in_doubt:
+            await self._confirm()
         suspicious, doubtful = _suspicious(verdicts, account, self._journal.ledger), self._doubtful()
         if not suspicious and not doubtful:  # as at most checks
             return self._journal.ledger.events != before
@@ -91,7 +92,8 @@ class LateFills:
 
     def doubts(self) -> dict[str, str]:
         """Return which own orders may have filled further than the log has it, in words, by symbol."""
-        return {hedge.symbol: _doubt(hedge, record) for hedge, record in self._doubtful()}
+        doubtful = self._doubtful()
+        return {hedge.symbol: _doubt(hedge, record) for hedge, record in doubtful} if doubtful else {}
 
     def _doubtful(self) -> list[tuple[HedgedPosition, OrderRecord]]:
         """Return the orders that may have filled further, until their trades have been read for a while."""

@@ -84,18 +84,23 @@ class AccountEvidence:
             if self._looks_redenominated(held, account):
                 hedge, doubt = await self._in_present_units(held, account, observation.market)
             if hedge.denominations != held.denominations:
-                listed = await self._listed_now(hedge.symbol)
-                observation = replace(observation, relisted=(*observation.relisted, *((listed,) if listed else ())))
+                observation = await self._relisted(hedge, observation)
             if doubt:
                 account = with_coins_in_doubt(account, hedge.pair.base, doubt)
                 account = with_short_in_doubt(account, hedge.symbol, doubt)
             else:
                 account = await self._legs(hedge, account, observation.market)
-            account = await self._margin(hedge, account)
-            observation = await self._listing(hedge, observation)
-        if account is observation.account and not account.doubts and not account.unreadable_balances:
-            return observation
+            row = account.positions.get(hedge.symbol)
+            if row is not None and self._margin_needs_proof(hedge, row):
+                account = await self._margin(hedge, account, row)
+            if self._listing_needs_proof(hedge, observation.market):
+                observation = await self._listing(hedge, observation)
         return _with_doubts(observation, account)
+
+    async def _relisted(self, hedge: HedgedPosition, observation: Observation) -> Observation:
+        """Return the observation with the hedge's pair as it is listed now, where that can be read."""
+        listed = await self._listed_now(hedge.symbol)
+        return observation if listed is None else replace(observation, relisted=(*observation.relisted, listed))
 
     async def _job_in_present_units(self, account: AccountView | None, market: MarketView | None) -> None:
         """Count a naked job that waits for prices in its own units in the coins that the exchange counts in now."""
@@ -234,11 +239,24 @@ class AccountEvidence:
         text = f"the account's reply {said_of(reading, f'{base} balance')}, the log owns {plain(reading.owned)}"
         return with_coins_in_doubt(account, base, f"{text}: {why}")
 
-    async def _margin(self, hedge: HedgedPosition, account: AccountView) -> AccountView:
-        row = account.positions.get(hedge.symbol)
-        if row is None or not needs_second_source(row):
-            self._margin_wrong_since.pop(hedge.hedge_id, None)
-            return account
+    def _margin_needs_proof(self, hedge: HedgedPosition, row: PerpPosition) -> bool:
+        if needs_second_source(row):
+            return True
+        self._margin_wrong_since.pop(hedge.hedge_id, None)
+        return False
+
+    def _listing_needs_proof(self, hedge: HedgedPosition, market: MarketView | None) -> bool:
+        """Return whether the market lists a leg of the hedge as one that has stopped trading."""
+        pair = market.pair(hedge.symbol) if market else None
+        if pair is None:
+            return False
+        if pair.spot.status in _STOPPED or pair.perp.status in _STOPPED:
+            return True
+        self._stopped_since.pop(hedge.hedge_id, None)
+        return False
+
+    async def _margin(self, hedge: HedgedPosition, account: AccountView, row: PerpPosition) -> AccountView:
+        """Return the account with what a second endpoint confirms of a row that would make the bot trade."""
         since = self._margin_wrong_since.setdefault(hedge.hedge_id, self._clock.monotonic())
         second, _ = await second_position(self._venue, hedge.symbol)
         seconds, lagging = self._clock.monotonic() - since, may_lag(hedge, account.at)
@@ -253,9 +271,6 @@ class AccountEvidence:
         market, symbol = observation.market, hedge.symbol
         pair = market.pair(symbol) if market else None
         if market is None or pair is None:
-            return observation
-        if not {pair.spot.status, pair.perp.status} & _STOPPED:
-            self._stopped_since.pop(hedge.hedge_id, None)
             return observation
         fresh = await self._listed_now(symbol)
         if fresh is not None and not fresh.tradable:
@@ -310,6 +325,8 @@ def _is_quoted_as_ever(pair: BasisPair, market: MarketView) -> bool:
 
 def _with_doubts(observation: Observation, account: AccountView) -> Observation:
     """Return the observation with an account that was examined; what of it is in doubt is unread."""
+    if account is observation.account and not account.doubts and not account.unreadable_balances:
+        return observation
     unread = (*observation.unread, *(f"account: {doubt}" for doubt in account.doubts))
     if QUOTE_ASSET in account.unreadable_balances:
         unread = (*unread, f"account: the balance of {QUOTE_ASSET}")

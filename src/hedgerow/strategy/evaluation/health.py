@@ -84,10 +84,15 @@ def legs_of(hedge: HedgedPosition, account: AccountView) -> Legs:
 
     A leg that the account does not show readably counts as the ledger has it: it is neither held nor flat.
     """
-    return Legs(
-        spot=at_most_shown(hedge.tally.spot_quantity, shown_coins(hedge, account)),
-        short=at_most_shown(hedge.short, shown_short(hedge, account)),
-    )
+    asked: dict[str, tuple[AccountView, Legs]] = vars(hedge)  # beside the fields: a check asks for the same legs often
+    known = asked.get("_legs")
+    if known is None or known[0] is not account:
+        legs = Legs(
+            spot=at_most_shown(hedge.tally.spot_quantity, shown_coins(hedge, account)),
+            short=at_most_shown(hedge.short, shown_short(hedge, account)),
+        )
+        known = asked["_legs"] = account, legs
+    return known[1]
 
 
 def residue_tolerance(pair: BasisPair, price: Decimal | None) -> Decimal:
