@@ -20,7 +20,8 @@ from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.emulator.fault_kinds import FaultKind
 from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
 from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
-from support.bot_harness import BotHarness
+from support.bot_harness import OPENED, BotHarness
+from support.worlds import SYMBOL, make_pair
 
 SPOT, PERP, BUY, SELL = Market.SPOT, Market.PERP, Side.BUY, Side.SELL
 NONCE_VALIDITY = 60.0
@@ -117,6 +118,37 @@ def test_a_naked_closing_stops_when_its_short_is_gone_though_no_order_is_answere
     bot.run(0.4, at={0.1: cover})
     after = [command.order for command in bot.venue.orders[sent[0] :]]
     assert [order for order in after if order.reduce_only] == []
+
+
+def sell_all(bot: BotHarness) -> None:
+    bot.world.trade_by_hand(SPOT, SYMBOL, SELL, make_pair().spot.floor_quantity(bot.coins()))
+
+
+def test_coins_that_their_owner_sells_while_orders_are_in_doubt_keep_no_closing_from_its_short() -> None:
+    # Both orders for a slice's short land: the coins ahead of it are to be sold, and are not there any more.
+    plan = lost(PERP, BUY, 11, times=2)
+    bot = BotHarness(usdt=1000, perp=1000, faults=plan, latency_seconds=0.05, certain_after_seconds=NONCE_VALIDITY)
+    bot.run(0.3)
+    bot.ask(HaltRequested())
+    bot.parameters = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
+    begun = bot.clock.now()
+    bot.run(0.1, at={3 / 3600: sell_all})
+    (closed,) = bot.logged(HedgeClosed)
+    assert (closed.at - begun).total_seconds() < 60
+    bot.check_flat()
+    refused = [order for order in bot.venue.orders if order.order.client_id.split("-")[1] == "s"][-1]
+    ends = [end for end in bot.logged(OrderEnded) if end.client_id == refused.order.client_id]
+    assert [end.filled_quantity for end in ends] == [0], "the first sale that is refused is the last one"
+
+
+def test_an_opening_whose_coins_their_owner_sells_ends_when_the_account_cannot_be_of_before_it() -> None:
+    refused = SubmitFault(fault=FaultKind.REJECT, command="place_order", market=PERP, side=SELL, times=1000, code=-2019)
+    bot = BotHarness(faults=FaultPlan(submits=(refused,)), latency_seconds=0.05)
+    bot.run(0.3, at={1 / 3600: sell_all})
+    aborted, *_ = bot.logged(HedgeAborted)
+    assert aborted.detail == "the account does not have the coins that were left to sell"
+    assert 120 < (aborted.at - OPENED).total_seconds() < 300
+    assert bot.ledger.owned("AAA") == bot.coins(), "what the owner sold is booked"
 
 
 def test_a_closing_whose_orders_are_all_lost_is_called_naked_and_halts_openings() -> None:

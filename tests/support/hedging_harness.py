@@ -36,7 +36,7 @@ class HedgingHarness:
         self.age = 0.0
         self.idle = ZERO
         self.hurried = self.yields = False
-        self.short_gone = self.leg_taken = False
+        self.short_gone = self.leg_taken = self.coins_taken = False
         self.give_up: Reason | None = None
         self.pair: BasisPair | None = None
         """The pair as the venue lists it; None = unread."""
@@ -74,6 +74,7 @@ class HedgingHarness:
             leg_taken=self.leg_taken,
             give_up=self.give_up,
             short_gone=self.short_gone,
+            coins_taken=self.coins_taken,
             pair=self.pair,
             spot_blocked_seconds=self.spot_blocked,
             perp_blocked_seconds=self.perp_blocked,

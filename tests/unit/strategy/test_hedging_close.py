@@ -126,6 +126,22 @@ def test_coins_whose_short_this_job_bought_back_to_the_last_are_sold_though_none
     assert harness.fills().job.state is FLAT
 
 
+@pytest.mark.parametrize(("reject", "ends"), [(RejectKind.MARGIN, True), (RejectKind.OTHER, False), (None, False)])
+def test_coins_that_others_took_from_a_naked_closing_end_it_once_their_sale_is_refused(
+    reject: RejectKind | None, *, ends: bool
+) -> None:
+    harness = closing(slice_notional="2000").fills("4")
+    harness.job = replace(harness.job, state=NAKED, lead_done=True, perp=replace(harness.job.perp, filled=Decimal(10)))
+    harness.job = replace(harness.job, working=None)
+    assert (harness.after(0).order.market, harness.order.quantity) == (Market.SPOT, Decimal(6))
+    harness.rejects(RejectKind.MARGIN)
+    assert harness.job.state is NAKED, "that there are too few is a claim until the account shows it"
+    harness.after(60).coins_taken = True
+    harness.rejects(reject)
+    assert harness.job.state is (HEDGED if ends else NAKED)
+    assert not ends or harness.job.detail == "the account does not have the coins that were left to sell"
+
+
 def test_a_short_that_cannot_be_bought_back_is_naked_and_tried_until_it_is() -> None:
     harness = closing().fills()
     reject_forever(harness, None, 30.5)

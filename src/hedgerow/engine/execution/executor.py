@@ -24,7 +24,7 @@ from hedgerow.domain.execution import (
     change_between,
 )
 from hedgerow.domain.execution_quality import ExecutionQuality
-from hedgerow.domain.instrument import BasisPair, Market
+from hedgerow.domain.instrument import BasisPair, Market, Side
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.ledger.suspension import may_be_suspended
 from hedgerow.domain.market import Depth
@@ -43,6 +43,7 @@ from hedgerow.engine.observation import read_books
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.alarms import GRACE, Alarm, AlarmKind, disturbance
 from hedgerow.strategy.decisions.entry import settings_in_place
+from hedgerow.strategy.evidence.absence import are_coins_taken
 from hedgerow.strategy.hedging import machine as hedging
 from hedgerow.strategy.hedging.cells import filled
 from hedgerow.strategy.hedging.machine import Happening, Step, Surroundings
@@ -445,6 +446,7 @@ class Executor:
             hurried=hurried or alarm is not None,
             leg_taken=alarm is not None and alarm.kind is AlarmKind.LEGS,
             short_gone=_may_lack_its_short(job, event) and await self._is_short_gone(job.symbol),
+            coins_taken=_may_lack_its_coins(job, event) and await self._are_coins_taken(job),
             pair=pair,
             spot_blocked_seconds=self._venue.blocked_seconds(Market.SPOT),
             perp_blocked_seconds=self._venue.blocked_seconds(Market.PERP),
@@ -498,6 +500,13 @@ class Executor:
             return False
         row, refused = await second_position(self._venue, symbol)
         return refused if row is None else row.quantity >= 0
+
+    async def _are_coins_taken(self, job: HedgeExecution) -> bool:
+        """Return whether the account lacks the coins that the order at work was to sell; unreadable is not lacking."""
+        account, hedge = await self._account(), self._journal.ledger.hedges.get(job.hedge_id)
+        if account is None or hedge is None or job.working is None:
+            return False
+        return are_coins_taken(hedge, job.working.order.quantity, account)
 
     async def _idle_usdt(self) -> Decimal:
         """Return the spot wallet's free USDT; none when it cannot be read, for a naked leg does not wait for it."""
@@ -676,6 +685,13 @@ def _may_lack_its_short(job: HedgeExecution, event: Happening) -> bool:
     at_work = job.working.order if job.working else None
     refused = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.REDUCE_ONLY
     return refused and at_work is not None and at_work.reduce_only
+
+
+def _may_lack_its_coins(job: HedgeExecution, event: Happening) -> bool:
+    """Return whether to read the coins: where their sale is refused because there are not enough."""
+    at_work = job.working.order if job.working else None
+    refused = isinstance(event, ev.OrderEnded) and event.reject is RejectKind.MARGIN
+    return refused and at_work is not None and (at_work.market, at_work.side) == (Market.SPOT, Side.SELL)
 
 
 def _leads_a_naked_leg_on(job: HedgeExecution, event: Happening) -> bool:

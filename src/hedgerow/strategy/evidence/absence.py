@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.instrument import Market
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.position import HedgedPosition
 
@@ -20,6 +21,7 @@ __all__ = [
     "CoinEvidence",
     "LegReading",
     "ShortEvidence",
+    "are_coins_taken",
     "at_most_shown",
     "coin_reading",
     "confirmed_coins",
@@ -127,6 +129,18 @@ def coin_reading(hedge: HedgedPosition, account: AccountView) -> LegReading:
 def may_lag(hedge: HedgedPosition, at: datetime) -> bool:
     """Return whether a reply of ``at`` may be of before the bot's own orders: it was opened or adopted lately."""
     return abs(at - max(hedge.opened_at, hedge.adopted_at or hedge.opened_at)) < OWN_TRADE_LAG
+
+
+def are_coins_taken(hedge: HedgedPosition, sale: Decimal, account: AccountView) -> bool:
+    """Return whether an account lacks the coins of a sale that the venue refused because there are not enough.
+
+    Not for two minutes after the bot bought some: until then wallet and account may both be of before that.
+    """
+    base, spot = hedge.pair.base, Market.SPOT
+    bought = (r.issued_at for r in hedge.orders if r.request.market is spot and r.opens and r.filled_quantity > 0)
+    if base in account.unreadable_balances or any(account.at - at < OWN_TRADE_LAG for at in bought):
+        return False
+    return account.coin(base).total < sale
 
 
 def confirmed_short(reading: LegReading, evidence: ShortEvidence) -> Decimal | None:

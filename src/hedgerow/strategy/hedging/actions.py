@@ -81,6 +81,7 @@ MOST_DOUBLINGS = 10
 NO_BOOKS = "no readable two-sided books in time"
 TAKEN_APART = "a part of it was traded by others"
 SHORT_GONE = "the exchange closed the short itself"
+COINS_TAKEN = "the account does not have the coins that were left to sell"
 WATCHED_PAUSE_SECONDS = 10.0
 """Longest pause between two slices of a job that has something to lose: others may trade its legs meanwhile."""
 URGENT_PATIENCE = 4
@@ -235,8 +236,9 @@ def _in_step(job: HedgeExecution, around: Surroundings) -> Step:
 
 def fell_short(job: HedgeExecution, around: Surroundings, reject: RejectKind | None, detail: str) -> Step:
     """Decide what a following order that filled too little asks for: a wider cap, margin, or the way back."""
-    if reject is RejectKind.REDUCE_ONLY and _has_lost_its_short(job, around):
-        return finish(replace(job, detail=SHORT_GONE), around)
+    gone = _gone(job, around, reject)
+    if gone is not None:
+        return finish(replace(job, detail=gone), around)
     if reject is RejectKind.FILTER and around.regridded:
         return _on_the_new_grid(job, around)
     if job.state is ExecutionState.NAKED:
@@ -251,6 +253,13 @@ def fell_short(job: HedgeExecution, around: Surroundings, reject: RejectKind | N
     if reject is RejectKind.MARGIN and _may_top_up(job, around):
         return _top_up(job, around)
     return give_up_following(replace(job, detail=detail), around)
+
+
+def _gone(job: HedgeExecution, around: Surroundings, reject: RejectKind | None) -> str | None:
+    """Return what a refusal claims to be gone and the account shows gone as well: the check that follows finds why."""
+    if reject is RejectKind.REDUCE_ONLY and _has_lost_its_short(job, around):
+        return SHORT_GONE
+    return COINS_TAKEN if reject is RejectKind.MARGIN and around.coins_taken else None
 
 
 def _has_lost_its_short(job: HedgeExecution, around: Surroundings) -> bool:
@@ -313,9 +322,10 @@ def give_up_following(job: HedgeExecution, around: Surroundings) -> Step:
 
 
 def unwind_again(job: HedgeExecution, around: Surroundings, reject: RejectKind | None) -> Step:
-    """Wait before the reversal is tried again: not on filters that have changed; none of a short that is gone."""
-    if reject is RejectKind.REDUCE_ONLY and _has_lost_its_short(job, around):
-        return finish(replace(job, detail=SHORT_GONE), around)
+    """Wait before the reversal is tried again: not on filters that have changed; none of a leg that is gone."""
+    gone = _gone(job, around, reject)
+    if gone is not None:
+        return finish(replace(job, detail=gone), around)
     if reject is RejectKind.FILTER and around.regridded:
         return Step(job=replace(job, refusals=0))
     return Step(job=job, pause_seconds=retry_seconds(job))
@@ -372,7 +382,7 @@ def naked(job: HedgeExecution, around: Surroundings) -> Step:
     """Get the legs equal with whichever leg can be traded: an opening is taken back or completed, by turns.
 
     A closing goes on buying the short back, until the venue itself has settled it; the coins, where the perpetual is
-    closed.
+    closed. Coins that have no short any more it goes on selling, until the account does not have them.
     """
     ahead = bought_ahead(job, around)  # to be sold though the short is gone: this job bought back the last of it
     if _has_lost_its_short(job, around) and not ahead:

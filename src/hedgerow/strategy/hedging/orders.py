@@ -104,6 +104,9 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     short_gone: bool = False
     """Whether account and position both show no short any more; asked for a closing that is ``NAKED``, and when an
     order of any job is refused because there is nothing to reduce."""
+    coins_taken: bool = False
+    """Whether the account shows fewer coins than a sale was for; asked when one is refused because there are not
+    enough."""
     pair: BasisPair | None = None
     """The pair as the venue lists it now; None where that is not known, and the job's own counts."""
     regridded: bool = False

@@ -21,6 +21,7 @@ from hedgerow.strategy.evidence.absence import (
     CoinEvidence,
     LegReading,
     ShortEvidence,
+    are_coins_taken,
     coin_reading,
     confirmed_coins,
     confirmed_short,
@@ -291,3 +292,23 @@ def test_a_verdict_about_nothing_foreign_names_no_symbol() -> None:
 def test_legs_that_lack_the_same_leave_a_hedge(spot: str, short: str, balanced: bool) -> None:  # noqa: FBT001 - a parameter of the test
     lacking = HalfOpen(symbol="AAAUSDT", market=Market.SPOT, missing_spot=Decimal(spot), missing_short=Decimal(short))
     assert lacking.balanced is balanced
+
+
+@pytest.mark.parametrize(
+    ("hours", "coins", "taken"),
+    [
+        pytest.param(1, "5.9", True, id="fewer than the sale was for"),
+        pytest.param(1, "6", False, id="enough"),
+        pytest.param(0.03, "0", False, id="the account may be of before the purchase"),
+        pytest.param(0.04, "0", True, id="more than two minutes after the purchase"),
+    ],
+)
+def test_coins_of_a_refused_sale_are_taken_where_the_account_lacks_them(
+    hours: float, coins: str, *, taken: bool
+) -> None:
+    assert are_coins_taken(hedge("10", hours=hours), Decimal(6), holding(coins=coins)) is taken
+
+
+def test_coins_that_cannot_be_read_are_not_taken() -> None:
+    seen = replace(holding(coins="0"), unreadable_balances=frozenset({"AAA"}))
+    assert not are_coins_taken(hedge("10"), Decimal(6), seen)
