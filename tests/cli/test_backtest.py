@@ -1,7 +1,7 @@
 """``hedgerow backtest`` and ``hedgerow bound``: figures as JSON, and one line for everything that cannot be used."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -342,6 +342,87 @@ def test_a_move_that_the_next_hour_does_not_take_back_is_played_and_named_by_the
     assert done.code == 0, done.err
     assert "left out" not in done.err
     assert "outlier: perp_close: " in shell("data", "check", "--data", str(tmp_path)).out
+
+
+def _every_other(rows: list[Row]) -> list[Row]:
+    return [row for n, row in enumerate(rows) if n % 2 == 0 or n < 4]
+
+
+IN_DOUBT = [
+    pytest.param(
+        lambda rows: _scaled(rows, 2.5, range(100, 240)),
+        list[Row],
+        "1 hour with prices that change by a factor of 2 or more within an hour, the first of 2025-03-05 04:00",
+        "spot_close: +",
+        id="a jump that stays",
+    ),
+    pytest.param(
+        list[Row],
+        lambda rows: [(*row[:3], row[3] * 100, *row[4:]) for row in rows],
+        "funding rates look like percent instead of fractions: half of them are beyond 0.2% of notional for one",
+        "rate: most look like percent",
+        id="rates in percent",
+    ),
+    pytest.param(
+        list[Row],
+        lambda rows: _changed(rows, 12, FUNDING_COLUMNS, rate=0.02),
+        "1 funding rate beyond 1% of notional for one interval, the first of 2025-03-05 00:00",
+        "rate: +2.000% of notional",
+        id="one high rate",
+    ),
+    pytest.param(
+        list[Row],
+        _every_other,
+        "13 settlements missing, the first of 2025-03-02 16:00; nothing is paid for them",
+        "1 of the settlements every 8 h missing",
+        id="settlements missing",
+    ),
+    pytest.param(
+        list[Row],
+        lambda _: [(*row[:4], 8.0, None) for row in prints(61, interval=4)],
+        "60 settlements sooner after the one before than the interval, the first of 2025-03-01 04:00 with 8 h",
+        "4 h after the settlement before, with an interval of 8 h",
+        id="settlements too early",
+    ),
+]
+
+
+@pytest.mark.parametrize(("prices", "funding", "line", "found"), IN_DOUBT)
+def test_what_is_played_and_in_doubt_is_said_in_one_line_and_listed_by_the_check(
+    tmp_path: Path,
+    shell: Shell,
+    prices: Callable[[list[Row]], list[Row]],
+    funding: Callable[[list[Row]], list[Row]],
+    line: str,
+    found: str,
+) -> None:
+    rates = [(*row[:3], 3e-4, *row[4:]) for row in prints(31)]
+    write_archive(tmp_path, prices(hours(240)), funding(rates))
+    window = ("--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-11", "--cost-bps", "4")
+    hint = f"played all the same; hedgerow data check --data {tmp_path} lists"
+    for command in (("backtest", "--via", "kernel"), ("backtest", "--via", "replay"), ("bound",)):
+        done = shell(*command, *window, "--json", "-")
+        assert done.code == 0, done.err
+        assert done.err.count(f"BTCUSDT: {line}") == 1
+        assert done.err.count(hint) == 1
+    assert f"BTCUSDT: {line}" in "\n".join(json.loads(done.out)["notes"])
+    checked = shell("data", "check", "--data", str(tmp_path))
+    assert (checked.code, found in checked.out) == (1, True), checked.out
+
+
+def test_history_without_a_doubt_says_nothing(tmp_path: Path, shell: Shell) -> None:
+    write_archive(tmp_path, hours(240), prints(31))
+    done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01 01:00", "--end", "2025-03-11")
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1e-3, "seconds"), (1e3, "microseconds"), (1e6, "nanoseconds")])
+def test_stamps_in_another_unit_are_called_so(tmp_path: Path, shell: Shell, factor: float, unit: str) -> None:
+    write_archive(tmp_path, hours(72), [(*row[:2], int(row[2] * factor), *row[3:]) for row in prints(10)])
+    done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-04")
+    assert done.code == 2
+    assert f"(it looks like {unit}); allowed are milliseconds since 1970-01-01 UTC" in done.err
+    assert len(done.err.strip().splitlines()) == 1
 
 
 def test_no_pair_is_left_where_no_settlement_has_a_time(tmp_path: Path, shell: Shell) -> None:

@@ -31,6 +31,8 @@ from hedgerow.history.quality import (
     Gap,
     clean_closes,
     clean_prints,
+    doubtful_closes,
+    doubtful_prints,
     gaps_between,
     unusable_closes,
     unusable_prints,
@@ -55,6 +57,8 @@ PREFERRED_VENUES = ("aster", "binance")
 LONGEST_WINDOW_DAYS = 36_525.0
 FUNDING_WARM_UP_DAYS = 40.0
 """120 prints of 8 h: more than 60 are left even after the longest hole of the known archives (17 days)."""
+MOST_GAPS_LISTED = 3
+"""So many gaps of a pair are announced one by one."""
 RATE_DIGITS = 8
 """Decimals of a published rate."""
 
@@ -76,6 +80,8 @@ class _PairHistory(Struct, frozen=True, kw_only=True):
     funding_from: str
     left_out: tuple[str, ...] = ()
     """Rows of the files that are no price or rate, in words."""
+    doubts: tuple[str, ...] = ()
+    """What is played and deserves a look, in words."""
 
     @property
     def source(self) -> str:
@@ -92,7 +98,9 @@ class ArchiveMarketData:
         histories: Sequence[_PairHistory],
         skipped: Mapping[str, str],
         unplaced: Sequence[str],
+        directory: Path,
     ) -> None:
+        self._directory = directory
         self._asked = asked
         self._window = window
         self._unplaced = tuple(unplaced)
@@ -153,7 +161,7 @@ class ArchiveMarketData:
         unplaced = [str(each) for each in unplaced_rows_in(directory)]
         if not histories:
             raise HistoryError("; ".join([f"{directory}: no pair is left: {_listing(skipped)}", *unplaced]))
-        return cls(asked, window, histories, skipped, unplaced)
+        return cls(asked, window, histories, skipped, unplaced, directory)
 
     @property
     def start(self) -> datetime:
@@ -182,15 +190,19 @@ class ArchiveMarketData:
 
     @property
     def notes(self) -> Sequence[str]:
-        """One line per thing to announce: rows left out, a shortened window, skipped pairs, gaps in the prices."""
+        """One line per thing to announce: a shortened window, skipped pairs, rows left out or in doubt, gaps."""
         notes = list(self._unplaced)
         if self._asked != self._window:
             reach = f"{utc_text(self._window.start_ms)} to {utc_text(self._window.end_ms)} UTC"
             notes.append(f"the data reach only part of the window asked for; it runs from {reach}")
         notes += [f"{symbol} skipped: {reason}" for symbol, reason in self.skipped.items()]
         for symbol, history in self._histories.items():
-            notes += [f"{symbol}: {text}" for text in history.left_out]
-            notes += [f"{symbol}: no readable price for {_stretch(gap)}" for gap in self.gaps(symbol)]
+            notes += [f"{symbol}: {text}" for text in (*history.left_out, *history.doubts)]
+            notes += [f"{symbol}: no readable price {text}" for text in _stretches(self.gaps(symbol))]
+        if any(history.doubts for history in self._histories.values()):
+            notes.append(
+                f"What looks wrong is played all the same; hedgerow data check --data {self._directory} lists all of it"
+            )
         return notes
 
     def series(self, symbol: str) -> tuple[PriceSeries, FundingSeries]:
@@ -318,6 +330,7 @@ def _history(
         funding=FundingSeries(symbol, prints),
         funding_from=funding_from,
         left_out=left_out,
+        doubts=(*doubtful_closes(closes), *doubtful_prints(prints)),
     )
 
 
@@ -383,6 +396,14 @@ def _chosen(
 def _preference(venue: str) -> tuple[int, str]:
     known = venue in PREFERRED_VENUES
     return (PREFERRED_VENUES.index(venue) if known else len(PREFERRED_VENUES), venue)
+
+
+def _stretches(gaps: Sequence[Gap]) -> list[str]:
+    """Return a line for each gap, or one for all of many."""
+    if len(gaps) <= MOST_GAPS_LISTED:
+        return [f"for {_stretch(gap)}" for gap in gaps]
+    longest = max(gaps, key=lambda gap: gap.hours)
+    return [f"in {len(gaps)} gaps of {sum(gap.hours for gap in gaps):g} h together, the longest {_stretch(longest)}"]
 
 
 def _stretch(gap: Gap) -> str:

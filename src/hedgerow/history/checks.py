@@ -16,13 +16,17 @@ from msgspec import Struct
 from hedgerow.domain.errors import HistoryError
 from hedgerow.history.parquet import FUNDING_FILE, PRICES_FILE, ParquetRows, read_rows, unplaced_rows
 from hedgerow.history.quality import (
+    HIGHEST_RATE,
     HOUR_MS,
+    LARGEST_MOVE,
     SAME_SETTLEMENT_MS,
     figure,
     is_interval,
     is_on_the_hour,
     is_price,
     is_rate,
+    look_like_percent,
+    missing_between,
     percent,
 )
 
@@ -31,12 +35,8 @@ __all__ = ["Finding", "FindingKind", "Inventory", "check_folder", "inventory"]
 CLOSES = ("spot_close", "perp_close", "mark_close")
 LEAST_JUMP, JUMPS = 0.1, 25.0
 """A move of one hour is an outlier beyond 10 % where it is more than so many times the usual move."""
-SPLIT = 2.0
-"""A factor of one hour that deserves a look even if every price of the pair shares it: a split, another coin."""
 WIDEST_BASIS = 0.05
 """Fraction by which the perpetual's close may differ from the spot close and from the mark."""
-HIGHEST_RATE = 0.01
-"""Fraction of notional per interval, either sign."""
 FROZEN_HOURS = 6
 """So many equal closes in a row are frozen."""
 
@@ -187,7 +187,7 @@ def _jumps(name: str, series: Mapping[str, Mapping[int, float]]) -> Iterator[_Fo
     least = max(log(1 + LEAST_JUMP), JUMPS * median(abs(move) for move in moves.values()))
     for at, move in moves.items():
         is_alone = abs(move) > least and not any(_shares(prices, at, move) for prices in others)
-        if is_alone or abs(move) > log(SPLIT):
+        if is_alone or abs(move) >= log(LARGEST_MOVE):
             change = percent(known[at] / known[at - HOUR_MS] - 1, 1, sign="+")
             yield FindingKind.OUTLIER, at, f"{name}: {change} in one hour, to {known[at]:.10g}"
 
@@ -240,6 +240,10 @@ def _funding(rows: ParquetRows) -> Iterator[_Found]:
             yield FindingKind.UNUSABLE, at, f"{shown} is no rate"
         elif abs(rate) > HIGHEST_RATE:
             yield FindingKind.OUTLIER, at, shown
+    rates = [rate for _, rate in _values(rows, "rate") if rate is not None and is_rate(rate)]
+    if look_like_percent(rates):
+        detail = "rate: most look like percent instead of fractions of notional"
+        yield FindingKind.OUTLIER, rows.times_ms[0], detail
     yield from _intervals(rows)
 
 
@@ -254,9 +258,12 @@ def _intervals(rows: ParquetRows) -> Iterator[_Found]:
     for (before, old), (at, new) in pairwise(settled):
         if new != old:
             yield FindingKind.INTERVAL, at, f"every {new:g} h, before every {old:g} h"
-        missing = round((at - before) / HOUR_MS / new) - 1
+        missing = missing_between(before, at, new)
         if missing > 0:
             yield FindingKind.GAP, before + int(new * HOUR_MS), f"{missing} of the settlements every {new:g} h missing"
+        elif missing < 0 and at - before >= SAME_SETTLEMENT_MS:
+            hours = (at - before) / HOUR_MS
+            yield FindingKind.OUTLIER, at, f"{hours:.3g} h after the settlement before, with an interval of {new:g} h"
 
 
 def _repeated(rows: ParquetRows, is_same: Callable[[int, int], bool], what: str) -> Iterator[_Found]:

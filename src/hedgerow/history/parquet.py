@@ -119,7 +119,8 @@ def time_range(path: Path) -> TimeRange | None:
     compute = _pyarrow("compute")
     possible = times.filter(_is_possible(times))
     if not len(possible):
-        raise HistoryError(f"{path}: column {layout.time!r} holds {times[0].as_py()}; {_allowed_times()}")
+        first = times[0].as_py()
+        raise HistoryError(f"{path}: column {layout.time!r} holds {first}{_unit_of(first)}; {_allowed_times()}")
     found = compute.min_max(possible).as_py()
     return TimeRange(first_ms=found["min"], last_ms=found["max"])
 
@@ -157,7 +158,7 @@ def _unplaced(file: str, table: Any, layout: Layout) -> Iterator[UnplacedRows]:
     beyond = table.filter(compute.invert(_is_possible(times)))
     if len(beyond):
         first, symbol = beyond.column(layout.time)[0].as_py(), str(beyond.column("symbol")[0].as_py())[:LONGEST_NAME]
-        reason = f"whose {layout.time} is no time, the first {first} of {symbol}; {_allowed_times()}"
+        reason = f"whose {layout.time} is no time, the first {first} of {symbol}{_unit_of(first)}; {_allowed_times()}"
         yield UnplacedRows(file=file, rows=len(beyond), reason=reason)
 
 
@@ -174,6 +175,14 @@ def _is_possible(times: Any) -> Any:
 
 def _allowed_times() -> str:
     return "allowed are milliseconds since 1970-01-01 UTC, of the years 2000 to 2099"
+
+
+def _unit_of(stamp: int) -> str:
+    """Return in which other unit a stamp would be a time, in words that follow it; nothing where in none."""
+    for unit, shown in (("seconds", stamp * 1_000), ("microseconds", stamp // 1_000), ("nanoseconds", stamp // 10**6)):
+        if EARLIEST_MS <= shown <= LATEST_MS:
+            return f" (it looks like {unit})"
+    return ""
 
 
 def _series_in(table: Any) -> list[tuple[str, str]]:

@@ -16,21 +16,27 @@ from hedgerow.domain.funding import EPOCH
 from hedgerow.history.parquet import ParquetRows
 
 __all__ = [
+    "HIGHEST_RATE",
     "HOUR_MS",
     "INTERVALS",
     "JITTER_MS",
+    "LARGEST_MOVE",
     "SAME_SETTLEMENT_MS",
     "Gap",
     "HourlyClose",
     "Print",
     "clean_closes",
     "clean_prints",
+    "doubtful_closes",
+    "doubtful_prints",
     "figure",
     "gaps_between",
     "is_interval",
     "is_on_the_hour",
     "is_price",
     "is_rate",
+    "look_like_percent",
+    "missing_between",
     "percent",
     "unusable_closes",
     "unusable_prints",
@@ -53,6 +59,12 @@ FURTHEST_MOVE, LONGEST_MOVE_MS = 10.0, 7 * 24 * HOUR_MS
 LEAST_SPIKE, SPIKE_RETURN = 3.0, 1.1
 """One hour whose spot and perpetual both move by this factor or more, and are back within the second in the next hour,
 is an error of the data."""
+LARGEST_MOVE = 2.0
+"""A price that changes by this factor or more within an hour deserves a look: a split, an error, another coin."""
+HIGHEST_RATE = 0.01
+"""A settled rate beyond this, either sign, deserves a look; fraction of notional for one interval."""
+USUAL_RATE = 0.002
+"""Rates of which more than half are beyond this, either sign, look like percent: settled ones are 0.01 % mostly."""
 JITTER_MS = 60_000
 """A settlement's stamp lies at most this far from its full hour."""
 SHOWN_PERCENT = 1e6
@@ -196,6 +208,64 @@ def unusable_prints(rows: ParquetRows) -> Iterator[str]:
     bad = [at for at, value in values if value is not None and not isfinite(value)]
     if bad:
         yield _left_out(bad, "funding rate", "that is no number", several="that are no number")
+
+
+def doubtful_closes(closes: Sequence[HourlyClose]) -> Iterator[str]:
+    """Yield a line for prices that are played and deserve a look."""
+    jumps = [
+        after.open_ms
+        for before, after in pairwise(closes)
+        if after.open_ms - before.open_ms == HOUR_MS
+        and (_jumps(before.spot, after.spot) or _jumps(before.perp, after.perp))
+    ]
+    if jumps:
+        what = f"prices that change by a factor of {LARGEST_MOVE:g} or more within an hour"
+        yield f"{len(jumps)} hour{'' if len(jumps) == 1 else 's'} with {what}, the first of {utc_text(jumps[0])}"
+
+
+def doubtful_prints(prints: Sequence[Print]) -> Iterator[str]:
+    """Yield a line for rates that are played and deserve a look, for missing settlements, and for early ones."""
+    rates = [each.rate for each in prints]
+    high = [each.at_ms for each in prints if abs(each.rate) > HIGHEST_RATE]
+    if look_like_percent(rates):
+        half = f"half of them are beyond {percent(USUAL_RATE, 1)} of notional for one interval"
+        yield f"funding rates look like percent instead of fractions: {half}"
+    elif high:
+        what = (
+            f"funding rate{'' if len(high) == 1 else 's'} beyond {percent(HIGHEST_RATE)} of notional for one interval"
+        )
+        yield f"{len(high)} {what}, the first of {utc_text(high[0])}"
+    missing = early = 0
+    first_missing: int | None = None
+    first_early: Print | None = None
+    for before, after in pairwise(prints):
+        between = missing_between(before.at_ms, after.at_ms, after.interval_hours)
+        if between > 0:
+            missing += between
+            first_missing = first_missing or before.at_ms + after.interval_hours * HOUR_MS
+        elif between < 0:
+            early += 1
+            first_early = first_early or after
+    if first_missing is not None:
+        what = f"settlement{'' if missing == 1 else 's'} missing, the first of {utc_text(first_missing)}"
+        yield f"{missing:,} {what}; nothing is paid for {'it' if missing == 1 else 'them'}"
+    if first_early is not None:
+        what = f"settlement{'' if early == 1 else 's'} sooner after the one before than the interval"
+        yield f"{early:,} {what}, the first of {utc_text(first_early.at_ms)} with {first_early.interval_hours} h"
+
+
+def look_like_percent(rates: Sequence[float]) -> bool:
+    """Return whether most rates of a series are so high that they may be in percent instead of fractions."""
+    return 2 * sum(abs(rate) > USUAL_RATE for rate in rates) > len(rates)
+
+
+def missing_between(before_ms: int, at_ms: int, hours: float) -> int:
+    """Return how many settlements every ``hours`` are missing between two; negative = they follow too soon."""
+    return round((at_ms - before_ms) / HOUR_MS / hours) - 1
+
+
+def _jumps(before: float, after: float) -> bool:
+    return not 1 / LARGEST_MOVE < after / before < LARGEST_MOVE
 
 
 def gaps_between(known_ms: Sequence[int], *, start_ms: int, end_ms: int, longest_ms: int) -> list[Gap]:

@@ -81,8 +81,11 @@ def test_a_column_of_the_wrong_kind_is_named(tmp_path: Path, name: str, kind: st
 @pytest.mark.parametrize(
     ("look", "line"),
     [
-        (refusal, "column 'open_time' holds {first}; allowed are milliseconds"),
-        (refusal_of_check, "no rows; 48 left out whose open_time is no time, the first {first} of BTCUSDT; allowed"),
+        (refusal, "column 'open_time' holds {first} (it looks like microseconds); allowed are milliseconds"),
+        (
+            refusal_of_check,
+            "no rows; 48 left out whose open_time is no time, the first {first} of BTCUSDT (it looks like microsec",
+        ),
     ],
 )
 def test_stamps_of_another_unit_are_named(tmp_path: Path, look: Callable[[Path], str], line: str) -> None:
