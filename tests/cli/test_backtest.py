@@ -357,6 +357,20 @@ IN_DOUBT = [
         id="a jump that stays",
     ),
     pytest.param(
+        lambda rows: [(*row[:3], row[3] * 1.7, *row[4:]) for row in rows],
+        list[Row],
+        "spot and perpetual are more than 5% apart in 240 of 240 hours",
+        "perp_close -41.2% from spot_close",
+        id="spot of another coin",
+    ),
+    pytest.param(
+        lambda rows: [(*row[:3], 100.0, 100.0, 100.0) for row in rows],
+        list[Row],
+        "prices stand still in 239 of 240 hours",
+        "frozen: spot_close: 100 for 240 h",
+        id="prices that stand still",
+    ),
+    pytest.param(
         list[Row],
         lambda rows: [(*row[:3], row[3] * 100, *row[4:]) for row in rows],
         "funding rates look like percent instead of fractions: half of them are beyond 0.2% of notional for one",

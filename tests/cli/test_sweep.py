@@ -213,6 +213,8 @@ def interrupted(*_: Any) -> None:
         ((*GRID, "--by", "luck"), "--by luck: allowed are net_apr_on_capital"),
         ((*GRID, "--results", "/nowhere/at/all"), "--results /nowhere/at/all cannot be written"),
         ((*GRID, "--end", "2024-12-01"), "--end 2024-12-01 00:00: must be after --start"),
+        ((*GRID, "--ray", "127.0.0.1:9"), "--ray 127.0.0.1:9: no cluster answers there"),
+        ((*GRID, "--ray", "nowhere"), "--ray nowhere: allowed are local, auto, HOST:PORT and ray://HOST:PORT"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_in_one_line(

@@ -293,7 +293,9 @@ def _within_data(window: _Window, prices: Mapping[str, Mapping[str, ParquetRows]
     stamps = [rows.times_ms for by_venue in prices.values() for rows in by_venue.values()]
     if stamps:
         start_ms = max(window.start_ms, min(times[0] for times in stamps) + HOUR_MS)
-        end_ms = min(window.end_ms, max(times[-1] for times in stamps) + HOUR_MS)
+        last_known = max(times[-1] for times in stamps) + HOUR_MS
+        # The newest close of a window that ends within an hour is that of the hour before.
+        end_ms = window.end_ms if last_known >= window.end_ms // HOUR_MS * HOUR_MS else last_known
         if start_ms < end_ms:
             return _Window(start_ms=start_ms, end_ms=end_ms)
     found = time_range(directory / PRICES_FILE)

@@ -20,6 +20,7 @@ from hedgerow.history.quality import (
     HOUR_MS,
     LARGEST_MOVE,
     SAME_SETTLEMENT_MS,
+    WIDEST_BASIS,
     figure,
     is_interval,
     is_on_the_hour,
@@ -35,8 +36,6 @@ __all__ = ["Finding", "FindingKind", "Inventory", "check_folder", "inventory"]
 CLOSES = ("spot_close", "perp_close", "mark_close")
 LEAST_JUMP, JUMPS = 0.1, 25.0
 """A move of one hour is an outlier beyond 10 % where it is more than so many times the usual move."""
-WIDEST_BASIS = 0.05
-"""Fraction by which the perpetual's close may differ from the spot close and from the mark."""
 FROZEN_HOURS = 6
 """So many equal closes in a row are frozen."""
 

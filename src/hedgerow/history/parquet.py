@@ -217,7 +217,8 @@ def _checked_layout(path: Path) -> Layout:
         if name not in schema.names:
             raise HistoryError(f"{path}: column {name!r} is missing; needed are {', '.join(kinds)}")
         if not _is(kind, schema.field(name).type):
-            raise HistoryError(f"{path}: column {name!r} must be {kind}, not {schema.field(name).type}")
+            wanted = "an integer, milliseconds since 1970-01-01 UTC" if kind == "integer" else kind
+            raise HistoryError(f"{path}: column {name!r} must be {wanted}, not {schema.field(name).type}")
     return layout
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "JITTER_MS",
     "LARGEST_MOVE",
     "SAME_SETTLEMENT_MS",
+    "WIDEST_BASIS",
     "Gap",
     "HourlyClose",
     "Print",
@@ -61,6 +62,8 @@ LEAST_SPIKE, SPIKE_RETURN = 3.0, 1.1
 is an error of the data."""
 LARGEST_MOVE = 2.0
 """A price that changes by this factor or more within an hour deserves a look: a split, an error, another coin."""
+WIDEST_BASIS = 0.05
+"""Fraction by which a perpetual's close may differ from the spot close and from the mark without deserving a look."""
 HIGHEST_RATE = 0.01
 """A settled rate beyond this, either sign, deserves a look; fraction of notional for one interval."""
 USUAL_RATE = 0.002
@@ -221,6 +224,12 @@ def doubtful_closes(closes: Sequence[HourlyClose]) -> Iterator[str]:
     if jumps:
         what = f"prices that change by a factor of {LARGEST_MOVE:g} or more within an hour"
         yield f"{len(jumps)} hour{'' if len(jumps) == 1 else 's'} with {what}, the first of {utc_text(jumps[0])}"
+    apart = sum(abs(close.perp / close.spot - 1) > WIDEST_BASIS for close in closes)
+    if 2 * apart > len(closes):
+        yield f"spot and perpetual are more than {percent(WIDEST_BASIS)} apart in {apart} of {len(closes)} hours"
+    still = sum(before.spot == after.spot and before.perp == after.perp for before, after in pairwise(closes))
+    if 2 * still > len(closes):
+        yield f"prices stand still in {still} of {len(closes)} hours"
 
 
 def doubtful_prints(prints: Sequence[Print]) -> Iterator[str]:

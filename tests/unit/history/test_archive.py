@@ -288,3 +288,17 @@ def test_an_estimate_asked_for_often_is_that_of_market_data_asked_once(tmp_path:
         assert fresh is None or estimate == fresh.predicted(SYMBOL, at)
     assert None in found, "or no hour is without prices"
     assert len(found) > 3
+
+
+@pytest.mark.parametrize(("minutes", "ends"), [(4, 4), (60, 60), (90, 90)])
+def test_a_window_that_ends_within_an_hour_is_played_to_its_end(tmp_path: Path, minutes: int, ends: int) -> None:
+    begin = START + 5 * HOUR
+    days = timedelta(minutes=minutes) / timedelta(days=1)
+    market_data = loaded(tmp_path, hours(48), prints(7), start=begin, days=days)
+    assert (market_data.start, market_data.end) == (begin, begin + timedelta(minutes=ends))
+    assert market_data.notes == []
+
+
+def test_a_window_that_runs_past_the_prices_ends_with_the_newest_one(tmp_path: Path) -> None:
+    market_data = loaded(tmp_path, hours(48), prints(7), start=START + 5 * HOUR, days=2.01)
+    assert market_data.end == START + 48 * HOUR

@@ -66,7 +66,7 @@ def test_a_missing_column_is_named_with_what_is_needed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "values"),
     [
-        ("open_time", "integer", pa.array([1.5])),
+        ("open_time", "an integer, milliseconds since 1970-01-01 UTC", pa.array([1.5])),
         ("symbol", "text", pa.array([7])),
         ("perp_close", "a number", pa.array(["12"])),
     ],

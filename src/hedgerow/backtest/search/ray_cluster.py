@@ -1,6 +1,7 @@
 """Plays chunks on a Ray cluster: one actor per worker, each with a player of its own."""
 
 import os
+import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -12,6 +13,27 @@ __all__ = ["LOCAL", "RayCluster"]
 
 LOCAL: Final = "local"
 """Address of a cluster that is started here for this search."""
+RUNNING: Final = "auto"
+"""Ray's own word for a cluster that runs on this machine."""
+ANSWER_SECONDS: Final = 10.0
+"""How long a cluster may take to accept a connection; Ray itself tries for minutes."""
+
+
+def _refuse_silent(address: str) -> None:
+    """Find out whether anything listens where a cluster is said to be.
+
+    Raises:
+        ConfigError: nothing does, or the address is none.
+    """
+    if address in {LOCAL, RUNNING}:
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isascii() or not port.isdigit():
+        raise ConfigError(f"--ray {address or repr(address)}: allowed are local, auto, HOST:PORT and ray://HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ConfigError(f"--ray {address}: no cluster answers there ({error})") from error
 
 
 class _Worker:
@@ -34,6 +56,7 @@ class RayCluster:
         Raises:
             ConfigError: there is none at the address.
         """
+        _refuse_silent(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray  # noqa: PLC0415 - an extra
 
