@@ -54,6 +54,7 @@ from hedgerow.strategy.decisions.scan import scan
 from hedgerow.strategy.decisions.verdicts import Verdict
 from hedgerow.strategy.evaluation.rebalancing import rebalance
 from hedgerow.strategy.evaluation.sizing import closing_plan
+from hedgerow.strategy.evidence.absence import usdt_lags
 from hedgerow.strategy.evidence.prices import SaleBounds, prices_of, sale_bounds
 from hedgerow.strategy.exit_costs import LONGEST_WAIT, exit_cost
 from hedgerow.strategy.observation import (
@@ -131,6 +132,8 @@ class Cycle:
         """Whether a held pair was said to have stopped trading in the last cycle, and that was not proven."""
         self.fills_in_doubt = False
         """Whether own orders may have filled further than the log has it after the last cycle."""
+        self.account_lags = False
+        """Whether the last cycle's account may be of before the bot's newest trade, so that nothing was opened."""
 
     @property
     def _policy(self) -> Policy:
@@ -156,6 +159,8 @@ class Cycle:
         self.incomplete = observation.market is None or observation.account is None
         self.listing_in_doubt = bool(observation.listing_doubts)
         self.fills_in_doubt = bool(observation.fill_doubts or self._reconciler.fill_doubts())
+        account, ledger = observation.account, self._journal.ledger
+        self.account_lags = account is not None and self._slots > 0 and usdt_lags(ledger, account)
         await self._complete(observation)
 
     async def _turn(self, observation: Observation) -> Observation:
@@ -483,8 +488,8 @@ class Cycle:
     async def _level_wallets(self) -> None:
         """Rebalance USDT as part of closing."""
         observation = await self._look()
-        if observation.account is None:
-            return
+        if observation.account is None or usdt_lags(self._journal.ledger, observation.account):
+            return  # the next opening levels them
         needed = rebalance(observation.account)
         self._journal.say(RebalanceStarted(at=self._clock.now(), before_opening=False, needed=needed))
         if needed:

@@ -29,6 +29,8 @@ NAKED_PAUSE_SECONDS = 5.0
 LAST_NAKED_PAUSE_SECONDS = 60.0
 LISTING_PAUSE_SECONDS = 60.0
 """After a cycle in which a held pair was said to have stopped trading, and that was not proven."""
+ACCOUNT_PAUSE_SECONDS = 10.0
+"""While the account may be of before the bot's newest trade, so that nothing is opened."""
 FILLS_PAUSE_SECONDS = 20.0
 """While own orders may have filled further than the log has it: their trades are asked for again."""
 
@@ -213,6 +215,8 @@ class Runner:
         self._failures = 0
         if self._cycle.fills_in_doubt:
             naked = _soonest(naked, FILLS_PAUSE_SECONDS, self._interval_seconds)
+        if self._cycle.account_lags:
+            naked = _soonest(naked, ACCOUNT_PAUSE_SECONDS, self._interval_seconds)
         if self._cycle.listing_in_doubt:
             naked = _soonest(naked, LISTING_PAUSE_SECONDS, self._interval_seconds)
         return naked

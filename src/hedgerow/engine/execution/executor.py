@@ -43,7 +43,7 @@ from hedgerow.engine.observation import read_books
 from hedgerow.ports import Clock, Venue
 from hedgerow.strategy.decisions.alarms import GRACE, Alarm, AlarmKind, disturbance
 from hedgerow.strategy.decisions.entry import settings_in_place
-from hedgerow.strategy.evidence.absence import are_coins_taken
+from hedgerow.strategy.evidence.absence import are_coins_taken, short_may_lag
 from hedgerow.strategy.hedging import machine as hedging
 from hedgerow.strategy.hedging.cells import filled
 from hedgerow.strategy.hedging.machine import Happening, Step, Surroundings
@@ -445,7 +445,7 @@ class Executor:
             idle_usdt=idle,
             hurried=hurried or alarm is not None,
             leg_taken=alarm is not None and alarm.kind is AlarmKind.LEGS,
-            short_gone=_may_lack_its_short(job, event) and await self._is_short_gone(job.symbol),
+            short_gone=_may_lack_its_short(job, event) and await self._is_short_gone(job),
             coins_taken=_may_lack_its_coins(job, event) and await self._are_coins_taken(job),
             pair=pair,
             spot_blocked_seconds=self._venue.blocked_seconds(Market.SPOT),
@@ -493,9 +493,15 @@ class Executor:
         traded_at = self._journal.ledger.traded_at
         return bool(job.net_perp) and traded_at is not None and self._clock.now() - traded_at >= GRACE
 
-    async def _is_short_gone(self, symbol: str) -> bool:
-        """Return whether account and position endpoint both show no short; one that is unreadable may still have it."""
-        account = await self._account()
+    async def _is_short_gone(self, job: HedgeExecution) -> bool:
+        """Return whether account and position endpoint both show no short; one that is unreadable may still have it.
+
+        Both alike may be of before the bot sold it.
+        """
+        account, symbol = await self._account(), job.symbol
+        hedge = self._journal.ledger.hedges.get(job.hedge_id)
+        if hedge is not None and account is not None and short_may_lag(hedge, account.at):
+            return False
         if account is None or symbol in account.unreadable_positions or account.short(symbol) > 0:
             return False
         row, refused = await second_position(self._venue, symbol)

@@ -17,6 +17,7 @@ from hedgerow.strategy.decisions.cooldowns import cooldown_refusal
 from hedgerow.strategy.evaluation.ranking import Ranking
 from hedgerow.strategy.evaluation.screening import basis_of, contradiction_refusal, staleness_refusal
 from hedgerow.strategy.evaluation.sizing import opening_plan
+from hedgerow.strategy.evidence.absence import usdt_lags
 from hedgerow.strategy.observation import (
     Hold,
     HoldReason,
@@ -54,6 +55,10 @@ def openings_blocked(observation: Observation, ledger: Ledger, policy: Policy) -
         return Hold(reason=HoldReason.INCOMPLETE, detail=", ".join(observation.missing))
     if observation.fill_doubts:
         return Hold(reason=HoldReason.INCOMPLETE, detail="; ".join(observation.fill_doubts.values()))
+    if usdt_lags(ledger, account):
+        return Hold(
+            reason=HoldReason.INCOMPLETE, detail="the account may be of before the bot's newest trade or transfer"
+        )
     return _unfit_account(account, ledger, policy)
 
 

@@ -10,8 +10,11 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hedgerow.domain.account import AccountView, PerpPosition
+from hedgerow.domain.account import QUOTE_ASSET, AccountView, PerpPosition
+from hedgerow.domain.events import Wallet
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger.books import books_difference
+from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
 from hedgerow.domain.position import HedgedPosition
 
@@ -31,9 +34,11 @@ __all__ = [
     "may_lag",
     "most_shown",
     "said_of",
+    "short_may_lag",
     "short_reading",
     "shown_coins",
     "shown_short",
+    "usdt_lags",
     "with_coins_in_doubt",
     "with_confirmed_coins",
     "with_confirmed_short",
@@ -131,14 +136,35 @@ def may_lag(hedge: HedgedPosition, at: datetime) -> bool:
     return abs(at - max(hedge.opened_at, hedge.adopted_at or hedge.opened_at)) < OWN_TRADE_LAG
 
 
+def short_may_lag(hedge: HedgedPosition, at: datetime) -> bool:
+    """Return whether a reply of ``at`` may be of before the bot sold a part of the hedge's short."""
+    return _opened_lately(hedge, Market.PERP, at)
+
+
+def usdt_lags(ledger: Ledger, account: AccountView) -> bool:
+    """Return whether the USDT that an account shows may be of before the bot's newest trade or transfer.
+
+    For two minutes after it, where they are not those of the books: wallets that are levelled, and openings that are
+    sized, by such a reply are wrong by what was traded.
+    """
+    if ledger.traded_at is None or account.at - ledger.traded_at >= OWN_TRADE_LAG or not ledger.books.opened:
+        return False
+    difference = books_difference(ledger.books, account)
+    return any(f"{wallet}:{QUOTE_ASSET}" in difference for wallet in Wallet)
+
+
+def _opened_lately(hedge: HedgedPosition, market: Market, at: datetime) -> bool:
+    orders = (record for record in hedge.orders if record.request.market is market and record.opens)
+    return any(at - record.issued_at < OWN_TRADE_LAG for record in orders if record.filled_quantity > 0)
+
+
 def are_coins_taken(hedge: HedgedPosition, sale: Decimal, account: AccountView) -> bool:
     """Return whether an account lacks the coins of a sale that the venue refused because there are not enough.
 
     Not for two minutes after the bot bought some: until then wallet and account may both be of before that.
     """
-    base, spot = hedge.pair.base, Market.SPOT
-    bought = (r.issued_at for r in hedge.orders if r.request.market is spot and r.opens and r.filled_quantity > 0)
-    if base in account.unreadable_balances or any(account.at - at < OWN_TRADE_LAG for at in bought):
+    base = hedge.pair.base
+    if base in account.unreadable_balances or _opened_lately(hedge, Market.SPOT, account.at):
         return False
     return account.coin(base).total < sale
 
