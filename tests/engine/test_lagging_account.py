@@ -10,22 +10,26 @@ from msgspec.structs import replace
 from hedgerow.domain.commands import TransferDirection
 from hedgerow.domain.events import (
     ExecutionStarted,
+    ExecutionStepped,
     ExternalFills,
     FlowKind,
     FundsTransferred,
     Halted,
     HaltReason,
+    HedgeAborted,
     HedgeAdopted,
     HedgeLost,
     HedgeOpened,
     Lifted,
+    OrderEnded,
     Wallet,
 )
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market, Side
 from hedgerow.domain.operator_requests import CloseRequested
 from hedgerow.domain.position import Reason
-from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances
+from hedgerow.emulator.fault_kinds import FaultKind
+from hedgerow.emulator.inprocess.faults import FaultPlan, LaggingBalances, SubmitFault
 from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG
 from hedgerow.strategy.observation import Reduce
 from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
@@ -39,7 +43,13 @@ BY_HAND = timedelta(seconds=4)
 
 
 def lagging(
-    seconds: float, *, slots: int = 1, hours: float = 87_600, notifications: bool = True, poll_seconds: float = 0.0
+    seconds: float,
+    *,
+    slots: int = 1,
+    hours: float = 87_600,
+    notifications: bool = True,
+    poll_seconds: float = 0.0,
+    faults: tuple[SubmitFault, ...] = (),
 ) -> BotHarness:
     """Return a bot whose account is shown as it was so long ago; ``hours`` is the greatest age of a hedge."""
     management = PositionManagement(
@@ -52,7 +62,7 @@ def lagging(
         usdt=2000,
         perp=2000,
         parameters=StrategyParameters(position_management=management),
-        faults=FaultPlan(lagging=LaggingBalances(seconds=seconds)),
+        faults=FaultPlan(submits=faults, lagging=LaggingBalances(seconds=seconds)),
         notifications=notifications,
         poll_seconds=poll_seconds,
         latency_seconds=0.05,
@@ -97,6 +107,43 @@ def test_hedges_that_are_closed_and_opened_in_turn_are_neither_lost_nor_adopted(
     untouched(bot)
     assert len(bot.ledger.closed) >= 3
     assert {closed.reason for closed in bot.ledger.closed} == {Reason.MAX_AGE}
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("seconds", [11, 12, 25, 90])
+def test_money_of_before_a_closing_is_neither_moved_nor_traded_with(seconds: float, slots: int) -> None:
+    bot = lagging(seconds, slots=slots, hours=1 / 30)
+    bot.parameters = replace(bot.parameters, capital_management=CapitalManagement(max_capital_usd=Decimal(100_000)))
+    bot.run(0.4)
+    assert len(bot.ledger.closed) >= 3
+    aborted = [event for event in bot.logged(HedgeAborted) if event.reason is not Reason.SHUTDOWN]
+    assert aborted == [], "no opening lacks what the account only seemed to have"
+    assert [event for event in bot.logged(OrderEnded) if event.reject] == []
+    moved = [event for event in bot.logged(FundsTransferred) if event.direction is TransferDirection.SPOT_TO_PERP]
+    assert len(moved) <= len(bot.logged(HedgeOpened)), "levelled for an opening, and not again for each closing"
+
+
+def test_an_opening_that_waits_for_the_account_follows_within_seconds() -> None:
+    bot = lagging(25, hours=1 / 30)
+    bot.parameters = replace(
+        bot.parameters,
+        position_management=replace(bot.parameters.position_management, loop_interval_seconds=300),
+    )
+    bot.run(0.4)
+    closed, opened = bot.ledger.closed[0].closed_at, bot.logged(HedgeOpened)[1].at
+    assert timedelta(seconds=25) < opened - closed < timedelta(seconds=60)
+
+
+def test_a_naked_closing_does_not_take_a_short_for_gone_that_the_account_does_not_show_yet() -> None:
+    refused = SubmitFault(fault=FaultKind.REJECT, command="place_order", market=Market.PERP, side=Side.BUY, code=-4140)
+    bot = lagging(40, faults=(refused,))
+    bot.run(20 / 3600)
+    assert "refused with -4140" in bot.ask(CloseRequested()).text
+    bot.run(0.05)
+    bot.check_whole()
+    details = {event.change.detail for event in bot.logged(ExecutionStepped) if event.change is not None}
+    assert "the exchange closed the short itself" not in details
+    assert bot.ledger.max_naked_seconds < 2, "bought back at once, by the next order"
 
 
 def test_a_person_closes_what_the_account_does_not_show_yet() -> None:

@@ -7,11 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.domain.account import AccountView
-from hedgerow.domain.events import HaltReason
+from hedgerow.domain.events import ExternalFlow, FlowKind, HaltReason, Wallet
 from hedgerow.domain.instrument import Market
+from hedgerow.domain.ledger.books import Books
 from hedgerow.domain.ledger.state import Ledger, StandingHalt
 from hedgerow.strategy.decisions.alarms import AlarmKind
-from hedgerow.strategy.decisions.entry import entry_refusals
+from hedgerow.strategy.decisions.entry import entry_refusals, openings_blocked
 from hedgerow.strategy.decisions.reconcile import coins_unread, reconcile
 from hedgerow.strategy.decisions.verdicts import HalfOpen, Nothing, Unreadable, symbols_of
 from hedgerow.strategy.evaluation.health import health_of, legs_of
@@ -30,7 +31,9 @@ from hedgerow.strategy.evidence.absence import (
     may_lag,
     most_shown,
     said_of,
+    short_may_lag,
     short_reading,
+    usdt_lags,
     with_coins_in_doubt,
     with_confirmed_coins,
     with_confirmed_short,
@@ -312,3 +315,41 @@ def test_coins_of_a_refused_sale_are_taken_where_the_account_lacks_them(
 def test_coins_that_cannot_be_read_are_not_taken() -> None:
     seen = replace(holding(coins="0"), unreadable_balances=frozenset({"AAA"}))
     assert not are_coins_taken(hedge("10"), Decimal(6), seen)
+
+
+def traded(ago: timedelta | None, *, spot: int = 1000, perp: int = 1000, opened: bool = True) -> Ledger:
+    """Return a ledger whose newest trade is so long ago, with the USDT that the books have."""
+    books = Books()
+    for wallet, amount in ((Wallet.SPOT, spot), (Wallet.PERP, perp)) if opened else ():
+        row = f"opening:{wallet}"
+        kind = FlowKind.OPENING
+        flow = ExternalFlow(at=NOW, row_id=row, wallet=wallet, asset="USDT", amount=Decimal(amount), kind=kind)
+        books = books.with_flow(flow)
+    return Ledger(books=books, traded_at=None if ago is None else NOW - ago)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "lags"),
+    [
+        pytest.param(traded(timedelta(seconds=30), spot=1500), True, id="coins were bought"),
+        pytest.param(traded(timedelta(seconds=30), perp=900), True, id="margin was moved"),
+        pytest.param(traded(timedelta(seconds=30)), False, id="as the books have it"),
+        pytest.param(traded(OWN_TRADE_LAG, spot=1500), False, id="two minutes later"),
+        pytest.param(traded(None, spot=1500), False, id="nothing was traded"),
+        pytest.param(traded(timedelta(seconds=30), opened=False), False, id="no books yet"),
+    ],
+)
+def test_usdt_that_is_not_as_the_books_have_it_is_of_before_the_newest_trade(ledger: Ledger, *, lags: bool) -> None:
+    assert usdt_lags(ledger, account()) is lags
+    policy = load_policy(StrategyParameters().policy, StrategyParameters())
+    blocked = openings_blocked(Observation(at=NOW, market=MARKET, account=account()), ledger, policy)
+    assert (blocked is not None and "newest trade or transfer" in blocked.detail) is lags
+
+
+def test_other_assets_than_usdt_keep_nothing_waiting() -> None:
+    assert not usdt_lags(traded(timedelta(seconds=30)), account(coins={"AAA": "5"}))
+
+
+@pytest.mark.parametrize(("hours", "lags"), [(0.03, True), (0.04, False)])
+def test_a_short_may_not_be_shown_yet_for_two_minutes(hours: float, *, lags: bool) -> None:
+    assert short_may_lag(hedge("10", hours=hours), NOW) is lags
