@@ -146,6 +146,16 @@ def test_a_naked_closing_does_not_take_a_short_for_gone_that_the_account_does_no
     assert bot.ledger.max_naked_seconds < 2, "bought back at once, by the next order"
 
 
+@pytest.mark.parametrize("seconds", [14, 56])
+def test_what_others_take_of_an_older_hedge_is_found_at_once_where_the_bot_has_not_traded(seconds: float) -> None:
+    bot = lagging(seconds)
+    bot.run(0.5)
+    taken = bot.clock.now() + timedelta(minutes=3)
+    bot.run(0.2, at={0.05: lambda bot: bot.world.deleverage(SYMBOL, bot.short())})
+    assert bot.logged(ExternalFills)[0].at - taken < BY_HAND
+    assert bot.ledger.max_naked_seconds < 10
+
+
 def test_a_person_closes_what_the_account_does_not_show_yet() -> None:
     bot = lagging(40)
     bot.run(20 / 3600)
