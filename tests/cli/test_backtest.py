@@ -13,6 +13,7 @@ from support.backtest_markets import FIRST, Coin, write_market
 from support.command_runner import Shell
 
 pytestmark = pytest.mark.slow
+GRID = ("--grid", "funding_ma_periods=2,3")
 END = f"{FIRST + timedelta(days=5):%Y-%m-%d}"
 WINDOW = ("--start", f"{FIRST:%Y-%m-%d}", "--end", END)
 
@@ -133,6 +134,7 @@ def test_two_hedges_earn_no_more_each_than_one(market: Path, shell: Shell) -> No
         (("--start", "2031-01-01", "--end", "2031-02-01"), "no prices from 2031-01-01 00:00"),
         (("--symbols", "DOGUSDT"), "no symbol DOGUSDT; there are AUSDT, BUSDT"),
         (("--symbols", "ausdt"), "no symbol ausdt (do you mean AUSDT?); there are AUSDT, BUSDT"),
+        (("--symbols", "BUSDT,B/USD"), "no symbol B/USD (do you mean BUSDT?); there are AUSDT, BUSDT"),
         (("--symbols", ""), "--symbols '': allowed are different symbols"),
         (("--symbols", "AUSDT,,"), "--symbols AUSDT,,: allowed are different symbols"),
         (("--exchange", "kraken"), "no funding of kraken in the window; there is some of binance"),
@@ -172,6 +174,32 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     assert line in done.err
     assert "Traceback" not in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        (("backtest", "--via", "kernel"), "btcusdt"),
+        (("backtest", "--via", "replay"), "BTC"),
+        (("sweep", *GRID), "BTCUSD"),
+        (("walkforward", *GRID), "BTC-USDT"),
+        (("bound",), "btc/usdc"),
+        (("bound",), "BTCUSDT-PERP"),
+        (("bound",), "BCTUSDT"),
+    ],
+)
+def test_a_symbol_that_is_written_in_another_way_is_named(
+    tmp_path: Path, shell: Shell, command: tuple[str, ...], typed: str
+) -> None:
+    other = [f"X{number:02}USDT" for number in range(30)]
+    rows = [row for symbol in ("BTCUSDT", *other) for row in hours(48, symbol=symbol)]
+    write_archive(tmp_path, rows, [row for symbol in ("BTCUSDT", *other) for row in prints(7, symbol=symbol)])
+    done = shell(*command, "--data", str(tmp_path), "--start", "2025-03-01", "--end", "2025-03-03", "--symbols", typed)
+    assert done.code == 2
+    listed = ", ".join(["BTCUSDT", *other[:19]])
+    assert (
+        done.err == f"hedgerow: {tmp_path}: no symbol {typed} (do you mean BTCUSDT?); there are {listed} and 11 more\n"
+    )
 
 
 def test_rows_that_are_no_prices_and_rates_are_left_out_and_said(tmp_path: Path, shell: Shell) -> None:

@@ -8,6 +8,7 @@ part, is decided once for the whole window.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,6 +60,11 @@ FUNDING_WARM_UP_DAYS = 40.0
 """120 prints of 8 h: more than 60 are left even after the longest hole of the known archives (17 days)."""
 MOST_GAPS_LISTED = 3
 """So many gaps of a pair are announced one by one."""
+MOST_NAMES = 20
+"""So many symbols are listed where one is unknown."""
+QUOTES = ("USDT", "USDC", "USD")
+LEAST_LIKENESS = 0.6
+"""Of the coin of a symbol that is suggested, from 0 to 1: a letter of four may be wrong."""
 RATE_DIGITS = 8
 """Decimals of a published rate."""
 
@@ -342,13 +348,30 @@ def _charging(history: _PairHistory, fees: FeeRates) -> _PairHistory:
 
 
 def _known_symbols(symbols: Sequence[str], known: Collection[str], directory: Path) -> set[str]:
-    unknown = [symbol for symbol in symbols if symbol not in known]
-    if unknown:
-        meant = f" (do you mean {unknown[0].upper()}?)" if unknown[0].upper() in known else ""
-        raise HistoryError(
-            f"{directory}: no symbol {unknown[0]}{meant}; there are {', '.join(sorted(known)) or 'none'}"
-        )
+    for symbol in symbols:
+        if symbol not in known:
+            meant = _meant(symbol, known)
+            hint = f" (do you mean {meant}?)" if meant else ""
+            raise HistoryError(f"{directory}: no symbol {symbol}{hint}; there are {_first_names(sorted(known))}")
     return set(symbols)
+
+
+def _meant(typed: str, known: Iterable[str]) -> str | None:
+    """Return the symbol that a wrong one stands for: in another case, without or with another quote, or mistyped."""
+    by_base = {_base(symbol): symbol for symbol in sorted(known)}
+    near = get_close_matches(_base(typed), by_base, n=1, cutoff=LEAST_LIKENESS)
+    return by_base[near[0]] if near else None
+
+
+def _base(symbol: str) -> str:
+    """Return the coin of a symbol, however it is written: all quotes are alike in what is near a name."""
+    plain = "".join(letter for letter in symbol.upper() if letter.isalnum()).removesuffix("PERP")
+    return next((plain.removesuffix(quote) for quote in QUOTES if plain.endswith(quote)), plain)
+
+
+def _first_names(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return (", ".join(names[:MOST_NAMES]) or "none") + (f" and {more} more" if more > 0 else "")
 
 
 def _of_exchange(
