@@ -452,6 +452,29 @@ def test_what_is_played_and_in_doubt_is_said_in_one_line_and_listed_by_the_check
     assert (checked.code, found in checked.out) == (1, True), checked.out
 
 
+@pytest.mark.parametrize("pairs", [3, 4])
+def test_a_doubt_that_many_pairs_share_is_one_line(tmp_path: Path, shell: Shell, pairs: int) -> None:
+    symbols = ["BTCUSDT", *(f"X{number}USDT" for number in range(4))]
+    rates = [
+        (*row[:3], 0.03 if symbol in symbols[:pairs] else 3e-4, *row[4:])
+        for symbol in symbols
+        for row in prints(31, symbol=symbol)
+    ]
+    write_archive(tmp_path, [row for symbol in symbols for row in hours(240, symbol=symbol)], rates)
+    window = ("--data", str(tmp_path), "--start", "2025-03-01 01:00", "--end", "2025-03-11", "--cost-bps", "4")
+    what = "funding rates look like percent instead of fractions"
+    text = f"{what}: half of them are beyond 0.2% of notional for one interval"
+    one_each = [f"{symbol}: {text}" for symbol in symbols[:pairs]]
+    together = [f"4 of 5 pairs: {what} ({', '.join(symbols[:4])}); of BTCUSDT: {text}"]
+    for command in (("backtest", "--via", "kernel"), ("bound",)):
+        done = shell(*command, *window, "--json", "-")
+        assert done.code == 0, done.err
+        *lines, hint = json.loads(done.out)["notes"]
+        assert lines == (together if pairs == 4 else one_each)
+        assert hint.startswith("What looks wrong is played all the same")
+        assert done.err.splitlines() == [*lines, hint]
+
+
 def test_history_without_a_doubt_says_nothing(tmp_path: Path, shell: Shell) -> None:
     write_archive(tmp_path, hours(240), prints(31))
     done = shell("backtest", "--data", str(tmp_path), "--start", "2025-03-01 01:00", "--end", "2025-03-11")

@@ -29,6 +29,7 @@ from hedgerow.history.parquet import (
     unplaced_rows_in,
 )
 from hedgerow.history.quality import (
+    Doubt,
     Gap,
     clean_closes,
     clean_prints,
@@ -60,6 +61,8 @@ FUNDING_WARM_UP_DAYS = 40.0
 """120 prints of 8 h: more than 60 are left even after the longest hole of the known archives (17 days)."""
 MOST_GAPS_LISTED = 3
 """So many gaps of a pair are announced one by one."""
+MOST_PAIRS_LISTED = 3
+"""So many pairs with a doubt of one kind have a line each; more have one together."""
 MOST_NAMES = 20
 """So many symbols are listed where one is unknown."""
 QUOTES = ("USDT", "USDC", "USD")
@@ -86,8 +89,8 @@ class _PairHistory(Struct, frozen=True, kw_only=True):
     funding_from: str
     left_out: tuple[str, ...] = ()
     """Rows of the files that are no price or rate, in words."""
-    doubts: tuple[str, ...] = ()
-    """What is played and deserves a look, in words."""
+    doubts: tuple[Doubt, ...] = ()
+    """What is played and deserves a look."""
 
     @property
     def source(self) -> str:
@@ -196,16 +199,18 @@ class ArchiveMarketData:
 
     @property
     def notes(self) -> Sequence[str]:
-        """One line per thing to announce: a shortened window, skipped pairs, rows left out or in doubt, gaps."""
+        """One line per thing to announce: a shortened window, skipped pairs, rows left out, gaps, what is in doubt."""
         notes = list(self._unplaced)
         if self._asked != self._window:
             reach = f"{utc_text(self._window.start_ms)} to {utc_text(self._window.end_ms)} UTC"
             notes.append(f"the data reach only part of the window asked for; it runs from {reach}")
         notes += [f"{symbol} skipped: {reason}" for symbol, reason in self.skipped.items()]
         for symbol, history in self._histories.items():
-            notes += [f"{symbol}: {text}" for text in (*history.left_out, *history.doubts)]
+            notes += [f"{symbol}: {text}" for text in history.left_out]
             notes += [f"{symbol}: no readable price {text}" for text in _stretches(self.gaps(symbol))]
-        if any(history.doubts for history in self._histories.values()):
+        doubts = _doubts({symbol: history.doubts for symbol, history in self._histories.items()})
+        if doubts:
+            notes += doubts
             notes.append(
                 f"What looks wrong is played all the same; hedgerow data check --data {self._directory} lists all of it"
             )
@@ -421,6 +426,23 @@ def _chosen(
 def _preference(venue: str) -> tuple[int, str]:
     known = venue in PREFERRED_VENUES
     return (PREFERRED_VENUES.index(venue) if known else len(PREFERRED_VENUES), venue)
+
+
+def _doubts(by_symbol: Mapping[str, Sequence[Doubt]]) -> list[str]:
+    """Return a line for each pair and kind, or one for a kind that many pairs have."""
+    of_kind: dict[str, list[tuple[str, str]]] = {}
+    for symbol, doubts in by_symbol.items():
+        for doubt in doubts:
+            of_kind.setdefault(doubt.kind, []).append((symbol, doubt.text))
+    lines: list[str] = []
+    for kind, found in of_kind.items():
+        if len(found) <= MOST_PAIRS_LISTED:
+            lines += [f"{symbol}: {text}" for symbol, text in found]
+        else:
+            symbol, text = found[0]
+            names = _first_names([each for each, _ in found])
+            lines.append(f"{len(found)} of {len(by_symbol)} pairs: {kind} ({names}); of {symbol}: {text}")
+    return lines
 
 
 def _stretches(gaps: Sequence[Gap]) -> list[str]:

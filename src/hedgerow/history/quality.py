@@ -23,6 +23,7 @@ __all__ = [
     "LARGEST_MOVE",
     "SAME_SETTLEMENT_MS",
     "WIDEST_BASIS",
+    "Doubt",
     "Gap",
     "HourlyClose",
     "Print",
@@ -213,8 +214,17 @@ def unusable_prints(rows: ParquetRows) -> Iterator[str]:
         yield _left_out(bad, "funding rate", "that is no number", several="that are no number")
 
 
-def doubtful_closes(closes: Sequence[HourlyClose]) -> Iterator[str]:
-    """Yield a line for prices that are played and deserve a look."""
+class Doubt(Struct, frozen=True, kw_only=True):
+    """Something of a series that is played and deserves a look."""
+
+    kind: str
+    """What it is, of any number of pairs."""
+    text: str
+    """How often and where, of one pair."""
+
+
+def doubtful_closes(closes: Sequence[HourlyClose]) -> Iterator[Doubt]:
+    """Yield one for prices that are played and deserve a look."""
     jumps = [
         after.open_ms
         for before, after in pairwise(closes)
@@ -223,27 +233,30 @@ def doubtful_closes(closes: Sequence[HourlyClose]) -> Iterator[str]:
     ]
     if jumps:
         what = f"prices that change by a factor of {LARGEST_MOVE:g} or more within an hour"
-        yield f"{len(jumps)} hour{'' if len(jumps) == 1 else 's'} with {what}, the first of {utc_text(jumps[0])}"
+        text = f"{len(jumps)} hour{'' if len(jumps) == 1 else 's'} with {what}, the first of {utc_text(jumps[0])}"
+        yield Doubt(kind=what, text=text)
     apart = sum(abs(close.perp / close.spot - 1) > WIDEST_BASIS for close in closes)
     if 2 * apart > len(closes):
-        yield f"spot and perpetual are more than {percent(WIDEST_BASIS)} apart in {apart} of {len(closes)} hours"
+        what = f"spot and perpetual are more than {percent(WIDEST_BASIS)} apart"
+        yield Doubt(kind=f"{what} in most hours", text=f"{what} in {apart} of {len(closes)} hours")
     still = sum(before.spot == after.spot and before.perp == after.perp for before, after in pairwise(closes))
     if 2 * still > len(closes):
-        yield f"prices stand still in {still} of {len(closes)} hours"
+        what = "prices stand still in"
+        yield Doubt(kind=f"{what} most hours", text=f"{what} {still} of {len(closes)} hours")
 
 
-def doubtful_prints(prints: Sequence[Print]) -> Iterator[str]:
-    """Yield a line for rates that are played and deserve a look, for missing settlements, and for early ones."""
+def doubtful_prints(prints: Sequence[Print]) -> Iterator[Doubt]:
+    """Yield one for rates that are played and deserve a look, for missing settlements, and for early ones."""
     rates = [each.rate for each in prints]
     high = [each.at_ms for each in prints if abs(each.rate) > HIGHEST_RATE]
     if look_like_percent(rates):
         half = f"half of them are beyond {percent(USUAL_RATE, 1)} of notional for one interval"
-        yield f"funding rates look like percent instead of fractions: {half}"
+        what = "funding rates look like percent instead of fractions"
+        yield Doubt(kind=what, text=f"{what}: {half}")
     elif high:
-        what = (
-            f"funding rate{'' if len(high) == 1 else 's'} beyond {percent(HIGHEST_RATE)} of notional for one interval"
-        )
-        yield f"{len(high)} {what}, the first of {utc_text(high[0])}"
+        beyond = f"beyond {percent(HIGHEST_RATE)} of notional for one interval"
+        text = f"{len(high)} funding rate{'' if len(high) == 1 else 's'} {beyond}, the first of {utc_text(high[0])}"
+        yield Doubt(kind=f"funding rates {beyond}", text=text)
     missing = early = 0
     first_missing: int | None = None
     first_early: Print | None = None
@@ -257,10 +270,13 @@ def doubtful_prints(prints: Sequence[Print]) -> Iterator[str]:
             first_early = first_early or after
     if first_missing is not None:
         what = f"settlement{'' if missing == 1 else 's'} missing, the first of {utc_text(first_missing)}"
-        yield f"{missing:,} {what}; nothing is paid for {'it' if missing == 1 else 'them'}"
+        text = f"{missing:,} {what}; nothing is paid for {'it' if missing == 1 else 'them'}"
+        yield Doubt(kind="settlements missing, for which nothing is paid", text=text)
     if first_early is not None:
-        what = f"settlement{'' if early == 1 else 's'} sooner after the one before than the interval"
-        yield f"{early:,} {what}, the first of {utc_text(first_early.at_ms)} with {first_early.interval_hours} h"
+        sooner = "sooner after the one before than the interval"
+        first = f"the first of {utc_text(first_early.at_ms)} with {first_early.interval_hours} h"
+        text = f"{early:,} settlement{'' if early == 1 else 's'} {sooner}, {first}"
+        yield Doubt(kind=f"settlements {sooner}", text=text)
 
 
 def look_like_percent(rates: Sequence[float]) -> bool:
