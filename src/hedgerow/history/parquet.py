@@ -196,7 +196,7 @@ def _rows_of(table: Any, exchange: str, symbol: str, layout: Layout) -> ParquetR
     mine = table.filter((field("exchange") == exchange) & (field("symbol") == symbol)).sort_by(layout.time)
     return ParquetRows(
         times_ms=mine.column(layout.time).to_pylist(),
-        numbers={name: mine.column(name).cast("float64").to_pylist() for name in layout.numbers},
+        numbers={name: mine.column(name).cast("float64", safe=False).to_pylist() for name in layout.numbers},
     )
 
 
@@ -216,6 +216,8 @@ def _checked_layout(path: Path) -> Layout:
     for name, kind in kinds.items():
         if name not in schema.names:
             raise HistoryError(f"{path}: column {name!r} is missing; needed are {', '.join(kinds)}")
+        if schema.names.count(name) > 1:
+            raise HistoryError(f"{path}: column {name!r} is there {schema.names.count(name)} times; allowed is one")
         if not _is(kind, schema.field(name).type):
             wanted = "an integer, milliseconds since 1970-01-01 UTC" if kind == "integer" else kind
             raise HistoryError(f"{path}: column {name!r} must be {wanted}, not {schema.field(name).type}")

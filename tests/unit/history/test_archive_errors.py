@@ -156,3 +156,19 @@ def test_a_broken_capture_is_named(tmp_path: Path) -> None:
     capture = tmp_path / "aster" / "spot_exchangeInfo_2026-01.json.gz"
     capture.write_bytes(b"no gzip")
     assert refusal(tmp_path).startswith(f"{capture}: not a readable exchangeInfo capture")
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    path = write_archive(tmp_path, hours(48), prints(7)) / "prices_hourly.parquet"
+    table = parquet.read_table(path)
+    parquet.write_table(table.append_column("symbol", table.column("symbol")), path)
+    for look in (refusal, refusal_of_check):
+        assert look(tmp_path) == f"{path}: column 'symbol' is there 2 times; allowed is one"
+
+
+def test_a_whole_number_beyond_what_a_float_holds_exactly_is_no_price(tmp_path: Path) -> None:
+    path = write_archive(tmp_path, hours(48), prints(7)) / "prices_hourly.parquet"
+    table = parquet.read_table(path)
+    huge = pa.array([2**63 + 5] * 48, pa.uint64())
+    parquet.write_table(table.set_column(table.column_names.index("perp_close"), "perp_close", huge), path)
+    assert "48 perp_close left out that are no price" in refusal(tmp_path)
