@@ -13,7 +13,7 @@ from hedgerow.domain.events import Wallet
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import plain
 from hedgerow.strategy.evaluation.health import TOP_UP_DISTANCE, distance_of
-from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG
+from hedgerow.strategy.evidence.absence import follows_own_trade
 from hedgerow.strategy.parameters import LEVERAGE
 
 __all__ = ["ALONE_SECONDS", "may_be_of_before", "needs_second_source", "with_margin_proven"]
@@ -43,7 +43,7 @@ def may_be_of_before(ledger: Ledger, account: AccountView) -> bool:
 
     Within two minutes of it the reply shows less margin than the books, or more of a short than the log.
     """
-    if ledger.traded_at is None or abs(account.at - ledger.traded_at) >= OWN_TRADE_LAG:
+    if not follows_own_trade(ledger, account):
         return False
     booked = ledger.books.line(Wallet.PERP, QUOTE_ASSET).balance
     more = any(account.short(hedge.symbol) > hedge.short for hedge in ledger.hedges.values())

@@ -5,7 +5,6 @@ whole all shorts lose at once, so that liquidation is nearer than each of these 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
@@ -16,8 +15,7 @@ from hedgerow.domain.account import AccountView, MarginTier, PerpPosition, tier_
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
-from hedgerow.domain.position import HedgedPosition
-from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG
+from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG, traded_lately
 
 __all__ = ["shared_distance", "shared_margin_wanted"]
 
@@ -65,13 +63,8 @@ def _known_short(ledger: Ledger, account: AccountView, row: PerpPosition) -> Dec
         return ZERO if any(abs(account.at - at) < OWN_TRADE_LAG for at in ended) else None
     if -row.quantity <= hedge.short:
         return None
-    return hedge.short if account.doubts or _bought_back_lately(hedge, account.at) else None
-
-
-def _bought_back_lately(hedge: HedgedPosition, at: datetime) -> bool:
-    """Return whether a reply of ``at`` may be of before an order that has reduced the short."""
-    orders = (record for record in hedge.orders if record.request.market is Market.PERP and not record.opens)
-    return any(abs(at - record.issued_at) < OWN_TRADE_LAG for record in orders if record.filled_quantity)
+    bought_back = traded_lately(hedge.orders, Market.PERP, account.at, opens=False)
+    return hedge.short if account.doubts or bought_back else None
 
 
 def _distance(margin: Decimal, shorts: Decimal, sizes: Sequence[tuple[Decimal, tuple[MarginTier, ...]]]) -> Decimal:

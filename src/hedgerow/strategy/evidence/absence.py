@@ -4,6 +4,7 @@ One endpoint alone proves nothing. Why each source counts, and what does not: do
 a second source says so".
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -16,7 +17,7 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO, plain
-from hedgerow.domain.position import HedgedPosition
+from hedgerow.domain.position import HedgedPosition, OrderRecord
 
 __all__ = [
     "COINS_CONFIRMED_SECONDS",
@@ -29,6 +30,7 @@ __all__ = [
     "coin_reading",
     "confirmed_coins",
     "confirmed_short",
+    "follows_own_trade",
     "is_in_doubt",
     "lasting",
     "may_lag",
@@ -38,6 +40,7 @@ __all__ = [
     "short_reading",
     "shown_coins",
     "shown_short",
+    "traded_lately",
     "usdt_lags",
     "with_coins_in_doubt",
     "with_confirmed_coins",
@@ -138,7 +141,23 @@ def may_lag(hedge: HedgedPosition, at: datetime) -> bool:
 
 def short_may_lag(hedge: HedgedPosition, at: datetime) -> bool:
     """Return whether a reply of ``at`` may be of before the bot sold a part of the hedge's short."""
-    return _opened_lately(hedge, Market.PERP, at)
+    return traded_lately(hedge.orders, Market.PERP, at, opens=True)
+
+
+def traded_lately(orders: Iterable[OrderRecord], market: Market, at: datetime, *, opens: bool) -> bool:
+    """Return whether a reply of ``at`` may be of before one of the orders that has built, or reduced, a leg."""
+    return any(
+        record.request.market is market
+        and record.opens is opens
+        and record.filled_quantity > 0
+        and abs(at - record.issued_at) < OWN_TRADE_LAG
+        for record in orders
+    )
+
+
+def follows_own_trade(ledger: Ledger, account: AccountView) -> bool:
+    """Return whether a reply may be of before the bot's newest order or transfer, for its time alone."""
+    return ledger.traded_at is not None and abs(account.at - ledger.traded_at) < OWN_TRADE_LAG
 
 
 def usdt_lags(ledger: Ledger, account: AccountView) -> bool:
@@ -147,15 +166,10 @@ def usdt_lags(ledger: Ledger, account: AccountView) -> bool:
     For two minutes after it, where they are not those of the books: wallets that are levelled, and openings that are
     sized, by such a reply are wrong by what was traded.
     """
-    if ledger.traded_at is None or account.at - ledger.traded_at >= OWN_TRADE_LAG or not ledger.books.opened:
+    if not follows_own_trade(ledger, account) or not ledger.books.opened:
         return False
     difference = books_difference(ledger.books, account)
     return any(f"{wallet}:{QUOTE_ASSET}" in difference for wallet in Wallet)
-
-
-def _opened_lately(hedge: HedgedPosition, market: Market, at: datetime) -> bool:
-    orders = (record for record in hedge.orders if record.request.market is market and record.opens)
-    return any(at - record.issued_at < OWN_TRADE_LAG for record in orders if record.filled_quantity > 0)
 
 
 def are_coins_taken(hedge: HedgedPosition, sale: Decimal, account: AccountView) -> bool:
@@ -164,7 +178,8 @@ def are_coins_taken(hedge: HedgedPosition, sale: Decimal, account: AccountView) 
     Not for two minutes after the bot bought some: until then wallet and account may both be of before that.
     """
     base = hedge.pair.base
-    if base in account.unreadable_balances or _opened_lately(hedge, Market.SPOT, account.at):
+    bought = traded_lately(hedge.orders, Market.SPOT, account.at, opens=True)
+    if bought or base in account.unreadable_balances:
         return False
     return account.coin(base).total < sale
 

@@ -9,7 +9,7 @@ from hedgerow.domain.ledger.books import books_difference
 from hedgerow.domain.ledger.state import Ledger
 from hedgerow.domain.money import ZERO
 from hedgerow.domain.position import HedgedPosition, OrderRecord
-from hedgerow.strategy.evidence.absence import OWN_TRADE_LAG, is_in_doubt
+from hedgerow.strategy.evidence.absence import is_in_doubt, traded_lately
 
 __all__ = ["filled_whole", "shows_further"]
 
@@ -26,14 +26,8 @@ def filled_whole(ledger: Ledger, hedge: HedgedPosition, record: OrderRecord, acc
     unreadable = base in account.unreadable_balances or order.symbol in account.unreadable_positions
     if unreadable or (market is Market.SPOT and not ledger.books.opened):
         return False
-    others = (each for known in _known(ledger, hedge.symbol) for each in known.orders)
-    if any(
-        each.request.market is market
-        and each.request.side is not order.side
-        and each.filled_quantity > 0
-        and account.at - each.issued_at < OWN_TRADE_LAG
-        for each in others
-    ):
+    others = [each for known in _known(ledger, hedge.symbol) for each in known.orders]
+    if traded_lately(others, market, account.at, opens=not record.opens):
         return False
     left = order.quantity - record.filled_quantity
     further, charged = _further(ledger, hedge, record, account, left)

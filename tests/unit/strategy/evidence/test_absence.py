@@ -335,6 +335,7 @@ def traded(ago: timedelta | None, *, spot: int = 1000, perp: int = 1000, opened:
         pytest.param(traded(timedelta(seconds=30), perp=900), True, id="margin was moved"),
         pytest.param(traded(timedelta(seconds=30)), False, id="as the books have it"),
         pytest.param(traded(OWN_TRADE_LAG, spot=1500), False, id="two minutes later"),
+        pytest.param(traded(-OWN_TRADE_LAG, spot=1500), False, id="the clock was set back"),
         pytest.param(traded(None, spot=1500), False, id="nothing was traded"),
         pytest.param(traded(timedelta(seconds=30), opened=False), False, id="no books yet"),
     ],
