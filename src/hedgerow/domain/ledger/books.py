@@ -1,6 +1,6 @@
 """The books per wallet and asset: change of the venue's balance = own rows + classified venue rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cached_property
 
@@ -151,22 +151,21 @@ def held_of(account: AccountView) -> dict[str, Decimal]:
 
 def _agrees(books: Books, account: AccountView) -> bool:
     """Return whether no line differs; what most comparisons find."""
-    spot, perp = books.balances[Wallet.SPOT], books.balances[Wallet.PERP]
+    perp = ((QUOTE_ASSET, account.perp.balance), *account.perp_assets.items())
+    spot = ((asset, coins.total if coins.locked else coins.free) for asset, coins in account.spot.items())
+    return _is_all_of(books.balances[Wallet.PERP], perp) and _is_all_of(books.balances[Wallet.SPOT], spot)
+
+
+def _is_all_of(booked: Mapping[str, Decimal], held: Iterable[tuple[str, Decimal]]) -> bool:
+    """Return whether a wallet holds what is booked, and nothing else; an asset of which it has nothing is none."""
     found = 0
-    for asset, coins in account.spot.items():
-        amount = coins.total if coins.locked else coins.free
-        if not amount:
-            continue  # an asset of which a wallet has nothing is none
-        if spot.get(asset) != amount:
-            return False
-        found += 1
-    for asset, amount in ((QUOTE_ASSET, account.perp.balance), *account.perp_assets.items()):
+    for asset, amount in held:
         if not amount:
             continue
-        if perp.get(asset) != amount:
+        if booked.get(asset) != amount:
             return False
         found += 1
-    return found == len(spot) + len(perp)
+    return found == len(booked)
 
 
 def _key(wallet: Wallet, asset: str) -> str:

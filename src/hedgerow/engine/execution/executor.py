@@ -500,9 +500,9 @@ class Executor:
         """
         account, symbol = await self._account(), job.symbol
         hedge = self._journal.ledger.hedges.get(job.hedge_id)
-        if hedge is not None and account is not None and short_may_lag(hedge, account.at):
+        if account is None or (hedge is not None and short_may_lag(hedge, account.at)):
             return False
-        if account is None or symbol in account.unreadable_positions or account.short(symbol) > 0:
+        if symbol in account.unreadable_positions or account.short(symbol) > 0:
             return False
         row, refused = await second_position(self._venue, symbol)
         return refused if row is None else row.quantity >= 0

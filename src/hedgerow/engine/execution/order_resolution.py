@@ -93,8 +93,9 @@ class AccountEvidence:
             row = account.positions.get(hedge.symbol)
             if row is not None and self._margin_needs_proof(hedge, row):
                 account = await self._margin(hedge, account, row)
-            if self._listing_needs_proof(hedge, observation.market):
-                observation = await self._listing(hedge, observation)
+            stopped = self._listed_as_stopped(hedge, observation.market)
+            if stopped is not None:
+                observation = await self._listing(hedge, observation, stopped)
         return _with_doubts(observation, account)
 
     async def _relisted(self, hedge: HedgedPosition, observation: Observation) -> Observation:
@@ -245,15 +246,13 @@ class AccountEvidence:
         self._margin_wrong_since.pop(hedge.hedge_id, None)
         return False
 
-    def _listing_needs_proof(self, hedge: HedgedPosition, market: MarketView | None) -> bool:
-        """Return whether the market lists a leg of the hedge as one that has stopped trading."""
+    def _listed_as_stopped(self, hedge: HedgedPosition, market: MarketView | None) -> BasisPair | None:
+        """Return the hedge's pair where the market lists a leg of it as one that has stopped trading."""
         pair = market.pair(hedge.symbol) if market else None
-        if pair is None:
-            return False
-        if pair.spot.status in _STOPPED or pair.perp.status in _STOPPED:
-            return True
+        if pair is None or pair.spot.status in _STOPPED or pair.perp.status in _STOPPED:
+            return pair
         self._stopped_since.pop(hedge.hedge_id, None)
-        return False
+        return None
 
     async def _margin(self, hedge: HedgedPosition, account: AccountView, row: PerpPosition) -> AccountView:
         """Return the account with what a second endpoint confirms of a row that would make the bot trade."""
@@ -262,16 +261,13 @@ class AccountEvidence:
         seconds, lagging = self._clock.monotonic() - since, may_lag(hedge, account.at)
         return with_margin_proven(account, row, second, seconds, lagging=lagging)
 
-    async def _listing(self, hedge: HedgedPosition, observation: Observation) -> Observation:
+    async def _listing(self, hedge: HedgedPosition, observation: Observation, pair: BasisPair) -> Observation:
         """Return the observation with a doubt where it is not proven that the pair has stopped trading.
 
         Proven is what a listing read now says as well, of both markets, of one that is not quoted any more, or of one
         for ``STOPPED_SECONDS``.
         """
         market, symbol = observation.market, hedge.symbol
-        pair = market.pair(symbol) if market else None
-        if market is None or pair is None:
-            return observation
         fresh = await self._listed_now(symbol)
         if fresh is not None and not fresh.tradable:
             since = self._stopped_since.setdefault(hedge.hedge_id, self._clock.monotonic())
@@ -316,10 +312,10 @@ class AccountEvidence:
         return _moved(rows, hedge, ledger)
 
 
-def _is_quoted_as_ever(pair: BasisPair, market: MarketView) -> bool:
+def _is_quoted_as_ever(pair: BasisPair, market: MarketView | None) -> bool:
     """Return whether only one market of a pair is said to have stopped, and has a book of two sides all the same."""
     stopped = [name for name in Market if pair.instrument(name).status is not TradingStatus.TRADING]
-    quote = market.quote(stopped[0], pair.symbol)
+    quote = market.quote(stopped[0], pair.symbol) if market else None
     return len(stopped) == 1 and quote is not None and quote.two_sided
 
 
