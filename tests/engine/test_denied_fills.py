@@ -1,6 +1,6 @@
 """Orders that a reply calls dead with nothing filled, though they filled, while their trades cannot be read."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,53 +13,29 @@ from hedgerow.domain.instrument import Market
 from hedgerow.domain.operator_requests import HaltRequested
 from hedgerow.domain.order import OrderStatus
 from hedgerow.emulator.fault_kinds import FaultKind
-from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
-from hedgerow.engine.notices import CycleFailed, Warned
-from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
+from hedgerow.engine.notices import CycleFailed
 from support.bot_harness import OPENED, BotHarness
+from support.misreported_orders import AGED, PATIENT, doubts, kinds, misreported_opening, nothing_of, unread_trades
 from support.worlds import Listing, ScriptedMarketData
 
-PATIENT = StrategyParameters(
-    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600)
-)
-AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
 CLOSING = OPENED + timedelta(minutes=18)
-
-
-def nothing_of(event: OrderEnded) -> tuple[Decimal, Decimal]:
-    assert event.filled_quantity
-    return Decimal(0), Decimal(0)
-
-
-def unread(begin: datetime, seconds: float) -> ReadFault:
-    return ReadFault(read=Read.FILLS, after=begin, until=begin + timedelta(seconds=seconds))
 
 
 def opening(leg: str, *, blind_seconds: float) -> BotHarness:
     """Return a bot that is to open, whose first order of a leg is denied, and whose trades cannot be read so long."""
-    plan = FaultPlan(reads=(unread(OPENED, blind_seconds),))
     market_data = ScriptedMarketData([Listing(rate="0.0004")])
-    bot = BotHarness(market_data, usdt=1000, perp=1000, parameters=PATIENT, faults=plan, poll_seconds=30)
-    bot.venue.expire_one(leg, nothing_of)
-    return bot
+    return misreported_opening(market_data, leg, nothing_of, blind_seconds=blind_seconds)
 
 
 def closing(leg: str, *, blind_seconds: float) -> BotHarness:
     """Return a halted bot that is to close its hedge, whose first order of a leg is denied, as in ``opening``."""
-    bot = BotHarness(faults=FaultPlan(reads=(unread(CLOSING, blind_seconds),)))
+    bot = BotHarness(faults=FaultPlan(reads=(unread_trades(CLOSING, blind_seconds),)))
     bot.run(0.3)
     bot.ask(HaltRequested())
     bot.parameters = AGED
     bot.venue.expire_one(leg, nothing_of)
     return bot
-
-
-def kinds(bot: BotHarness) -> list[ExecutionKind]:
-    return [event.execution.kind for event in bot.logged(ExecutionStarted)]
-
-
-def doubts(bot: BotHarness) -> list[str]:
-    return [said.text for said in bot.notices_of(Warned) if "is said to have ended with" in said.text]
 
 
 @pytest.mark.parametrize("blind_seconds", [5, 130, 400])
@@ -121,7 +97,7 @@ def test_an_end_that_the_account_does_not_show_otherwise_is_doubted_until_trades
 @pytest.mark.parametrize("leg", list(Market))
 def test_an_order_that_filled_nothing_indeed_is_confirmed_by_its_trades_once_for_all(leg: Market) -> None:
     nothing = SubmitFault(fault=FaultKind.PARTIAL, command="place_order", market=leg, fraction=Decimal(0))
-    plan = FaultPlan(submits=(nothing,), reads=(unread(OPENED, 130),))
+    plan = FaultPlan(submits=(nothing,), reads=(unread_trades(OPENED, 130),))
     market_data = ScriptedMarketData([Listing(rate="0.0004")])
     bot = BotHarness(market_data, usdt=1000, perp=1000, parameters=PATIENT, faults=plan)
     bot.run(0.3)
@@ -134,7 +110,7 @@ def test_an_order_that_filled_nothing_indeed_is_confirmed_by_its_trades_once_for
 
 
 def test_an_opening_that_ended_flat_with_an_unconfirmed_end_is_doubted_too() -> None:
-    plan = FaultPlan(reads=(unread(OPENED, 300),))
+    plan = FaultPlan(reads=(unread_trades(OPENED, 300),))
     market_data = ScriptedMarketData([Listing(rate="0.0004")])
     bot = BotHarness(market_data, usdt=1000, perp=1000, parameters=PATIENT, faults=plan)
     old_account(bot, timedelta(seconds=45))

@@ -11,16 +11,14 @@ from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.order import Fill
 from hedgerow.emulator.fault_kinds import FaultKind
-from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault, SubmitFault
-from hedgerow.engine.notices import CycleFailed, Warned
-from hedgerow.strategy.parameters import CapitalManagement, PositionManagement, StrategyParameters
+from hedgerow.emulator.inprocess.faults import FaultPlan, SubmitFault
+from hedgerow.engine.notices import CycleFailed
+from hedgerow.strategy.parameters import CapitalManagement, StrategyParameters
 from support.bot_harness import OPENED, BotHarness
+from support.misreported_orders import PATIENT, doubts, kinds, misreported_opening, unread_trades
 from support.worlds import Listing, ScriptedMarketData
 
 OTHER = "BBBUSDT"
-PATIENT = StrategyParameters(
-    position_management=PositionManagement(fee_coverage_multiplier=1000, max_position_age_hours=87_600)
-)
 
 
 def half_of(event: OrderEnded) -> tuple[Decimal, Decimal]:
@@ -29,20 +27,8 @@ def half_of(event: OrderEnded) -> tuple[Decimal, Decimal]:
 
 def opening(leg: str, *, blind_seconds: float, parameters: StrategyParameters = PATIENT) -> BotHarness:
     """Return a bot that is to open, of whose first order of a leg half is reported, and no trade for so long."""
-    blind = ReadFault(read=Read.FILLS, after=OPENED, until=OPENED + timedelta(seconds=blind_seconds))
     market_data = ScriptedMarketData([Listing(rate="0.0004"), Listing(OTHER, spot=20, rate="0.0003")])
-    plan = FaultPlan(reads=(blind,))
-    bot = BotHarness(market_data, usdt=1000, perp=1000, parameters=parameters, faults=plan, poll_seconds=30)
-    bot.venue.expire_one(leg, half_of)
-    return bot
-
-
-def kinds(bot: BotHarness) -> list[ExecutionKind]:
-    return [event.execution.kind for event in bot.logged(ExecutionStarted)]
-
-
-def doubts(bot: BotHarness) -> list[Warned]:
-    return [said for said in bot.notices_of(Warned) if "is said to have ended with" in said.text]
+    return misreported_opening(market_data, leg, half_of, blind_seconds=blind_seconds, parameters=parameters)
 
 
 @pytest.mark.parametrize("blind_seconds", [5, 130, 400])
@@ -82,7 +68,7 @@ def test_openings_wait_for_the_trades_of_an_order_in_doubt() -> None:
 
 def partial(*, blind_seconds: float) -> BotHarness:
     """Return a bot that is to open, of whose first purchase half is filled indeed."""
-    blind = ReadFault(read=Read.FILLS, after=OPENED, until=OPENED + timedelta(seconds=blind_seconds))
+    blind = unread_trades(OPENED, blind_seconds)
     part = SubmitFault(fault=FaultKind.PARTIAL, command="place_order", market=Market.SPOT, fraction=Decimal("0.5"))
     market_data = ScriptedMarketData([Listing(rate="0.0004")])
     plan = FaultPlan(submits=(part,), reads=(blind,))
@@ -102,7 +88,7 @@ def test_an_order_that_filled_half_indeed_changes_nothing_once_its_trades_say_so
 @pytest.mark.parametrize("leg", list(Market))
 def test_trades_that_the_account_does_not_show_are_not_believed(leg: Market) -> None:
     part = SubmitFault(fault=FaultKind.PARTIAL, command="place_order", market=leg, fraction=Decimal("0.5"))
-    blind = ReadFault(read=Read.FILLS, after=OPENED, until=OPENED + timedelta(seconds=20))
+    blind = unread_trades(OPENED, 20)
     bot = BotHarness(parameters=PATIENT, faults=FaultPlan(submits=(part,), reads=(blind,)))
     truth = bot.venue.fills
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hedgerow.clock import run_virtual
-from hedgerow.domain.events import Event, ExecutionStarted, HedgeClosed, OrderEnded
+from hedgerow.domain.events import Event, HedgeClosed, OrderEnded
 from hedgerow.domain.execution import ExecutionKind
 from hedgerow.domain.instrument import Market
 from hedgerow.domain.operator_requests import HaltRequested
@@ -16,15 +16,9 @@ from hedgerow.domain.order import OrderStatus, RejectKind, TimeInForce
 from hedgerow.domain.position import OrderRecord
 from hedgerow.emulator.inprocess.faults import FaultPlan, Read, ReadFault
 from hedgerow.engine.execution.order_resolution import by_trades
-from hedgerow.strategy.parameters import PositionManagement, StrategyParameters
+from hedgerow.strategy.parameters import PositionManagement
 from support.bot_harness import OPENED, BotHarness
-
-AGED = StrategyParameters(position_management=PositionManagement(max_position_age_hours=0.1))
-
-
-def nothing_of(event: OrderEnded) -> tuple[Decimal, Decimal]:
-    assert event.filled_quantity
-    return Decimal(0), Decimal(0)
+from support.misreported_orders import AGED, kinds, nothing_of, unread_trades
 
 
 def halve(bot: BotHarness, legs: str) -> None:
@@ -40,10 +34,6 @@ def halve(bot: BotHarness, legs: str) -> None:
         return replace(event, status=OrderStatus.EXPIRED, filled_quantity=half, filled_notional=worth)
 
     bot.venue.reported = halved
-
-
-def kinds(bot: BotHarness) -> list[ExecutionKind]:
-    return [event.execution.kind for event in bot.logged(ExecutionStarted)]
 
 
 @pytest.mark.parametrize("leg", ["s", "p"])
@@ -140,8 +130,7 @@ def test_the_end_of_an_order_whose_trades_cannot_be_read_is_unconfirmed() -> Non
 def without_trades() -> tuple[BotHarness, datetime]:
     """Return a halted bot with a hedge, and the time from which on its trades cannot be read for ninety seconds."""
     begin = OPENED + timedelta(minutes=18)
-    blind = ReadFault(read=Read.FILLS, after=begin, until=begin + timedelta(seconds=90))
-    bot = BotHarness(faults=FaultPlan(reads=(blind,)))
+    bot = BotHarness(faults=FaultPlan(reads=(unread_trades(begin, 90),)))
     bot.run(0.3)
     bot.ask(HaltRequested())
     return bot, begin
